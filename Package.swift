@@ -1,0 +1,54 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Each target imports only targets above it in this list.
+let package = Package(
+  name: "nndist",
+  products: [.executable(name: "nndist", targets: ["nndist"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    // C libraries of the system.
+    .systemLibrary(
+      name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    // The hot loops oneDNN has not.
+    .target(name: "CKernels"),
+
+    .target(name: "TensorCore", dependencies: ["CKernels"]),
+    .target(name: "Kernels", dependencies: ["CKernels", "COneDNN", "TensorCore"]),
+    .target(name: "Autograd", dependencies: ["TensorCore", "Kernels", "CKernels"]),
+    .target(name: "Layers", dependencies: ["TensorCore", "Autograd"]),
+    .target(name: "Optimizers", dependencies: ["CKernels", "TensorCore"]),
+    .target(name: "Datasets", dependencies: ["CZlib", "CKernels", "TensorCore"]),
+    .target(name: "Communication", dependencies: ["CMPI", "TensorCore"]),
+    .target(
+      name: "DataParallel",
+      dependencies: ["CKernels", "TensorCore", "Autograd", "Layers", "Communication"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "COpenSSL", "CKernels", "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets",
+        "Communication", "DataParallel",
+      ]),
+    .target(
+      name: "Recipes",
+      dependencies: [
+        "TensorCore", "Layers", "Optimizers", "Datasets", "Training",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .executableTarget(
+      name: "nndist",
+      dependencies: [
+        "CMPI", "COneDNN", "TensorCore", "Kernels", "Layers", "Datasets", "Communication",
+        "Training", "Recipes",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

@@ -1,0 +1,1 @@
+int nd_dummy(void){return 0;}

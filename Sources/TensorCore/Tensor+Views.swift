@@ -1,0 +1,92 @@
+extension Tensor {
+  /// The same elements under another shape; a view where the tensor is contiguous, else a copy.
+  /// - Precondition: as many elements.
+  public func viewed(as newShape: Shape) -> Tensor {
+    precondition(
+      newShape.elementCount == elementCount,
+      "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)")
+    let source = contiguous()
+    return Tensor(
+      storage: source.storage, shape: newShape, strides: newShape.contiguousStrides,
+      offset: source.offset, dtype: dtype)
+  }
+
+  /// A view with the two axes of a matrix exchanged.
+  /// - Precondition: 2 axes.
+  public var transposedView: Tensor {
+    precondition(axisCount == 2, "transpose: shape \(shape) is not a matrix")
+    var swapped = Strides(axisCount: 2)
+    swapped[0] = strides[1]
+    swapped[1] = strides[0]
+    return Tensor(
+      storage: storage, shape: [shape[1], shape[0]], strides: swapped, offset: offset, dtype: dtype)
+  }
+
+  /// Rows `range` of the first axis, as a view.
+  public func rows(_ range: Range<Int>) -> Tensor {
+    precondition(
+      axisCount >= 1 && range.lowerBound >= 0 && range.upperBound <= shape[0],
+      "rows \(range) are not within shape \(shape)")
+    return Tensor(
+      storage: storage, shape: Shape([range.count] + shape.dropFirst()), strides: strides,
+      offset: offset + range.lowerBound * strides[0], dtype: dtype)
+  }
+
+  /// The same values, row-major without gaps: itself where it already is.
+  public func contiguous() -> Tensor { isContiguous ? self : copied() }
+
+  /// A new row-major tensor with the same values.
+  public func copied() -> Tensor {
+    let result = Tensor(uninitialized: shape, dtype)
+    switch dtype.byteCount {
+    case 8: copyElements(to: result, as: UInt64.self)
+    case 4: copyElements(to: result, as: UInt32.self)
+    default: copyElements(to: result, as: UInt8.self)
+    }
+    return result
+  }
+
+  private func copyElements<Bits: BitwiseCopyable>(to result: Tensor, as type: Bits.Type) {
+    let source = storage.base.assumingMemoryBound(to: Bits.self)
+    let target = result.rawPointer.assumingMemoryBound(to: Bits.self)
+    if isContiguous {
+      target.update(from: source + offset, count: elementCount)
+      return
+    }
+    var next = 0
+    forEachOffset { from in
+      target[next] = source[from]
+      next += 1
+    }
+  }
+
+  /// Calls `body` with the storage index of every element, in row-major order.
+  public func forEachOffset(_ body: (Int) -> Void) {
+    func walk(_ axis: Int, _ start: Int) {
+      if axis == axisCount { return body(start) }
+      for i in 0..<shape[axis] { walk(axis + 1, start + i * strides[axis]) }
+    }
+    walk(0, offset)
+  }
+
+  /// All values in row-major order.
+  /// - Precondition: `type` is the tensor's dtype.
+  public func values<Scalar: TensorScalar>(_ type: Scalar.Type = Scalar.self) -> [Scalar] {
+    let source = contiguous()
+    return Array(UnsafeBufferPointer(start: source.pointer(Scalar.self), count: elementCount))
+  }
+
+  /// The value of a tensor with one element, as a Double.
+  /// - Precondition: one element.
+  public func item() -> Double {
+    precondition(elementCount == 1, "item: shape \(shape) has \(elementCount) elements, not one")
+    return switch dtype {
+    case .float32: Double(pointer(Float.self).pointee)
+    case .float64: pointer(Double.self).pointee
+    case .int32: Double(pointer(Int32.self).pointee)
+    case .int64: Double(pointer(Int64.self).pointee)
+    case .uint8: Double(pointer(UInt8.self).pointee)
+    case .bool: pointer(Bool.self).pointee ? 1 : 0
+    }
+  }
+}

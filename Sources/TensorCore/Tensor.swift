@@ -1,0 +1,108 @@
+/// An n-dimensional array: a view (shape, strides, offset) of a storage.
+///
+/// A reference type. Views share memory: writing through one shows in all. Tensor itself knows no
+/// gradients; Autograd hangs its history on the slot `history`.
+public final class Tensor {
+  public private(set) var storage: Storage
+  public let shape: Shape
+  public let strides: Strides
+  /// Elements between the storage's base and this view's first element.
+  public private(set) var offset: Int
+  public let dtype: DType
+  /// Autograd's, and nobody else's.
+  public package(set) var history: AnyObject?
+
+  /// A view of `storage`.
+  /// - Precondition: `shape` and `strides` have the same number of axes and stay inside.
+  public init(storage: Storage, shape: Shape, strides: Strides, offset: Int, dtype: DType) {
+    precondition(shape.count == strides.count, "shape and strides differ in axes")
+    self.storage = storage
+    self.shape = shape
+    self.strides = strides
+    self.offset = offset
+    self.dtype = dtype
+    var last = offset
+    for axis in 0..<shape.count { last += max(shape[axis] - 1, 0) * strides[axis] }
+    precondition(
+      offset >= 0 && (shape.elementCount == 0 || (last + 1) * dtype.byteCount <= storage.byteCount),
+      "a view of shape \(shape) at element \(offset) reaches outside its storage")
+  }
+
+  /// A new row-major tensor; its contents are undefined.
+  public convenience init(uninitialized shape: Shape, _ dtype: DType = .float32) {
+    self.init(
+      storage: Storage(byteCount: shape.elementCount * dtype.byteCount), shape: shape,
+      strides: shape.contiguousStrides, offset: 0, dtype: dtype)
+  }
+
+  /// A new tensor full of zeros.
+  public convenience init(zeros shape: Shape, _ dtype: DType = .float32) {
+    self.init(uninitialized: shape, dtype)
+    fillWithZeros()
+  }
+
+  /// A new tensor with `values` in row-major order.
+  /// - Precondition: as many values as `shape` has elements.
+  public convenience init<Scalar: TensorScalar>(_ values: [Scalar], shape: Shape) {
+    precondition(
+      values.count == shape.elementCount,
+      "\(values.count) values do not fill shape \(shape), which has \(shape.elementCount) elements")
+    self.init(uninitialized: shape, Scalar.dtype)
+    values.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress {
+        rawPointer.copyMemory(from: base, byteCount: bytes.count)
+      }
+    }
+  }
+
+  /// A scalar: no axes, one element.
+  public convenience init<Scalar: TensorScalar>(scalar: Scalar) {
+    self.init([scalar], shape: [])
+  }
+
+  public var axisCount: Int { shape.count }
+  public var elementCount: Int { shape.elementCount }
+
+  /// Row-major without gaps.
+  public var isContiguous: Bool {
+    var step = 1
+    for axis in stride(from: shape.count - 1, through: 0, by: -1) {
+      if shape[axis] != 1 && strides[axis] != step { return false }
+      step *= max(shape[axis], 1)
+    }
+    return true
+  }
+
+  /// The address of the first element.
+  public var rawPointer: UnsafeMutableRawPointer {
+    storage.base + offset * dtype.byteCount
+  }
+
+  /// The address of the first element. Valid while the tensor lives.
+  /// - Precondition: `type` is the tensor's dtype.
+  public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<Scalar> {
+    precondition(Scalar.dtype == dtype, "a tensor of \(dtype) was read as \(Scalar.dtype)")
+    return rawPointer.assumingMemoryBound(to: Scalar.self)
+  }
+
+  /// - Precondition: contiguous.
+  public func fillWithZeros() {
+    precondition(isContiguous, "only a contiguous tensor can be filled in one go")
+    rawPointer.initializeMemory(
+      as: UInt8.self, repeating: 0, count: elementCount * dtype.byteCount)
+  }
+
+  /// Moves this tensor's elements to `storage` and views them there from now on, as parameters and
+  /// gradients do when they become parts of an arena. Other views stay with the old storage.
+  /// - Precondition: contiguous, and `offset` (elements) leaves room.
+  package func move(to storage: Storage, offset: Int) {
+    let byteCount = elementCount * dtype.byteCount
+    precondition(isContiguous, "only a contiguous tensor can move into an arena")
+    precondition(
+      offset >= 0 && offset * dtype.byteCount + byteCount <= storage.byteCount,
+      "no room for shape \(shape) at element \(offset) of the arena")
+    (storage.base + offset * dtype.byteCount).copyMemory(from: rawPointer, byteCount: byteCount)
+    self.storage = storage
+    self.offset = offset
+  }
+}
