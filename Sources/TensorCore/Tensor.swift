@@ -92,16 +92,14 @@ public final class Tensor {
       as: UInt8.self, repeating: 0, count: elementCount * dtype.byteCount)
   }
 
-  /// Moves this tensor's elements to `storage` and views them there from now on, as parameters and
-  /// gradients do when they become parts of an arena. Other views stay with the old storage.
-  /// - Precondition: contiguous, and `offset` (elements) leaves room.
-  package func move(to storage: Storage, offset: Int) {
-    let byteCount = elementCount * dtype.byteCount
-    precondition(isContiguous, "only a contiguous tensor can move into an arena")
+  /// Views `storage` at `offset` (elements) from now on, as parameters do when they become parts of
+  /// an arena. What the tensor held is not copied; other views stay with the old storage.
+  /// - Precondition: contiguous, and `offset` leaves room.
+  package func reseat(on storage: Storage, offset: Int) {
+    precondition(isContiguous, "only a contiguous tensor can be seated in an arena")
     precondition(
-      offset >= 0 && offset * dtype.byteCount + byteCount <= storage.byteCount,
+      offset >= 0 && (offset + elementCount) * dtype.byteCount <= storage.byteCount,
       "no room for shape \(shape) at element \(offset) of the arena")
-    (storage.base + offset * dtype.byteCount).copyMemory(from: rawPointer, byteCount: byteCount)
     self.storage = storage
     self.offset = offset
   }

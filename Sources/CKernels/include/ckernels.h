@@ -1,4 +1,53 @@
 #pragma once
-#include <stdint.h>
+// The hot loops oneDNN has not, in C for the sake of target_clones: each is built for three
+// instruction sets and picked at load time. All round every operation on its own (no contraction
+// to fused multiply-add) and add in an order that does not depend on the vector width, so the bits
+// are the same on every instruction set. None allocates, prints or keeps state.
 #include <stddef.h>
-int nd_dummy(void);
+#include <stdint.h>
+
+// Elementwise; n elements; y may be x.
+void nd_relu(float *y, const float *x, ptrdiff_t n);                              // max(x, 0)
+void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy where y > 0
+void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
+void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
+
+// sums[c] = sum over r, in order, of x[r][c].
+void nd_column_sums(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
+// Sum of all elements, in double.
+double nd_sum(const float *x, ptrdiff_t n);
+// Sum of the squares of all elements, in double.
+double nd_sum_of_squares(const float *x, ptrdiff_t n);
+// 1 if no element is infinite or not a number.
+int nd_all_finite(const float *x, ptrdiff_t n);
+
+// Softmax of every row into p, and the sum over rows of -log p[target] as the result. Targets must
+// be in 0 ..< classes.
+double nd_softmax_cross_entropy(
+    float *p, const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes);
+// dx = (p - onehot(target)) * scale.
+void nd_softmax_cross_entropy_backward(
+    float *dx, const float *p, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes,
+    float scale);
+// Rows whose largest element (the first of equals) stands at the target.
+ptrdiff_t nd_count_correct(
+    const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes);
+
+// p -= lr * g
+void nd_sgd(float *p, const float *g, ptrdiff_t n, float lr);
+// m += (g - m) * (1 - beta1); v = beta2 v + (1 - beta2) g^2; p -= step * m / (sqrt(v) * rv + eps)
+// where step = lr / (1 - beta1^t) and rv = 1 / sqrt(1 - beta2^t).
+void nd_adam(
+    float *p, float *m, float *v, const float *g, ptrdiff_t n, float beta1, float beta2, float step,
+    float rv, float eps);
+
+// A 64-bit hash of n bytes: any change of one 8-byte word changes it.
+uint64_t nd_hash(const void *bytes, ptrdiff_t n);
+
+// One pointer a thread, nil at first: where a thread keeps what it must not share.
+void *nd_thread_slot(int slot);  // 0 <= slot < 4
+void nd_set_thread_slot(int slot, void *value);
+
+// A flag that a signal handler sets and the program reads: the number of the last stop signal.
+void nd_note_signal(int number);
+int nd_noted_signal(void);

@@ -1,0 +1,103 @@
+import Kernels
+import TensorCore
+
+extension Tensor {
+  /// Computes the gradients of every leaf this tensor was made from and adds them to their `grad`.
+  ///
+  /// Ops run from the last to the first; gradients that meet are added in that order, so the bits
+  /// depend on the graph alone. Only this engine adds gradients up.
+  /// - Parameters:
+  ///   - seed: the gradient of this tensor, of its shape; 1 when nil.
+  ///   - retainGraph: keeps what the ops saved, for another backward pass.
+  /// - Precondition: one element where `seed` is nil; a graph that was not freed.
+  public func backward(seed: Tensor? = nil, retainGraph: Bool = false) {
+    guard let root = differentiation else {
+      preconditionFailure("backward: no input of this tensor requires a gradient")
+    }
+    precondition(
+      seed != nil || elementCount == 1,
+      "backward: a tensor of shape \(shape) needs a seed, the gradient that flows into it")
+    let seed = seed ?? Ops.ones(like: value)
+    precondition(
+      seed.shape == shape && seed.dtype == dtype,
+      "backward: a seed of \(seed.dtype) \(seed.shape) for a tensor of \(dtype) \(shape)")
+    guard let start = root.function else {
+      root.leaf?.accumulate(seed)
+      return
+    }
+    start.collected = seed
+    for function in GradientFunction.reachable(from: start) {
+      guard let dy = function.collected else { continue }
+      function.collected = nil
+      function.propagate(dy, retainGraph: retainGraph)
+    }
+  }
+}
+
+extension GradientFunction {
+  /// All functions behind `start` and itself, deepest first.
+  fileprivate static func reachable(from start: GradientFunction) -> [GradientFunction] {
+    var found = [start]
+    start.isQueued = true
+    var next = 0
+    while next < found.count {
+      for case .function(let function) in found[next].inputs where !function.isQueued {
+        function.isQueued = true
+        found.append(function)
+      }
+      next += 1
+    }
+    for function in found { function.isQueued = false }
+    // A chain, the usual case, is already in order.
+    if zip(found, found.dropFirst()).allSatisfy({ $0.depth >= $1.depth }) { return found }
+    // Among equals the order of discovery decides, so that the bits never depend on the sort.
+    return found.enumerated().sorted { ($1.element.depth, $0.offset) < ($0.element.depth, $1.offset) }
+      .map(\.element)
+  }
+
+  fileprivate func propagate(_ dy: Tensor, retainGraph: Bool) {
+    guard let backward else {
+      preconditionFailure(
+        "backward: a second pass through \(self), whose saved tensors were freed by the first; "
+          + "pass retainGraph: true to the first")
+    }
+    let gradients = backward(dy, GradientRequest(function: self))
+    if !retainGraph { self.backward = nil }
+    precondition(
+      gradients.count == inputs.count,
+      "\(self) returned \(gradients.count) gradients for \(inputs.count) inputs")
+    for (index, edge) in inputs.enumerated() {
+      if case .none = edge { continue }
+      guard let gradient = gradients[index] else { continue }
+      precondition(
+        gradient.shape == inputShapes[index] && gradient.dtype == dy.dtype,
+        "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
+          + "shape \(inputShapes[index])")
+      switch edge {
+      case .none: break
+      case .leaf(let leaf): leaf.accumulate(gradient)
+      case .function(let function):
+        function.collected = function.collected.map { Ops.add($0, gradient) } ?? gradient
+      }
+    }
+  }
+}
+
+/// The engine's own arithmetic.
+enum Ops {
+  static func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {
+    Kernels.add(x, y, into: destination)
+  }
+
+  static func copy(_ source: Tensor, into destination: Tensor) {
+    let source = source.contiguous()
+    destination.rawPointer.copyMemory(
+      from: source.rawPointer, byteCount: source.elementCount * source.dtype.byteCount)
+  }
+
+  static func ones(like tensor: Tensor) -> Tensor {
+    tensor.dtype == .float64
+      ? Tensor([Double](repeating: 1, count: tensor.elementCount), shape: tensor.shape)
+      : Tensor([Float](repeating: 1, count: tensor.elementCount), shape: tensor.shape)
+  }
+}

@@ -1,0 +1,121 @@
+import TensorCore
+
+/// A node of the graph: the op that made a tensor, and how gradients flow back through it.
+public final class GradientFunction {
+  /// The op's name, such as "linear".
+  public let name: String
+  private(set) var inputs: [Edge]
+  let inputShapes: [Shape]
+  let outputShape: Shape
+  /// Longest way from a leaf. An op lies deeper than everything it was made from, so going from the
+  /// deepest up meets every op after all its users.
+  let depth: Int
+  /// nil once a backward pass has used and freed it.
+  var backward: Backward?
+  /// The gradient collected during a backward pass.
+  var collected: Tensor?
+  /// Whether the current backward pass has met this function.
+  var isQueued = false
+
+  enum Edge {
+    case none  // no gradient flows here
+    case leaf(LeafGradient)
+    case function(GradientFunction)
+  }
+
+  typealias Backward = (Tensor, GradientRequest) -> [Tensor?]
+
+  init(name: String, inputs: [Tensor], outputShape: Shape, backward: @escaping Backward) {
+    self.name = name
+    self.outputShape = outputShape
+    self.backward = backward
+    inputShapes = inputs.map(\.shape)
+    self.inputs = inputs.map { input in
+      guard let history = input.differentiation else { return .none }
+      if let function = history.function { return .function(function) }
+      return history.leaf.map { .leaf($0) } ?? .none
+    }
+    var depth = 0
+    for case .function(let function) in self.inputs { depth = max(depth, function.depth + 1) }
+    self.depth = depth
+  }
+
+  /// Frees the graph behind in a loop: released one by one from within each other's deinit, a long
+  /// chain (a recurrent net over a thousand steps) would overflow the stack.
+  deinit {
+    var pending = takeInputs()
+    while var function = pending.popLast() {
+      if isKnownUniquelyReferenced(&function) { pending += function.takeInputs() }
+    }
+  }
+
+  private func takeInputs() -> [GradientFunction] {
+    let functions = nextFunctions.compactMap { $0 }
+    inputs = []
+    // What the op saved may hold tensors with a graph of their own.
+    backward = nil
+    return functions
+  }
+
+  /// The functions that made this one's inputs, in input order; nil for a leaf or a constant.
+  public var nextFunctions: [GradientFunction?] {
+    inputs.map { if case .function(let function) = $0 { function } else { nil } }
+  }
+}
+
+extension GradientFunction: CustomStringConvertible {
+  /// PyTorch's way to name it: "LinearBackward".
+  public var description: String {
+    name.prefix(1).uppercased() + name.dropFirst() + "Backward"
+  }
+}
+
+/// What the engine asks of an op's derivative: which gradients, and where they may go.
+public struct GradientRequest {
+  let function: GradientFunction
+
+  /// Whether anybody wants the gradient of input `index`; nil may be returned for the others.
+  public func isNeeded(_ index: Int) -> Bool {
+    if case .none = function.inputs[index] { false } else { true }
+  }
+
+  /// Memory where the gradient of input `index` is to end up, if it may be written there at once:
+  /// an arena's, at the first contribution. Return that very tensor after writing it.
+  public func destination(_ index: Int) -> Tensor? {
+    guard case .leaf(let leaf) = function.inputs[index], leaf.gradient == nil else { return nil }
+    // A leaf that enters an op twice gets two contributions at once: neither may overwrite.
+    for (other, edge) in function.inputs.enumerated() where other != index {
+      if case .leaf(let twin) = edge, twin === leaf { return nil }
+    }
+    return leaf.destination
+  }
+}
+
+/// Gives an op's result its history.
+/// - Parameters:
+///   - name: the op's.
+///   - inputs: what it was computed from, in the order in which `backward` returns gradients.
+///   - value: the result, computed without history. `backward` may capture it: the tensor returned
+///     is another view, so nothing holds itself.
+///   - backward: from the gradient of the result to one gradient per input, nil where none flows.
+///     What it captures stays in memory until the backward pass: capture the smallest thing.
+public func record(
+  _ name: String, inputs: [Tensor], value: Tensor,
+  backward: @escaping (_ dy: Tensor, _ request: GradientRequest) -> [Tensor?]
+) -> Tensor {
+  guard isRecording, inputs.contains(where: \.requiresGrad) else { return value }
+  let result = Tensor(
+    storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
+    dtype: value.dtype)
+  let function = GradientFunction(
+    name: name, inputs: inputs, outputShape: value.shape, backward: backward)
+  result.history = History(value: value, function: function, leaf: nil)
+  return result
+}
+
+/// The same for an op whose gradients are too small to care where they go.
+public func record(
+  _ name: String, inputs: [Tensor], value: Tensor, backward: @escaping (_ dy: Tensor) -> [Tensor?]
+) -> Tensor {
+  record(name, inputs: inputs, value: value) { dy, _ in backward(dy) }
+}

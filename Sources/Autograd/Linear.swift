@@ -1,0 +1,30 @@
+import Kernels
+import TensorCore
+
+/// y = x Wᵀ + b, PyTorch's `linear`;  dx = dy W,  dW = dyᵀ x,  db = sum of dy over rows.
+/// - x: [N, in].  weight: [out, in].  bias: [out], or nil.  Returns [N, out].
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
+  precondition(
+    weight.axisCount == 2, "linear: the weight must be [out, in], not \(weight.shape)")
+  precondition(
+    x.axisCount == 2 && x.shape[1] == weight.shape[1],
+    "linear: input \(x.shape) does not fit weight \(weight.shape), which takes [N, \(weight.shape[1])]; "
+      + "flatten the axes after the first")
+  let (input, matrix) = (x.value, weight.value)
+  let y = Kernels.matmul(input, matrix.transposedView, bias: bias?.value)
+  let hasBias = bias != nil
+  let inputs = bias.map { [x, weight, $0] } ?? [x, weight]
+  return record("linear", inputs: inputs, value: y) { dy, request in
+    let dy = dy.contiguous()
+    var gradients: [Tensor?] = [
+      request.isNeeded(0) ? Kernels.matmul(dy, matrix) : nil,
+      request.isNeeded(1)
+        ? Kernels.matmul(dy.transposedView, input, into: request.destination(1)) : nil,
+    ]
+    if hasBias {
+      gradients.append(
+        request.isNeeded(2) ? Kernels.columnSums(dy, into: request.destination(2)) : nil)
+    }
+    return gradients
+  }
+}

@@ -1,1 +1,0 @@
-int nd_dummy(void){return 0;}

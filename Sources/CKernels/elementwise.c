@@ -1,0 +1,19 @@
+#include "ckernels.h"
+#include "clones.h"
+
+ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
+  // Written so that NaN stays NaN: a diverged run must be seen.
+  for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
+}
+
+ND_KERNEL void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
+}
+
+ND_KERNEL void nd_add(float *z, const float *x, const float *y, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] + y[i];
+}
+
+ND_KERNEL void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] * y[i];
+}

@@ -1,0 +1,13 @@
+#include "ckernels.h"
+#include <signal.h>
+
+// Here because Swift has no thread-local variables and no async-signal-safe globals.
+static _Thread_local void *slots[4];
+
+void *nd_thread_slot(int slot) { return slots[slot]; }
+void nd_set_thread_slot(int slot, void *value) { slots[slot] = value; }
+
+static volatile sig_atomic_t noted;
+
+void nd_note_signal(int number) { noted = number; }
+int nd_noted_signal(void) { return noted; }

@@ -1,0 +1,42 @@
+import TensorCore
+
+// The one place that chooses between a fast kernel and its naive twin: float32 takes the fast one,
+// float64 (which only judges float32) takes `Reference`'s generic loop.
+
+/// Runs `fast` for float32 and `reference` for float64.
+/// - Precondition: the tensors share one of these dtypes; otherwise traps, naming `op`.
+func dispatch<Result>(
+  _ op: StaticString, _ tensors: [Tensor], fast: () -> Result, reference: () -> Result
+) -> Result {
+  let dtype = tensors[0].dtype
+  for tensor in tensors where tensor.dtype != dtype {
+    preconditionFailure(
+      "\(op): operands of \(dtype) and \(tensor.dtype); convert one of them first")
+  }
+  switch dtype {
+  case .float32: return fast()
+  case .float64: return reference()
+  default: preconditionFailure("\(op): needs float32 or float64, not \(dtype)")
+  }
+}
+
+extension Tensor {
+  var floats: UnsafeMutablePointer<Float> { pointer(Float.self) }
+  var doubles: UnsafeMutablePointer<Double> { pointer(Double.self) }
+  /// The elements of a contiguous float64 tensor.
+  var doubleElements: UnsafeMutableBufferPointer<Double> {
+    UnsafeMutableBufferPointer(start: doubles, count: elementCount)
+  }
+}
+
+/// `destination` if it fits the result, else a new tensor.
+/// - Precondition: a destination has the result's shape and dtype and is contiguous.
+func result(
+  _ op: StaticString, _ shape: Shape, _ dtype: DType, into destination: Tensor?
+) -> Tensor {
+  guard let destination else { return Tensor(uninitialized: shape, dtype) }
+  precondition(
+    destination.shape == shape && destination.dtype == dtype && destination.isContiguous,
+    "\(op): the result is \(dtype) \(shape); the destination is \(destination.dtype) \(destination.shape)")
+  return destination
+}

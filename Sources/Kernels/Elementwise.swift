@@ -1,0 +1,67 @@
+import CKernels
+import TensorCore
+
+/// max(x, 0); NaN stays NaN.
+/// - x: any shape.  Returns x's shape.
+public func relu(_ x: Tensor) -> Tensor {
+  let x = x.contiguous()
+  let y = Tensor(uninitialized: x.shape, x.dtype)
+  dispatch("relu", [x]) {
+    nd_relu(y.floats, x.floats, x.elementCount)
+  } reference: {
+    Reference.relu(x.doubleElements, y.doubleElements)
+  }
+  return y
+}
+
+/// dy where y > 0, else 0: relu's derivative, from its result.
+public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
+  let dy = dy.contiguous()
+  let dx = Tensor(uninitialized: y.shape, y.dtype)
+  dispatch("relu backward", [dy, y]) {
+    nd_relu_backward(dx.floats, dy.floats, y.floats, y.elementCount)
+  } reference: {
+    Reference.reluBackward(dy.doubleElements, y.doubleElements, dx.doubleElements)
+  }
+  return dx
+}
+
+/// x + y, element by element.
+/// - Precondition: one shape and dtype.
+public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {
+  precondition(x.shape == y.shape, "add: shapes \(x.shape) and \(y.shape) differ")
+  let (x, y) = (x.contiguous(), y.contiguous())
+  let z = result("add", x.shape, x.dtype, into: destination)
+  dispatch("add", [x, y]) {
+    nd_add(z.floats, x.floats, y.floats, x.elementCount)
+  } reference: {
+    Reference.add(x.doubleElements, y.doubleElements, z.doubleElements)
+  }
+  return z
+}
+
+/// x y, element by element.
+/// - Precondition: one shape and dtype.
+public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
+  precondition(x.shape == y.shape, "multiply: shapes \(x.shape) and \(y.shape) differ")
+  let (x, y) = (x.contiguous(), y.contiguous())
+  let z = Tensor(uninitialized: x.shape, x.dtype)
+  dispatch("multiply", [x, y]) {
+    nd_multiply(z.floats, x.floats, y.floats, x.elementCount)
+  } reference: {
+    Reference.multiply(x.doubleElements, y.doubleElements, z.doubleElements)
+  }
+  return z
+}
+
+/// A new tensor of `shape` with `value`'s one element everywhere.
+public func repeated(_ value: Tensor, shape: Shape) -> Tensor {
+  let y = Tensor(uninitialized: shape, value.dtype)
+  let number = value.item()
+  dispatch("repeated", [value]) {
+    y.floats.update(repeating: Float(number), count: y.elementCount)
+  } reference: {
+    y.doubles.update(repeating: number, count: y.elementCount)
+  }
+  return y
+}

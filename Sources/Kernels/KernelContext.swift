@@ -1,0 +1,85 @@
+import CKernels
+import COneDNN
+import TensorCore
+
+/// What one thread needs to run oneDNN: an engine, a stream, its primitives by shape, and scratch
+/// memory. Each thread has its own, so nothing here is shared or locked.
+final class KernelContext {
+  let engine: dnnl_engine_t
+  let stream: dnnl_stream_t
+  private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
+  private var scratch: Storage?
+
+  /// Enough for any real run (a net has a few shapes); beyond it the cache starts anew, so that
+  /// shapes that never come back do not pile up.
+  private static let maxPrimitives = 1024
+
+  /// The calling thread's context; made at its first use and kept for the thread's life.
+  static var current: KernelContext {
+    if let known = nd_thread_slot(0) {
+      return Unmanaged<KernelContext>.fromOpaque(known).takeUnretainedValue()
+    }
+    let context = KernelContext()
+    nd_set_thread_slot(0, Unmanaged.passRetained(context).toOpaque())
+    return context
+  }
+
+  private init() {
+    // A thread's setting, and before any primitive is made: oneDNN's bits depend on the number.
+    conednn_use_one_thread()
+    var engine: dnnl_engine_t?
+    checkDNN(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine")
+    var stream: dnnl_stream_t?
+    checkDNN(
+      dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)), "stream")
+    self.engine = engine!
+    self.stream = stream!
+  }
+
+  func matmul(_ key: MatmulPrimitive.Key) -> MatmulPrimitive {
+    if let known = matmuls[key] { return known }
+    if matmuls.count >= KernelContext.maxPrimitives { matmuls.removeAll() }
+    let primitive = MatmulPrimitive(key, engine: engine)
+    matmuls[key] = primitive
+    return primitive
+  }
+
+  /// Scratch memory of at least `byteCount` bytes, good until the next call.
+  func scratch(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    if let scratch, scratch.byteCount >= byteCount { return scratch.base }
+    let grown = Storage(byteCount: byteCount)
+    scratch = grown
+    return grown.base
+  }
+}
+
+/// oneDNN fails only on arguments we should not have passed or on lack of memory.
+func checkDNN(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
+  if status != dnnl_success {
+    fatalError("oneDNN could not make or run \(what()): status \(status.rawValue)")
+  }
+}
+
+/// What oneDNN runs on here.
+public enum OneDNN {
+  /// The version in use, such as "2.6.3".
+  public static var version: String {
+    let v = dnnl_version()!.pointee
+    return "\(v.major).\(v.minor).\(v.patch)"
+  }
+
+  /// The instruction set it dispatches to, such as "AVX-512 with VNNI and bfloat16".
+  public static var instructionSet: String {
+    switch dnnl_get_effective_cpu_isa() {
+    case dnnl_cpu_isa_sse41: "SSE4.1"
+    case dnnl_cpu_isa_avx: "AVX"
+    case dnnl_cpu_isa_avx2: "AVX2"
+    case dnnl_cpu_isa_avx2_vnni: "AVX2 with VNNI"
+    case dnnl_cpu_isa_avx512_core: "AVX-512"
+    case dnnl_cpu_isa_avx512_core_vnni: "AVX-512 with VNNI"
+    case dnnl_cpu_isa_avx512_core_bf16: "AVX-512 with bfloat16"
+    case dnnl_cpu_isa_avx512_core_amx: "AVX-512 with AMX"
+    default: "instruction set \(dnnl_get_effective_cpu_isa().rawValue)"
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import CKernels
+import TensorCore
+
+/// Softmax of every row, and the sum over the rows of -log softmax[target], computed together.
+/// - logits: [N, C] float32 or float64.  targets: [N] int64 in 0 ..< C.
+/// - Returns: the sum (in double, whatever the dtype) and the probabilities [N, C].
+/// - Precondition: every target is in 0 ..< C; otherwise traps with its index and value.
+public func softmaxCrossEntropy(
+  _ logits: Tensor, _ targets: Tensor
+) -> (lossSum: Double, probabilities: Tensor) {
+  precondition(
+    logits.axisCount == 2 && targets.shape == [logits.shape[0]] && targets.dtype == .int64,
+    "crossEntropy: logits must be [N, C] and targets [N] int64, not \(logits.shape) and "
+      + "\(targets.shape) \(targets.dtype)")
+  let (rows, classes) = (logits.shape[0], logits.shape[1])
+  let (logits, targets) = (logits.contiguous(), targets.contiguous())
+  let labels = targets.pointer(Int64.self)
+  for row in 0..<rows {
+    precondition(
+      labels[row] >= 0 && labels[row] < classes,
+      "crossEntropy: target \(labels[row]) of row \(row) is not a class in 0 ..< \(classes)")
+  }
+  let probabilities = Tensor(uninitialized: logits.shape, logits.dtype)
+  let lossSum = dispatch("crossEntropy", [logits]) {
+    nd_softmax_cross_entropy(probabilities.floats, logits.floats, labels, rows, classes)
+  } reference: {
+    Reference.softmaxCrossEntropy(
+      logits.doubleElements, labels, probabilities.doubleElements, rows: rows, classes: classes)
+  }
+  return (lossSum, probabilities)
+}
+
+/// (softmax - onehot(target)) scale.
+/// - probabilities: [N, C], from `softmaxCrossEntropy`.  Returns [N, C].
+public func softmaxCrossEntropyBackward(
+  probabilities: Tensor, targets: Tensor, scale: Double
+) -> Tensor {
+  let (rows, classes) = (probabilities.shape[0], probabilities.shape[1])
+  let dx = Tensor(uninitialized: probabilities.shape, probabilities.dtype)
+  let labels = targets.pointer(Int64.self)
+  dispatch("crossEntropy backward", [probabilities]) {
+    nd_softmax_cross_entropy_backward(
+      dx.floats, probabilities.floats, labels, rows, classes, Float(scale))
+  } reference: {
+    Reference.softmaxCrossEntropyBackward(
+      probabilities.doubleElements, labels, dx.doubleElements, rows: rows, classes: classes,
+      scale: scale)
+  }
+  return dx
+}
+
+/// How many rows have their largest element (the first of equals) at the target.
+/// - logits: [N, C] float32.  targets: [N] int64.
+public func countCorrect(_ logits: Tensor, _ targets: Tensor) -> Int {
+  precondition(
+    logits.axisCount == 2 && targets.shape == [logits.shape[0]],
+    "countCorrect: logits \(logits.shape) and targets \(targets.shape) do not belong together")
+  return nd_count_correct(
+    logits.contiguous().floats, targets.contiguous().pointer(Int64.self), logits.shape[0],
+    logits.shape[1])
+}

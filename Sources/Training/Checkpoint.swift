@@ -1,0 +1,201 @@
+import Foundation
+import Glibc
+import TensorCore
+
+/// Where a run stood: `state.json` of a checkpoint.
+public struct CheckpointState: Codable, Equatable, Sendable {
+  public struct Best: Codable, Equatable, Sendable {
+    public var metric: String
+    public var value: Double
+    public var step: Int
+  }
+
+  /// Optimizer updates made.
+  public var step: Int
+  /// The epoch the next step belongs to, from 1.
+  public var epoch: Int
+  /// Samples of that epoch already used.
+  public var position: Int
+  public var seed: UInt64
+  /// Shards of that epoch.
+  public var shards: Int
+  public var recipeDigest: String
+  public var best: Best?
+  /// The two other files of the checkpoint.
+  public var files: [String: FileDigest] = [:]
+
+  enum CodingKeys: String, CodingKey {
+    case step, epoch, position, seed, shards, best, files
+    case recipeDigest = "recipe_digest"
+  }
+}
+
+/// A checkpoint: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`,
+/// which exists whole or not at all.
+public enum Checkpoint {
+  public typealias Tensors = [(name: String, tensor: Tensor)]
+
+  static let modelFile = "model.safetensors"
+  static let optimizerFile = "optimizer.safetensors"
+  static let stateFile = "state.json"
+
+  /// "step-00000938": sorted by name is sorted by step.
+  static func name(step: Int) -> String {
+    let digits = String(step)
+    return "step-" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
+  }
+
+  /// Writes a checkpoint into `directory` and points `latest` to it.
+  ///
+  /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
+  /// checkpoints and at most a temporary directory, which the next save removes.
+  /// - Returns: the checkpoint's path.
+  static func save(model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String)
+    throws -> String
+  {
+    let manager = FileManager.default
+    for stale in (try? manager.contentsOfDirectory(atPath: directory)) ?? []
+    where stale.hasPrefix(".tmp-") {
+      try? manager.removeItem(atPath: directory + "/" + stale)
+    }
+    let name = name(step: state.step)
+    let final = directory + "/" + name
+    let temporary = directory + "/.tmp-" + name
+    guard mkdir(temporary, 0o755) == 0 else {
+      throw systemFailure(.ioError, "cannot make \(temporary)")
+    }
+    do {
+      var state = state
+      state.files[modelFile] = try Safetensors.write(model, to: temporary + "/" + modelFile)
+      state.files[optimizerFile] = try Safetensors.write(
+        optimizer, to: temporary + "/" + optimizerFile)
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      let text = String(decoding: try encoder.encode(state), as: UTF8.self) + "\n"
+      _ = try DurableFile.write(text, to: temporary + "/" + stateFile)
+      try syncDirectory(temporary)
+      // Only a run that went back and came here again meets its own older save.
+      if access(final, F_OK) == 0 { try manager.removeItem(atPath: final) }
+      guard rename(temporary, final) == 0 else {
+        throw systemFailure(.ioError, "cannot rename \(temporary) to \(final)")
+      }
+    } catch {
+      try? manager.removeItem(atPath: temporary)
+      throw error
+    }
+    try syncDirectory(directory)
+    try link("latest", to: name, in: directory)
+    return final
+  }
+
+  /// Points the symbolic link `link` to the checkpoint `name`, in one step.
+  static func link(_ link: String, to name: String, in directory: String) throws {
+    let temporary = "\(directory)/.tmp-\(link)"
+    unlink(temporary)
+    guard symlink(name, temporary) == 0, rename(temporary, "\(directory)/\(link)") == 0 else {
+      throw systemFailure(.ioError, "cannot point \(directory)/\(link) to \(name)")
+    }
+  }
+
+  /// Checkpoints in `directory`, the newest first.
+  static func names(in directory: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
+      .filter { $0.hasPrefix("step-") && $0.dropFirst(5).allSatisfy(\.isNumber) }
+      .sorted { ($0.count, $0) > ($1.count, $1) }
+  }
+
+  /// Removes all but the newest `count` and the one `best` points to.
+  static func prune(_ directory: String, keeping count: Int) {
+    let manager = FileManager.default
+    let best = try? manager.destinationOfSymbolicLink(atPath: directory + "/best")
+    for name in names(in: directory).dropFirst(count) where name != best {
+      try? manager.removeItem(atPath: directory + "/" + name)
+    }
+  }
+
+  /// Loads and verifies a checkpoint: lengths, digests, then contents.
+  /// - Throws: `Failure(.badData)` naming the file and what is wrong with it.
+  public static func load(_ path: String) throws -> (
+    state: CheckpointState, model: Tensors, optimizer: Tensors
+  ) {
+    let statePath = path + "/" + stateFile
+    let state: CheckpointState
+    do {
+      state = try JSONDecoder().decode(
+        CheckpointState.self, from: Data(try readText(statePath).utf8))
+    } catch let error as DecodingError {
+      throw Failure(
+        .badData, "\(statePath): \(explanation(error))", remedy: "resume from another checkpoint")
+    }
+    for file in [modelFile, optimizerFile] {
+      guard let expected = state.files[file] else {
+        throw Failure(.badData, "\(statePath) does not name \(file)")
+      }
+      let found = try digest(of: path + "/" + file)
+      guard found == expected else {
+        throw Failure(
+          .badData,
+          "\(path)/\(file) is damaged: \(found.bytes) bytes with SHA-256 \(found.sha256), "
+            + "\(expected.bytes) with \(expected.sha256) were written",
+          remedy: "resume from another checkpoint")
+      }
+    }
+    return (
+      state, try Safetensors.read(path + "/" + modelFile),
+      try Safetensors.read(path + "/" + optimizerFile)
+    )
+  }
+
+  /// Copies `tensors` into the views of the same names.
+  /// - Throws: `Failure(.badData)` naming the first tensor that is missing, unknown or of another
+  ///   shape or dtype; then nothing was copied.
+  static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
+    let known = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
+    let remedy = "it belongs to another model; check the recipe"
+    for (name, view) in views {
+      guard let tensor = known[name] else {
+        throw Failure(.badData, "\(path) has no tensor \(name)", remedy: remedy)
+      }
+      guard tensor.shape == view.shape, tensor.dtype == view.dtype else {
+        throw Failure(
+          .badData,
+          "\(path): tensor \(name) is \(tensor.dtype) \(tensor.shape), the model's is \(view.dtype) "
+            + "\(view.shape)", remedy: remedy)
+      }
+    }
+    if let extra = tensors.first(where: { tensor in !views.contains { $0.name == tensor.name } }) {
+      throw Failure(
+        .badData, "\(path) has a tensor \(extra.name) that the model does not", remedy: remedy)
+    }
+    for (name, view) in views {
+      view.rawPointer.copyMemory(
+        from: known[name]!.rawPointer, byteCount: view.elementCount * view.dtype.byteCount)
+    }
+  }
+
+  private static func digest(of path: String) throws -> FileDigest {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw systemFailure(.badData, "cannot open \(path)") }
+    defer { close(descriptor) }
+    var hash = SHA256()
+    var bytes = 0
+    var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    while true {
+      let count = read(descriptor, &chunk, chunk.count)
+      if count < 0 { throw systemFailure(.ioError, "cannot read \(path)") }
+      if count == 0 { break }
+      chunk.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+      bytes += count
+    }
+    return FileDigest(bytes: bytes, sha256: hash.finish())
+  }
+
+  private static func explanation(_ error: DecodingError) -> String {
+    switch error {
+    case .keyNotFound(let key, _): "key \(key.stringValue) is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      "key \(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
+    default: "it is not valid JSON"
+    }
+  }
+}

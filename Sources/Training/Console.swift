@@ -1,0 +1,121 @@
+import Glibc
+
+/// What a run shows while it goes: on a terminal a progress bar as tqdm's users know it, elsewhere
+/// plain lines now and then. Root's alone; silent when quiet.
+public final class Console {
+  private let isQuiet: Bool
+  private let isTerminal: Bool
+  private var barIsShown = false
+  private var lastUpdate = -Double.infinity
+
+  public init(isQuiet: Bool) {
+    self.isQuiet = isQuiet
+    isTerminal = Console.standardOutputIsTerminal
+    setvbuf(stdout, nil, _IOLBF, 0)
+  }
+
+  /// mpirun gives every rank a pseudo-terminal of its own, so under it the question is where
+  /// mpirun's own standard output goes.
+  private static var standardOutputIsTerminal: Bool {
+    guard isatty(STDOUT_FILENO) == 1 else { return false }
+    guard getenv("OMPI_COMM_WORLD_RANK") != nil else { return true }
+    let descriptor = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return isatty(descriptor) == 1
+  }
+
+  /// A line that stays.
+  public func line(_ text: String) {
+    guard !isQuiet else { return }
+    clearBar()
+    put(text + "\n")
+  }
+
+  /// How far the run is. Shown at most ten times a second on a terminal, else every ten seconds.
+  func progress(_ progress: @autoclosure () -> Progress) {
+    guard !isQuiet else { return }
+    let now = monotonicSeconds()
+    if lastUpdate == -.infinity && !isTerminal { lastUpdate = now }
+    guard now - lastUpdate >= (isTerminal ? 0.1 : 10) else { return }
+    lastUpdate = now
+    if isTerminal {
+      var size = winsize()
+      let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 ? Int(size.ws_col) : 0
+      put("\r\u{1B}[K" + progress().bar(width: width > 0 ? width : 80))
+      fflush(stdout)
+      barIsShown = true
+    } else {
+      put(progress().plain + "\n")
+    }
+  }
+
+  private func clearBar() {
+    if barIsShown { put("\r\u{1B}[K") }
+    barIsShown = false
+  }
+
+  /// A reader that went away is no reason to lose a run: metrics.jsonl has everything.
+  private func put(_ text: String) { fputs(text, stdout) }
+
+  /// A moment of a run.
+  struct Progress {
+    var epoch, epochs: Int
+    var step, stepsPerEpoch: Int  // within the epoch
+    var secondsInEpoch: Double
+    var stepsPerSecond: Double
+    var loss: Float
+
+    private var percent: Int { step * 100 / max(stepsPerEpoch, 1) }
+
+    private var figures: String {
+      let left = stepsPerSecond > 0 ? Double(stepsPerEpoch - step) / stepsPerSecond : .nan
+      return "\(step)/\(stepsPerEpoch) [\(clock(secondsInEpoch))<\(clock(left)), "
+        + "\(fixed(stepsPerSecond, 1)) steps/s, loss=\(fixed(Double(loss), 4))]"
+    }
+
+    var plain: String { "Epoch \(epoch)/\(epochs): \(percent)% \(figures)" }
+
+    /// `Epoch 1/5:  42%|████▏     | 394/938 [00:02<00:03, 180.1 steps/s, loss=0.4312]`
+    func bar(width: Int) -> String {
+      let number = String(percent)
+      let head = "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number + "%|"
+      let tail = "| \(figures)"
+      let room = width - head.count - tail.count - 1
+      guard room >= 4 else { return String((head.dropLast() + " " + tail.dropFirst(2)).prefix(width - 1)) }
+      let eighths = step * room * 8 / max(stepsPerEpoch, 1)
+      var bar = String(repeating: "█", count: eighths / 8)
+      if eighths % 8 > 0 { bar.append(Array("▏▎▍▌▋▊▉")[eighths % 8 - 1]) }
+      return head + bar + String(repeating: " ", count: room - bar.count) + tail
+    }
+  }
+}
+
+/// Seconds on a clock that no one sets.
+func monotonicSeconds() -> Double {
+  var now = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &now)
+  return Double(now.tv_sec) + Double(now.tv_nsec) * 1e-9
+}
+
+/// `value` with a fixed number of digits behind the point.
+public func fixed(_ value: Double, _ digits: Int) -> String {
+  guard value.isFinite else { return "\(value)" }
+  let scale = pow(10, Double(digits))
+  let scaled = (abs(value) * scale).rounded()
+  guard scaled < 1e15 else { return "\(value)" }
+  let whole = Int(scaled) / Int(scale)
+  let fraction = String(Int(scaled) % Int(scale))
+  let sign = value < 0 && scaled > 0 ? "-" : ""
+  guard digits > 0 else { return "\(sign)\(whole)" }
+  return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
+}
+
+/// Minutes and seconds, with hours where there are any; "?" for what is not known.
+func clock(_ seconds: Double) -> String {
+  guard seconds.isFinite, seconds >= 0 else { return "?" }
+  let all = Int(seconds)
+  func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
+  let tail = "\(two(all / 60 % 60)):\(two(all % 60))"
+  return all >= 3600 ? "\(all / 3600):\(tail)" : tail
+}

@@ -1,0 +1,38 @@
+/// One JSON object on one line, its fields in the order they were added; numbers keep all their
+/// digits.
+struct JSONLine {
+  private var fields: [String] = []
+
+  init(event: String) { add("event", event) }
+
+  mutating func add(_ key: String, _ value: String) {
+    fields.append("\(JSONLine.quoted(key)):\(JSONLine.quoted(value))")
+  }
+  mutating func add(_ key: String, _ value: Int) {
+    fields.append("\(JSONLine.quoted(key)):\(value)")
+  }
+  /// Swift writes the shortest digits that read back as the same number. JSON has no NaN: null.
+  mutating func add(_ key: String, _ value: Double) {
+    fields.append("\(JSONLine.quoted(key)):\(value.isFinite ? "\(value)" : "null")")
+  }
+  mutating func add(_ key: String, _ value: Float) {
+    fields.append("\(JSONLine.quoted(key)):\(value.isFinite ? "\(value)" : "null")")
+  }
+
+  var text: String { "{\(fields.joined(separator: ","))}\n" }
+
+  static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case "\u{0}"..<"\u{20}":
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}

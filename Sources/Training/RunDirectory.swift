@@ -1,0 +1,98 @@
+import Foundation
+import Glibc
+import TensorCore
+
+/// The directory a run lives in; root's alone. Locked while it is open.
+public final class RunDirectory {
+  public let path: String
+  private let lock: Int32
+  private let metrics: Int32
+
+  public var recipePath: String { path + "/recipe.yaml" }
+  public var metricsPath: String { path + "/metrics.jsonl" }
+  public var checkpointsPath: String { path + "/checkpoints" }
+
+  /// Whether `path` holds a run.
+  public static func holdsRun(_ path: String) -> Bool {
+    access(path + "/recipe.yaml", F_OK) == 0
+  }
+
+  /// Refuses a directory that a new run must not touch, before anything is loaded or made.
+  /// - Throws: `Failure(.cannotCreate)`.
+  public static func check(_ path: String, resume: Bool) throws {
+    if holdsRun(path) {
+      if resume { return }
+      throw Failure(
+        .cannotCreate, "\(path) already holds a run",
+        remedy: "add --resume to go on with it, or name another directory with --run DIR")
+    }
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      if errno == ENOENT { return }
+      throw systemFailure(.cannotCreate, "cannot use \(path) as run directory")
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw Failure(.cannotCreate, "\(path) is not a directory", remedy: "name another with --run DIR")
+    }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      throw systemFailure(.cannotCreate, "cannot read \(path)")
+    }
+    // A lock file alone is what a run leaves that failed before it began.
+    guard names.allSatisfy({ $0 == "run.lock" }) else {
+      throw Failure(
+        .cannotCreate, "\(path) is not empty and holds no run",
+        remedy: "name an empty or a new directory with --run DIR")
+    }
+  }
+
+  /// Makes the directory if need be, and locks it.
+  /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, or another process has it.
+  public init(opening path: String) throws {
+    self.path = path
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path + "/checkpoints", withIntermediateDirectories: true)
+    } catch {
+      throw Failure(
+        .cannotCreate, "cannot make \(path)/checkpoints: \(reason(error))",
+        remedy: "name a directory you can write with --run DIR")
+    }
+    let lockPath = path + "/run.lock"
+    lock = open(lockPath, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      metrics = -1
+      throw systemFailure(.cannotCreate, "cannot open \(lockPath)")
+    }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      metrics = -1
+      let holder = (try? readText(lockPath))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+      throw Failure(
+        .cannotCreate, "\(path) is in use by another run (\(holder))",
+        remedy: "wait for it or stop it, or name another directory with --run DIR")
+    }
+    let holder = Array("pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n".utf8)
+    ftruncate(lock, 0)
+    _ = holder.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) }
+    metrics = open(
+      path + "/metrics.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard metrics >= 0 else { throw systemFailure(.cannotCreate, "cannot open \(metricsPath)") }
+  }
+
+  deinit {
+    if metrics >= 0 { close(metrics) }
+    if lock >= 0 { close(lock) }
+  }
+
+  /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
+  func append(_ line: JSONLine) throws {
+    try Array(line.text.utf8).withUnsafeBytes {
+      try writeAll($0, to: metrics, path: metricsPath)
+    }
+  }
+}
+
+/// What a Foundation error says, without its wrapping.
+private func reason(_ error: any Error) -> String {
+  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+  return underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
+}

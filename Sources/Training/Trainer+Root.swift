@@ -1,0 +1,188 @@
+import CKernels
+import Communication
+import DataParallel
+import Foundation
+import TensorCore
+
+/// A checkpoint as root read it.
+struct LoadedCheckpoint {
+  let path: String
+  let state: CheckpointState
+  let model: Checkpoint.Tensors
+  let optimizer: Checkpoint.Tensors
+}
+
+/// What root does for all: the run directory, evaluation, checkpoints, the log.
+extension Trainer {
+  /// Checkpoints kept besides the best.
+  private static let keptCheckpoints = 3
+
+  /// Opens and locks a run directory that holds a run, and loads its newest checkpoint that
+  /// verifies. On other ranks, and for a new run, nothing.
+  static func openExisting(
+    _ options: RunOptions, communicator: Communicator, console: Console
+  ) throws -> (RunDirectory?, LoadedCheckpoint?) {
+    guard communicator.isRoot else { return (nil, nil) }
+    try RunDirectory.check(options.runDirectory, resume: options.resume)
+    guard RunDirectory.holdsRun(options.runDirectory) else { return (nil, nil) }
+    let directory = try RunDirectory(opening: options.runDirectory)
+    var firstFailure: Failure?
+    for name in Checkpoint.names(in: directory.checkpointsPath) {
+      let path = directory.checkpointsPath + "/" + name
+      do {
+        let (state, model, optimizer) = try Checkpoint.load(path)
+        return (
+          directory, LoadedCheckpoint(path: path, state: state, model: model, optimizer: optimizer)
+        )
+      } catch let failure as Failure {
+        console.line("warning: passed over \(name): \(failure.message)")
+        firstFailure = firstFailure ?? failure
+      }
+    }
+    if let firstFailure { throw firstFailure }
+    return (directory, nil)
+  }
+
+  /// Evaluates on the test split, logs it, and makes the checkpoint of this step the best if it is.
+  ///
+  /// Collective: every rank.
+  func evaluate(epoch: Int) throws {
+    let isBest = try communicator.agree(on: "evaluating") { () -> Int64 in
+      guard let testSet else { return 0 }
+      let result = Evaluation.run(
+        deal.workers[0].replica.module, on: testSet, job: job, threads: threads)
+      var line = JSONLine(event: "eval")
+      line.add("epoch", epoch)
+      line.add("step", state.step)
+      line.add("split", "test")
+      line.add("loss", result.loss)
+      line.add("loss_batch_mean", result.lossBatchMean)
+      line.add("accuracy", result.accuracy)
+      line.add("correct", result.correct)
+      line.add("count", result.count)
+      try directory?.append(line)
+      console.line(
+        "Epoch \(epoch)/\(job.epochs): test accuracy \(fixed(result.accuracy * 100, 2)) % "
+          + "(\(result.correct) of \(result.count)), loss \(fixed(result.loss, 6)), "
+          + "step \(state.step)")
+      guard result.accuracy > state.best?.value ?? -1 else { return 0 }
+      state.best = .init(metric: "accuracy", value: result.accuracy, step: state.step)
+      return 1
+    }
+    if try communicator.allreduceMax(isBest) == 1 && options.checkpointEvery != 0 { try save() }
+  }
+
+  /// Saves a checkpoint of the current step, unless it is saved already.
+  ///
+  /// Collective: every rank.
+  func save() throws {
+    guard savedStep != state.step else { return }
+    try verifyReplicas()
+    try communicator.agree(on: "saving a checkpoint") {
+      guard let directory else { return }
+      // A checkpoint to go back to must not hold what one would want to go back from.
+      for (name, tensor) in modelTensors + optimizerTensors
+      where nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0 {
+        throw Failure(
+          .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
+          remedy: "lower the learning rate (--lr) and go on from the last one with --resume")
+      }
+      let path = try Checkpoint.save(
+        model: modelTensors, optimizer: optimizerTensors, state: state,
+        in: directory.checkpointsPath)
+      if state.best?.step == state.step {
+        try Checkpoint.link(
+          "best", to: Checkpoint.name(step: state.step), in: directory.checkpointsPath)
+      }
+      Checkpoint.prune(directory.checkpointsPath, keeping: Trainer.keptCheckpoints)
+      var line = JSONLine(event: "checkpoint")
+      line.add("step", state.step)
+      line.add("path", path)
+      try directory.append(line)
+    }
+    savedStep = state.step
+  }
+
+  /// The parameters under their names, as views into the arena.
+  var modelTensors: Checkpoint.Tensors {
+    layout.entries.map { ($0.name, layout.view($0, in: parameters)) }
+  }
+
+  /// The optimizer's arenas cut into tensors: "exp_avg.1.weight".
+  var optimizerTensors: Checkpoint.Tensors {
+    optimizer.state.flatMap { state in
+      layout.entries.map { ("\(state.name).\($0.name)", layout.view($0, in: state.arena)) }
+    }
+  }
+
+  func announce() throws {
+    guard communicator.isRoot, let directory else { return }
+    var line = JSONLine(event: "start")
+    line.add("recipe", job.name)
+    line.add("parameters", parameterCount)
+    line.add("ranks", communicator.worldSize)
+    line.add("threads", options.threads)
+    line.add("shards", state.shards)
+    line.add("host", communicator.hostName)
+    line.add("samples", deal.order.sampleCount)
+    line.add("batch_size", job.batchSize)
+    line.add("epochs", job.epochs)
+    line.add("steps_per_epoch", deal.order.stepsPerEpoch)
+    line.add("step", state.step)
+    try log(line)
+    func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+    console.line(
+      "\(job.name): \(parameterCount) parameters, \(deal.order.sampleCount) samples, batch "
+        + "\(job.batchSize), \(counted(job.epochs, "epoch")) of "
+        + "\(counted(deal.order.stepsPerEpoch, "step")); "
+        + "\(counted(communicator.worldSize, "rank")) x \(counted(options.threads, "thread")), "
+        + "\(counted(state.shards, "shard"))")
+    console.line("run directory: \(directory.path)")
+    if state.step > 0 { console.line("resumed at step \(state.step) of \(totalSteps)") }
+  }
+
+  func finish(_ outcome: Outcome, seconds: Double) throws {
+    guard communicator.isRoot, let directory else { return }
+    var line = JSONLine(event: "end")
+    let text: String
+    switch outcome {
+    case .completed: (_, text) = (line.add("reason", "completed"), "done")
+    case .reachedMaxSteps: (_, text) = (line.add("reason", "max_steps"), "reached --max-steps")
+    case .stopped(let signal):
+      (_, text) = (line.add("reason", "stopped"), "stopped by \(signal)")
+    }
+    line.add("steps", state.step)
+    line.add("seconds", seconds)
+    try log(line)
+    let saved = savedStep == state.step && savedStep > 0 ? ", saved step \(savedStep)" : ""
+    console.line(
+      "\(text) after \(fixed(seconds, 1)) s: step \(state.step) of \(totalSteps)\(saved)")
+    console.line("the run is in \(directory.path)")
+  }
+
+  /// Appends to metrics.jsonl, at a moment that no agreement follows.
+  func log(_ line: JSONLine) throws {
+    do {
+      try directory?.append(line)
+    } catch let failure as Failure {
+      throw RankFailure(failure: failure)
+    }
+  }
+}
+
+extension Communicator {
+  /// Root's state on every rank; nil where root has none.
+  func broadcast(state: CheckpointState?) throws -> CheckpointState? {
+    let bytes = try broadcast(isRoot ? Array(state.map { try JSONEncoder().encode($0) } ?? Data()) : [])
+    return bytes.isEmpty ? nil : try JSONDecoder().decode(CheckpointState.self, from: Data(bytes))
+  }
+
+  /// Root's arenas on every rank.
+  func broadcast(arenas: [(name: String, arena: Tensor)]) throws {
+    for (_, arena) in arenas {
+      try broadcast(
+        UnsafeMutableRawBufferPointer(
+          start: arena.rawPointer, count: arena.elementCount * arena.dtype.byteCount), from: root)
+    }
+  }
+}

@@ -1,0 +1,307 @@
+import CKernels
+import Communication
+import DataParallel
+import Datasets
+import Glibc
+import Layers
+import Optimizers
+import TensorCore
+
+/// A failure that only this rank knows of: it ends the whole job at once. (A plain `Failure` is
+/// thrown by all ranks alike.)
+public struct RankFailure: Error {
+  public let failure: Failure
+}
+
+/// Trains a job on all ranks.
+///
+/// Collective: every rank makes one with the same job and calls the same methods in the same order.
+public final class Trainer {
+  let job: TrainingJob
+  let options: RunOptions
+  let communicator: Communicator
+  let console: Console
+  let threads: ShardThreads
+
+  /// Root's alone.
+  var directory: RunDirectory?
+  var testSet: ShardedImages?
+  /// The number of the last saved step; -1 before the first.
+  var savedStep = -1
+
+  let layout: ArenaLayout
+  let parameterCount: Int
+  /// The one copy of the parameters on this rank: float32, [layout.elementCount].
+  let parameters: Tensor
+  let optimizer: any Optimizer
+  var state: CheckpointState
+  var deal: Deal
+  private var meter = Meter()
+
+  /// What follows from the number of shards: who computes which samples, and how sums are made.
+  struct Deal {
+    let order: SampleOrder
+    let workers: [ShardWorker]
+    let reduction: TreeReduction
+    /// The workers' arenas, in shard order; the first holds the sum after the reduction.
+    let arenas: [UnsafeMutablePointer<Float>]
+  }
+
+  /// Loads data and state; nothing is trained yet.
+  /// - Throws: Failure, the same on every rank; RankFailure; MPIError.
+  public init(job: TrainingJob, options: RunOptions, communicator: Communicator) throws {
+    self.job = job
+    self.options = options
+    self.communicator = communicator
+    console = Console(isQuiet: options.isQuiet || !communicator.isRoot)
+    threads = ShardThreads(count: options.threads)
+    StopSignals.install()
+
+    let template = job.makeModel()
+    layout = ArenaLayout(of: template)
+    parameterCount = template.parameterCount
+    parameters = Tensor(zeros: [layout.elementCount])
+    optimizer = job.makeOptimizer(layout.elementCount)
+
+    var loaded: LoadedCheckpoint?
+    (directory, loaded) = try communicator.agree(on: "opening the run directory") {
+      try Trainer.openExisting(options, communicator: communicator, console: console)
+    }
+    let digest = SHA256.digest(of: job.recipeText)
+    state =
+      try communicator.broadcast(state: loaded?.state)
+      ?? CheckpointState(
+        step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
+        recipeDigest: digest)
+    let isResumed = state.step > 0
+    // The rest of a begun epoch keeps its shards; the next may be dealt anew.
+    if state.position == 0 { state.shards = job.shardCount }
+    deal = try Trainer.deal(
+      state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
+      communicator: communicator)
+    if communicator.isRoot && deal.order.sampleCount < state.shards {
+      console.line(
+        "warning: \(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
+    }
+    if options.evalEvery > 0 {
+      testSet = try communicator.agree(on: "loading the test split") {
+        communicator.isRoot ? try job.loadTestSet() : nil
+      }
+    }
+
+    deal.workers[0].replica.module.initialize(seed: job.seed)
+    try communicator.agree(on: "loading weights") {
+      if let loaded {
+        try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
+        try Checkpoint.restore(loaded.optimizer, into: optimizerTensors, from: loaded.path)
+      } else if communicator.isRoot, let file = options.initFile {
+        try Checkpoint.restore(try Safetensors.read(file), into: modelTensors, from: file)
+      }
+    }
+    if isResumed || options.initFile != nil { try communicator.broadcast(arenas: replicatedArenas) }
+    if state.recipeDigest != digest {
+      console.line("note: the recipe changed since step \(state.step): a new recipe from here")
+      state.recipeDigest = digest
+    }
+    if isResumed { savedStep = state.step }
+    try communicator.agree(on: "making the run directory") {
+      guard communicator.isRoot else { return }
+      let directory = try directory ?? RunDirectory(opening: options.runDirectory)
+      self.directory = directory
+      try DurableFile.replace(directory.recipePath, with: job.recipeText)
+    }
+    try verifyReplicas()
+  }
+
+  var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
+
+  /// What every rank must hold alike.
+  var replicatedArenas: [(name: String, arena: Tensor)] {
+    [("parameters", parameters)] + optimizer.state.map { ("optimizer's \($0.name)", $0.arena) }
+  }
+
+  /// Trains until the job is done, `maxSteps` are made or a signal asks to stop; evaluates and saves
+  /// on the way.
+  /// - Throws: Failure, the same on every rank; RankFailure; MPIError.
+  public func run() throws -> Outcome {
+    let began = monotonicSeconds()
+    defer { threads.end() }
+    try announce()
+    var outcome = Outcome.completed
+    while state.epoch <= job.epochs {
+      if let limit = options.maxSteps, state.step >= limit {
+        outcome = .reachedMaxSteps
+        break
+      }
+      if let interruption = try trainEpoch() {
+        outcome = interruption
+        if case .stopped = interruption { break }
+      }
+    }
+    if options.checkpointEvery != 0 && savedStep != state.step { try save() }
+    try finish(outcome, seconds: monotonicSeconds() - began)
+    return outcome
+  }
+
+  /// The rest of the current epoch. nil when it was finished and nothing asked to stop.
+  private func trainEpoch() throws -> Outcome? {
+    try dealAnewIfAsked()
+    let epoch = state.epoch
+    meter.begin()
+    for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
+      let stopAgreed = try step(batch: batch)
+      if state.step % 100 == 0 { try verifyReplicas() }
+      if stopAgreed {
+        return .stopped(signal: StopSignals.received ?? "a signal to another rank")
+      }
+      let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false
+      if state.position > 0 {
+        if let every = options.checkpointEvery, every > 0, state.step % every == 0 { try save() }
+        if isAtLimit { return .reachedMaxSteps }
+      }
+    }
+    if options.evalEvery > 0 && (epoch % options.evalEvery == 0 || epoch == job.epochs) {
+      try evaluate(epoch: epoch)
+    }
+    let every = options.checkpointEvery ?? 1
+    if options.checkpointEvery == nil || (every > 0 && state.step % every == 0) { try save() }
+    return nil
+  }
+
+  /// One optimizer update. Returns whether all ranks agreed to stop.
+  private func step(batch: Int) throws -> Bool {
+    let workers = deal.workers
+    let job = self.job
+    threads.run(pieces: workers.count) { workers[$0].compute(batch: batch, job: job) }
+    let total = workers[0].replica
+    let isFinite = workers.map { $0.replica[.loss].isFinite }
+    total[.stop] = StopSignals.received == nil ? 0 : 1
+    try deal.reduction.allreduceSum(deal.arenas)
+
+    let number = state.step + 1
+    guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number, isFinite) }
+    let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
+    optimizer.step(
+      parameters: UnsafeMutableBufferPointer(
+        start: parameters.pointer(Float.self), count: layout.elementCount),
+      gradients: deal.arenas[0], learningRate: rate, step: number)
+
+    let epoch = state.epoch
+    state.step = number
+    state.position += deal.order.batchCount(batch)
+    meter.add(samples: deal.order.batchCount(batch))
+    if communicator.isRoot { try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate) }
+    if batch == deal.order.stepsPerEpoch - 1 {
+      state.epoch += 1
+      state.position = 0
+    }
+    return total[.stop] > 0
+  }
+
+  private func report(epoch: Int, batch: Int, loss: Float, rate: Double) throws {
+    if options.logEvery > 0 && state.step % options.logEvery == 0 {
+      var line = JSONLine(event: "step")
+      line.add("epoch", epoch)
+      line.add("step", state.step)
+      line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
+      line.add("loss", loss)
+      line.add("lr", rate)
+      line.add("grad_norm", nd_sum_of_squares(deal.arenas[0], layout.elementCount).squareRoot())
+      line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
+      try log(line)
+    }
+    console.progress(
+      Console.Progress(
+        epoch: epoch, epochs: job.epochs, step: batch + 1, stepsPerEpoch: deal.order.stepsPerEpoch,
+        secondsInEpoch: meter.seconds, stepsPerSecond: meter.stepsPerSecond, loss: loss))
+  }
+
+  /// Which shards it came from, for the message.
+  private func nonFiniteLoss(step: Int, _ isFinite: [Bool]) throws -> Failure {
+    let mine = zip(deal.workers, isFinite).filter { !$0.1 }.map { "\($0.0.replica.shard)" }
+    let all = try communicator.allgather(bytes: Array(mine.joined(separator: ", ").utf8))
+    let places = all.enumerated().filter { !$0.1.isEmpty }
+      .map { "rank \($0.0) (shard \(String(decoding: $0.1, as: UTF8.self)))" }
+    return Failure(
+      .trainingFailed,
+      "the loss is not finite at step \(step), on "
+        + (places.isEmpty ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
+      remedy: "lower the learning rate (--lr); the last checkpoint is from before it")
+  }
+
+  func verifyReplicas() throws {
+    try ReplicaCheck.verify(replicatedArenas, step: state.step, communicator: communicator)
+  }
+
+  private func dealAnewIfAsked() throws {
+    guard state.position == 0, state.shards != job.shardCount else {
+      for worker in deal.workers { worker.begin(epoch: state.epoch) }
+      return
+    }
+    console.line(
+      "note: from epoch \(state.epoch) on the samples are dealt over \(job.shardCount) shards "
+        + "instead of \(state.shards): a new recipe from here")
+    state.shards = job.shardCount
+    deal = try Trainer.deal(
+      job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
+      communicator: communicator)
+  }
+
+  private static func deal(
+    _ shardCount: Int, epoch: Int, job: TrainingJob, layout: ArenaLayout, parameters: Tensor,
+    communicator: Communicator
+  ) throws -> Deal {
+    guard communicator.worldSize <= shardCount else {
+      throw Failure(
+        .usage, "\(communicator.worldSize) ranks for \(shardCount) shards",
+        remedy: "use at most \(shardCount) ranks, or start a run with more --shards")
+    }
+    let shards = ShardRange.of(
+      rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
+    let data = try communicator.agree(on: "loading the training split") {
+      try job.loadTrainingSet(shards, shardCount)
+    }
+    let order = SampleOrder(
+      sampleCount: data.sampleCount, shardCount: shardCount, batchSize: job.batchSize,
+      seed: job.seed, shuffled: job.isShuffled)
+    let workers = shards.map { shard in
+      ShardWorker(
+        replica: ShardReplica(
+          shard: shard, module: job.makeModel(), layout: layout, parameters: parameters),
+        data: data, order: order, epoch: epoch)
+    }
+    return Deal(
+      order: order, workers: workers,
+      reduction: TreeReduction(
+        communicator: communicator, shardCount: shardCount,
+        elementCount: ShardReplica.arenaElementCount(layout)),
+      arenas: workers.map { $0.replica.arena.pointer(Float.self) })
+  }
+}
+
+/// How fast a run goes.
+private struct Meter {
+  private var start = 0.0
+  private var steps = 0
+  private var lastAsked = 0.0
+  private var samples = 0
+
+  mutating func begin() {
+    start = monotonicSeconds()
+    (steps, samples, lastAsked) = (0, 0, start)
+  }
+
+  mutating func add(samples count: Int) {
+    steps += 1
+    samples += count
+  }
+
+  var seconds: Double { monotonicSeconds() - start }
+  var stepsPerSecond: Double { Double(steps) / max(seconds, 1e-9) }
+
+  mutating func samplesPerSecondSinceLastAsked() -> Double {
+    let now = monotonicSeconds()
+    defer { (samples, lastAsked) = (0, now) }
+    return Double(samples) / max(now - lastAsked, 1e-9)
+  }
+}
