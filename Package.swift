@@ -48,6 +48,9 @@ let package = Package(
         "Training", "Recipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
