@@ -48,6 +48,15 @@ let package = Package(
         "Training", "Recipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    // Shared helpers of the tests, and what they run on many ranks.
+    .target(name: "TestSupport", path: "Tests/Support"),
+    .executableTarget(
+      name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
+      path: "Tests/Ranks"),
+    .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "DataParallelTests", dependencies: ["CKernels", "DataParallel", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

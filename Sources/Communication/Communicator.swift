@@ -37,7 +37,8 @@ public final class Communicator {
       MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return()), "MPI_Comm_set_errhandler")
     guard provided >= wanted else {
       throw Failure(
-        .trainingFailed, "this MPI library offers thread level \(provided), not MPI_THREAD_FUNNELED",
+        .trainingFailed,
+        "this MPI library offers thread level \(provided), not MPI_THREAD_FUNNELED",
         remedy: "use an MPI library built with thread support")
     }
     return try Communicator(cmpi_comm_world())

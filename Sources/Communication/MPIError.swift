@@ -24,7 +24,8 @@ extension Failure {
 /// Throws MPIError when `code`, which `function` returned, is not MPI_SUCCESS.
 func check(_ code: Int32, _ function: StaticString) throws {
   guard code != MPI_SUCCESS else { return }
-  let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MPI_MAX_ERROR_STRING) + 1) {
+  let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MPI_MAX_ERROR_STRING) + 1)
+  {
     buffer in
     buffer.initialize(repeating: 0)
     var length: Int32 = 0

@@ -58,7 +58,9 @@ public final class Request {
 }
 
 extension Request: CustomStringConvertible {
-  public var description: String { "\(direction.rawValue) rank \(peer), \(count) floats, tag \(tag)" }
+  public var description: String {
+    "\(direction.rawValue) rank \(peer), \(count) floats, tag \(tag)"
+  }
 }
 
 extension Communicator {
