@@ -33,7 +33,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "COpenSSL", "CKernels", "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets",
-        "Communication", "DataParallel",
+        "Communication", "DataParallel", "Kernels",
       ]),
     .target(
       name: "Recipes",
@@ -51,6 +51,14 @@ let package = Package(
 
     .testTarget(
       name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
+    // Shared helpers of the tests, and what they run on many ranks.
+    .target(name: "TestSupport", path: "Tests/Support"),
+    .executableTarget(
+      name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
+      path: "Tests/Ranks"),
+    .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "DataParallelTests", dependencies: ["CKernels", "DataParallel", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

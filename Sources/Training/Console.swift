@@ -11,7 +11,6 @@ public final class Console {
   public init(isQuiet: Bool) {
     self.isQuiet = isQuiet
     isTerminal = Console.standardOutputIsTerminal
-    setvbuf(stdout, nil, _IOLBF, 0)
   }
 
   /// mpirun gives every rank a pseudo-terminal of its own, so under it the question is where
@@ -43,7 +42,6 @@ public final class Console {
       var size = winsize()
       let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 ? Int(size.ws_col) : 0
       put("\r\u{1B}[K" + progress().bar(width: width > 0 ? width : 80))
-      fflush(stdout)
       barIsShown = true
     } else {
       put(progress().plain + "\n")
@@ -56,7 +54,11 @@ public final class Console {
   }
 
   /// A reader that went away is no reason to lose a run: metrics.jsonl has everything.
-  private func put(_ text: String) { fputs(text, stdout) }
+  private func put(_ text: String) {
+    Array(text.utf8).withUnsafeBytes {
+      try? writeAll($0, to: STDOUT_FILENO, path: "standard output")
+    }
+  }
 
   /// A moment of a run.
   struct Progress {

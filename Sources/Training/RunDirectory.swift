@@ -73,8 +73,8 @@ public final class RunDirectory {
     let holder = Array("pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n".utf8)
     ftruncate(lock, 0)
     _ = holder.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) }
-    metrics = open(
-      path + "/metrics.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    let metricsPath = path + "/metrics.jsonl"
+    metrics = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
     guard metrics >= 0 else { throw systemFailure(.cannotCreate, "cannot open \(metricsPath)") }
   }
 

@@ -22,7 +22,7 @@ final class ShardWorker {
   /// Leaves in the replica's arena the shard's part of batch `t`: gradients and loss of its samples,
   /// divided by the count of the global batch.
   func compute(batch t: Int, job: TrainingJob) {
-    order.withSamples(batch: t) { samples in
+    order.withSamples(ofBatch: t) { samples in
       guard !samples.isEmpty else { return replica.clear() }
       let images = Tensor(uninitialized: Shape([samples.count] + job.inputShape))
       let labels = Tensor(uninitialized: [samples.count], .int64)

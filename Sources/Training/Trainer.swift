@@ -53,7 +53,8 @@ public final class Trainer {
     self.job = job
     self.options = options
     self.communicator = communicator
-    console = Console(isQuiet: options.isQuiet || !communicator.isRoot)
+    let console = Console(isQuiet: options.isQuiet || !communicator.isRoot)
+    self.console = console
     threads = ShardThreads(count: options.threads)
     StopSignals.install()
 

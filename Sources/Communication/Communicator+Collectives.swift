@@ -1,0 +1,139 @@
+import CMPI
+import Glibc
+
+/// Calls that every rank makes, in the same order.
+extension Communicator {
+  /// Returns when every rank has called it. Waits busily: for ranks known to be close together.
+  ///
+  /// Collective: every rank.
+  public func barrier() throws {
+    try check(MPI_Barrier(handle), "MPI_Barrier")
+  }
+
+  /// Returns when every rank has called it, and leaves the core free while it waits: for ranks that
+  /// may be far apart, as when root evaluates.
+  ///
+  /// It polls for some tens of microseconds, then sleeps between polls, at most 1 ms at a time.
+  ///
+  /// Collective: every rank.
+  public func quietBarrier() throws {
+    var request: MPI_Request? = nil
+    try check(MPI_Ibarrier(handle, &request), "MPI_Ibarrier")
+    var polls = 0
+    var napMicroseconds: UInt32 = 8
+    while true {
+      var done: Int32 = 0
+      try check(MPI_Test(&request, &done, cmpi_status_ignore()), "MPI_Test")
+      if done != 0 { return }
+      polls += 1
+      if polls <= 200 { continue }
+      usleep(napMicroseconds)
+      napMicroseconds = min(2 * napMicroseconds, 1000)
+    }
+  }
+
+  /// Fills every rank's `buffer` with that of rank `source`. Any size.
+  ///
+  /// Collective: every rank, with the same byte count and source.
+  public func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from source: Int) throws {
+    for (start, count) in chunks(buffer.count) {
+      try check(
+        MPI_Bcast(buffer.baseAddress! + start, count, cmpi_byte(), Int32(source), handle),
+        "MPI_Bcast")
+    }
+  }
+
+  /// Root's `bytes`, on every rank. Those of other ranks are ignored.
+  ///
+  /// Collective: every rank.
+  public func broadcast(_ bytes: [UInt8]) throws -> [UInt8] {
+    try broadcast(bytes, from: root)
+  }
+
+  /// Rank `source`'s `bytes`, on every rank, whatever their number.
+  private func broadcast(_ bytes: [UInt8], from source: Int) throws -> [UInt8] {
+    var count = Int64(bytes.count)
+    try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: source) }
+    var result = rank == source ? bytes : [UInt8](repeating: 0, count: Int(count))
+    try result.withUnsafeMutableBytes { try broadcast($0, from: source) }
+    return result
+  }
+
+  /// The largest of the ranks' values.
+  ///
+  /// Collective: every rank.
+  public func allreduceMax(_ value: Int64) throws -> Int64 {
+    try allreduce(value, cmpi_max())
+  }
+
+  /// The smallest of the ranks' values.
+  ///
+  /// Collective: every rank.
+  public func allreduceMin(_ value: Int64) throws -> Int64 {
+    try allreduce(value, cmpi_min())
+  }
+
+  private func allreduce(_ value: Int64, _ operation: MPI_Op) throws -> Int64 {
+    var result = value
+    try check(
+      MPI_Allreduce(cmpi_in_place(), &result, 1, cmpi_int64(), operation, handle), "MPI_Allreduce")
+    return result
+  }
+
+  /// The value of every rank, by rank.
+  ///
+  /// Collective: every rank.
+  public func allgather(_ value: UInt64) throws -> [UInt64] {
+    var value = value
+    var values = [UInt64](repeating: 0, count: worldSize)
+    try check(
+      MPI_Allgather(&value, 1, cmpi_uint64(), &values, 1, cmpi_uint64(), handle), "MPI_Allgather")
+    return values
+  }
+
+  /// The bytes of every rank, by rank. Their numbers may differ, and have no limit: one broadcast
+  /// for each rank, as MPI_Allgatherv's displacements must fit 32 bits.
+  ///
+  /// Collective: every rank.
+  public func allgather(bytes: [UInt8]) throws -> [[UInt8]] {
+    try (0..<worldSize).map { try broadcast(bytes, from: $0) }
+  }
+
+  /// The bytes of every rank, by rank, at root; nil elsewhere. Their numbers may differ, and have no
+  /// limit.
+  ///
+  /// Collective: every rank.
+  public func gather(bytes: [UInt8]) throws -> [[UInt8]]? {
+    let counts = try allgather(UInt64(bytes.count))
+    guard isRoot else {
+      try bytes.withUnsafeBytes { bytes in
+        for (start, count) in chunks(bytes.count) {
+          try check(
+            MPI_Send(bytes.baseAddress! + start, count, cmpi_byte(), Int32(root), 0, handle),
+            "MPI_Send")
+        }
+      }
+      return nil
+    }
+    return try counts.enumerated().map { source, count in
+      if source == rank { return bytes }
+      var result = [UInt8](repeating: 0, count: Int(count))
+      try result.withUnsafeMutableBytes { result in
+        for (start, count) in chunks(result.count) {
+          try check(
+            MPI_Recv(
+              result.baseAddress! + start, count, cmpi_byte(), Int32(source), 0, handle,
+              cmpi_status_ignore()),
+            "MPI_Recv")
+        }
+      }
+      return result
+    }
+  }
+
+  /// 0 ..< byteCount in runs whose length fits MPI's counts.
+  private func chunks(_ byteCount: Int) -> [(start: Int, count: Int32)] {
+    let most = 1 << 30
+    return stride(from: 0, to: byteCount, by: most).map { ($0, Int32(min(most, byteCount - $0))) }
+  }
+}

@@ -1,0 +1,92 @@
+import CMPI
+import Glibc
+import TensorCore
+
+/// The ranks of this job, MPI_COMM_WORLD, and what they say to each other.
+///
+/// A run of one process has one too, with worldSize 1. MPI is initialized MPI_THREAD_FUNNELED: only
+/// the thread that called `world()` may call anything here.
+public final class Communicator {
+  /// This process, 0 ..< worldSize.
+  public let rank: Int
+  public let worldSize: Int
+  /// The rank that prints, evaluates and saves.
+  public let root = 0
+  /// This host's name, as MPI gives it.
+  public let hostName: String
+  /// This process among the `localSize` ranks of its host.
+  public let localRank: Int
+  public let localSize: Int
+
+  let handle: MPI_Comm
+
+  public var isRoot: Bool { rank == root }
+
+  /// Initializes MPI and returns its world.
+  ///
+  /// Collective: every rank calls it once, first. A failure of MPI_Init itself ends the process.
+  /// - Throws: MPIError; Failure where MPI lacks the thread level.
+  public static func world() throws -> Communicator {
+    var initialized: Int32 = 0
+    try check(MPI_Initialized(&initialized), "MPI_Initialized")
+    guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
+    let wanted = Int32(MPI_THREAD_FUNNELED)
+    var provided: Int32 = 0
+    try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
+    try check(
+      MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return()), "MPI_Comm_set_errhandler")
+    guard provided >= wanted else {
+      throw Failure(
+        .trainingFailed,
+        "this MPI library offers thread level \(provided), not MPI_THREAD_FUNNELED",
+        remedy: "use an MPI library built with thread support")
+    }
+    return try Communicator(cmpi_comm_world())
+  }
+
+  private init(_ handle: MPI_Comm) throws {
+    self.handle = handle
+    (rank, worldSize) = try Communicator.place(in: handle)
+
+    let capacity = Int(MPI_MAX_PROCESSOR_NAME) + 1
+    hostName = try withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { name in
+      name.initialize(repeating: 0)
+      var length: Int32 = 0
+      try check(MPI_Get_processor_name(name.baseAddress, &length), "MPI_Get_processor_name")
+      return String(cString: name.baseAddress!)
+    }
+
+    var host: MPI_Comm? = nil
+    try check(
+      MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), 0, cmpi_info_null(), &host),
+      "MPI_Comm_split_type")
+    (localRank, localSize) = try Communicator.place(in: host!)
+    try check(MPI_Comm_free(&host), "MPI_Comm_free")
+  }
+
+  private static func place(in handle: MPI_Comm) throws -> (rank: Int, size: Int) {
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
+    try check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
+    return (Int(rank), Int(size))
+  }
+
+  /// Ends MPI; nothing here may be called after it.
+  ///
+  /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
+  public func finalize() throws {
+    try check(MPI_Finalize(), "MPI_Finalize")
+  }
+
+  /// Ends the whole job at once; mpirun's exit status is `status`.
+  /// - Precondition: 1 <= status <= 127. Open MPI's mpirun reports MPI_Abort(0) as success and cuts
+  ///   larger numbers to 8 bits; above 127 a status reads as a signal.
+  public func abort(status: Int32) -> Never {
+    guard (1...127).contains(status) else {
+      fatalError("Communicator.abort: status \(status) is not in 1 ... 127")
+    }
+    MPI_Abort(handle, status)
+    _exit(status)
+  }
+}

@@ -1,0 +1,78 @@
+/// Which shards a rank owns.
+public enum ShardRange {
+  /// The shards of `rank`: contiguous, in rank order, sizes that differ by at most one, none empty.
+  /// - Precondition: 0 <= rank < worldSize <= shardCount.
+  public static func of(rank: Int, worldSize: Int, shardCount: Int) -> Range<Int> {
+    guard 0 <= rank, rank < worldSize, worldSize <= shardCount else {
+      fatalError("ShardRange: rank \(rank) of \(worldSize) ranks over \(shardCount) shards")
+    }
+    return rank * shardCount / worldSize..<(rank + 1) * shardCount / worldSize
+  }
+}
+
+/// How one sum over S shards is carried out by P ranks so that its bits do not depend on P.
+///
+/// The sum is one binary tree over the leaves 0 ..< S: a node of n > 1 leaves splits after the
+/// largest power of two below n. A node's sum is kept in its leftmost leaf's buffer, so an inner
+/// node is one addition, `buffer[dst] += buffer[src]`, of its right child's to its left child's.
+/// Each rank first makes the sums of the largest nodes whose leaves are all its own, its partials;
+/// then the partials of all ranks are combined.
+public struct TreePlan: Sendable, Equatable {
+  /// `buffer[dst] += buffer[src]`; dst and src are leaves.
+  public struct Add: Sendable, Equatable {
+    public let dst: Int
+    public let src: Int
+  }
+
+  /// A largest node that lies wholly inside one rank's shards.
+  public struct Partial: Sendable, Equatable {
+    /// Its leaves; the first one's buffer receives the sum.
+    public let leaves: Range<Int>
+    /// What builds the sum, in order.
+    public let adds: [Add]
+  }
+
+  public let shardCount: Int
+  public let worldSize: Int
+  /// By rank, then by leaf; at most about 2 log2 S a rank.
+  public let partials: [[Partial]]
+  /// What makes of all partials the total, in buffer 0, in order.
+  public let combining: [Add]
+
+  /// - Precondition: 1 <= worldSize <= shardCount.
+  public init(shardCount: Int, worldSize: Int) {
+    self.shardCount = shardCount
+    self.worldSize = worldSize
+    partials = (0..<worldSize).map { rank in
+      let owned = ShardRange.of(rank: rank, worldSize: worldSize, shardCount: shardCount)
+      return TreePlan.largestNodes(inside: owned, of: 0..<shardCount).map { node in
+        Partial(leaves: node, adds: TreePlan.adds(of: node, downTo: { $0.count == 1 }))
+      }
+    }
+    let isPartial = Set(partials.joined().map(\.leaves))
+    combining = TreePlan.adds(of: 0..<shardCount, downTo: isPartial.contains)
+  }
+
+  /// Where the right child of a node of `leaves.count` > 1 leaves begins.
+  private static func split(_ leaves: Range<Int>) -> Int {
+    let log2 = Int.bitWidth - 1 - (leaves.count - 1).leadingZeroBitCount
+    return leaves.lowerBound + (1 << log2)
+  }
+
+  private static func largestNodes(inside owned: Range<Int>, of node: Range<Int>) -> [Range<Int>] {
+    if node.clamped(to: owned) == node { return [node] }
+    if !node.overlaps(owned) { return [] }
+    let middle = split(node)
+    return largestNodes(inside: owned, of: node.lowerBound..<middle)
+      + largestNodes(inside: owned, of: middle..<node.upperBound)
+  }
+
+  /// The additions, children first, that make the sum of `node` of sums already there.
+  private static func adds(of node: Range<Int>, downTo isThere: (Range<Int>) -> Bool) -> [Add] {
+    if isThere(node) { return [] }
+    let middle = split(node)
+    return adds(of: node.lowerBound..<middle, downTo: isThere)
+      + adds(of: middle..<node.upperBound, downTo: isThere)
+      + [Add(dst: node.lowerBound, src: middle)]
+  }
+}

@@ -1,0 +1,69 @@
+import Communication
+import DataParallel
+import TensorCore
+
+private let seed: UInt64 = 20_240_607
+
+/// A shard's float at `index`: any rank can compute any shard's. A product, so that all 24 bits of
+/// its mantissa are in use and the order of additions shows in the sum.
+private func value(_ index: Int, of shard: CountedRandom) -> Float {
+  (shard.uniform(2 * index) - 0.5) * shard.uniform(2 * index + 1)
+}
+
+/// The sum of the shards' values by the rule itself: a node of n > 1 leaves splits
+/// after the largest power of two below n.
+private func treeSum(_ values: ArraySlice<Float>) -> Float {
+  if values.count == 1 { return values[values.startIndex] }
+  var left = 1
+  while 2 * left < values.count { left *= 2 }
+  return treeSum(values.prefix(left)) + treeSum(values.dropFirst(left))
+}
+
+/// allreduceSum over `shardCount` shards against the naive recursion, bit by bit.
+func checkTree(_ c: Communicator, shardCount: Int) throws {
+  let own = ShardRange.of(rank: c.rank, worldSize: c.worldSize, shardCount: shardCount)
+  for elementCount in [1, 15, 16, 1000, 79_513] {
+    let reduction = TreeReduction(
+      communicator: c, shardCount: shardCount, elementCount: elementCount)
+    let arenas = own.map { _ in UnsafeMutablePointer<Float>.allocate(capacity: elementCount) }
+    defer { for arena in arenas { arena.deallocate() } }
+    for round in 0..<2 {
+      let random = (0..<shardCount).map {
+        CountedRandom(seed: seed, purpose: "tree check", round, $0)
+      }
+      for (arena, shard) in zip(arenas, own) {
+        for i in 0..<elementCount { arena[i] = value(i, of: random[shard]) }
+      }
+      try reduction.allreduceSum(arenas)
+      var orderMatters = false
+      for i in 0..<elementCount {
+        let values = random.map { value(i, of: $0) }
+        let expected = treeSum(values[...])
+        try expect(
+          arenas[0][i].bitPattern == expected.bitPattern,
+          "seed \(seed), \(shardCount) shards, element \(i) of \(elementCount), round \(round): "
+            + "got \(arenas[0][i]), expected \(expected)")
+        orderMatters = orderMatters || values.reduce(0, +) != expected
+      }
+      if elementCount >= 1000 && shardCount >= 4 {
+        try expect(orderMatters, "no sum depends on the order of additions: the check is blind")
+      }
+    }
+  }
+}
+
+/// Ranks that would reduce different things are told so, both named.
+func checkTreeDisagreement(_ c: Communicator) throws {
+  let elementCount = c.rank == 0 ? 1000 : 1016
+  let reduction = TreeReduction(
+    communicator: c, shardCount: c.worldSize, elementCount: elementCount)
+  var arena = [Float](repeating: 1, count: elementCount)
+  let failure = try thrown(Failure.self) {
+    try arena.withUnsafeMutableBufferPointer { try reduction.allreduceSum([$0.baseAddress!]) }
+  }
+  try expectEqual(failure.status, .ranksDisagree, "status")
+  try expectEqual(
+    failure.message,
+    "a reduction has 1000 elements and \(c.worldSize) shards on rank 0, "
+      + "1016 elements and \(c.worldSize) shards on rank 1", "message")
+}
