@@ -161,6 +161,8 @@ struct ShardedImagesTests {
   }
 
   @Test func foreignShardsAndSamplesTrap() async {
+    let images = folder.write("images", idx([20, 2], noise(40)))
+    let labels = folder.write("labels", idx([20], Array(repeating: 0, count: 20)))
     for (shard, local, message) in [
       (0, 0, "gather: shard 0 is not among the loaded 1..<2"),
       (1, 10, "gather: no local sample 10 in shard 1, which has 10"),
@@ -168,12 +170,13 @@ struct ShardedImagesTests {
     ] {
       let result = await #expect(
         processExitsWith: .failure, observing: [\.standardErrorContent]
-      ) { [shard = shard as Int, local = local as Int] in
-        let folder = TemporaryFolder()
+      ) {
+        [
+          shard = shard as Int, local = local as Int, images = images as String,
+          labels = labels as String
+        ] in
         let set = try ShardedImages.load(
-          images: folder.write("images", idx([20, 2], noise(40))),
-          labels: folder.write("labels", idx([20], Array(repeating: 0, count: 20))),
-          shards: 1..<2, shardCount: 2, classCount: 1)
+          images: images, labels: labels, shards: 1..<2, shardCount: 2, classCount: 1)
         var pixels: [Float] = [0, 0]
         var label: [Int64] = [0]
         [Int32(local)].withUnsafeBufferPointer {
