@@ -42,7 +42,7 @@ extension Tensor {
   public func flattened(startAxis: Int = 0, endAxis: Int = -1) -> Tensor {
     let first = startAxis < 0 ? startAxis + axisCount : startAxis
     let last = endAxis < 0 ? endAxis + axisCount : endAxis
-    precondition(
+    require(
       0 <= first && first <= last && last < axisCount,
       "flatten: axes \(startAxis) through \(endAxis) do not exist in shape \(shape)")
     return reshaped(

@@ -8,7 +8,7 @@ import TensorCore
 /// - logits: [N, C].  targets: [N] int64 in 0 ..< C.  Returns a scalar.
 /// - Source: PyTorch's CrossEntropyLoss; the gradient follows from d logsumexp / dx = softmax.
 public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Tensor {
-  precondition(divisor > 0, "crossEntropy: the divisor must be positive, not \(divisor)")
+  require(divisor > 0, "crossEntropy: the divisor must be positive, not \(divisor)")
   let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))

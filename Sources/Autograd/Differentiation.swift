@@ -55,12 +55,12 @@ extension Tensor {
   public var requiresGrad: Bool {
     get { differentiation != nil }
     set {
-      precondition(
+      require(
         differentiation?.function == nil,
         "requiresGrad: only a leaf can be changed; this tensor was made by "
           + "\(differentiation?.function?.name ?? ""); use its `value` to cut the graph")
       guard newValue else { return history = nil }
-      precondition(dtype.isFloatingPoint, "requiresGrad: a tensor of \(dtype) has no gradient")
+      require(dtype.isFloatingPoint, "requiresGrad: a tensor of \(dtype) has no gradient")
       if history == nil {
         let bare = Tensor(
           storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
@@ -84,9 +84,9 @@ extension Tensor {
   /// - Precondition: a contiguous leaf; `gradient` has its shape and dtype.
   package func adopt(_ storage: Storage, offset: Int, gradient: Tensor) {
     guard let known = differentiation, let leaf = known.leaf else {
-      preconditionFailure("only a leaf can move into an arena")
+      fatalError("only a leaf can move into an arena")
     }
-    precondition(
+    require(
       gradient.shape == shape && gradient.dtype == dtype && gradient.isContiguous,
       "an arena's gradient of shape \(gradient.shape) does not fit a parameter of shape \(shape)")
     reseat(on: storage, offset: offset)

@@ -12,13 +12,13 @@ extension Tensor {
   /// - Precondition: one element where `seed` is nil; a graph that was not freed.
   public func backward(seed: Tensor? = nil, retainGraph: Bool = false) {
     guard let root = differentiation else {
-      preconditionFailure("backward: no input of this tensor requires a gradient")
+      fatalError("backward: no input of this tensor requires a gradient")
     }
-    precondition(
+    require(
       seed != nil || elementCount == 1,
       "backward: a tensor of shape \(shape) needs a seed, the gradient that flows into it")
     let seed = seed ?? Ops.ones(like: value)
-    precondition(
+    require(
       seed.shape == shape && seed.dtype == dtype,
       "backward: a seed of \(seed.dtype) \(seed.shape) for a tensor of \(dtype) \(shape)")
     guard let start = root.function else {
@@ -57,19 +57,19 @@ extension GradientFunction {
 
   fileprivate func propagate(_ dy: Tensor, retainGraph: Bool) {
     guard let backward else {
-      preconditionFailure(
+      fatalError(
         "backward: a second pass through \(self), whose saved tensors were freed by the first; "
           + "pass retainGraph: true to the first")
     }
     let gradients = backward(dy, GradientRequest(function: self))
     if !retainGraph { self.backward = nil }
-    precondition(
+    require(
       gradients.count == inputs.count,
       "\(self) returned \(gradients.count) gradients for \(inputs.count) inputs")
     for (index, edge) in inputs.enumerated() {
       if case .none = edge { continue }
       guard let gradient = gradients[index] else { continue }
-      precondition(
+      require(
         gradient.shape == inputShapes[index] && gradient.dtype == dy.dtype,
         "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
           + "shape \(inputShapes[index])")

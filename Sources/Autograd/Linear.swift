@@ -4,9 +4,9 @@ import TensorCore
 /// y = x Wᵀ + b, PyTorch's `linear`;  dx = dy W,  dW = dyᵀ x,  db = sum of dy over rows.
 /// - x: [N, in].  weight: [out, in].  bias: [out], or nil.  Returns [N, out].
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
-  precondition(
+  require(
     weight.axisCount == 2, "linear: the weight must be [out, in], not \(weight.shape)")
-  precondition(
+  require(
     x.axisCount == 2 && x.shape[1] == weight.shape[1],
     "linear: input \(x.shape) does not fit weight \(weight.shape), which takes [N, \(weight.shape[1])]; "
       + "flatten the axes after the first")

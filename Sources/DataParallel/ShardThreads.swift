@@ -1,3 +1,4 @@
+import TensorCore
 import Glibc
 
 /// A rank's threads, each working on shards (or blocks) of its own.
@@ -19,7 +20,7 @@ public final class ShardThreads: @unchecked Sendable {
 
   /// - Parameter count: threads, the caller's among them; at least 1.
   public init(count: Int) {
-    precondition(count >= 1, "a rank has at least one thread")
+    require(count >= 1, "a rank has at least one thread")
     self.count = count
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(workReady, nil)
@@ -87,7 +88,7 @@ public final class ShardThreads: @unchecked Sendable {
         start.owner.serve(start.index)
         return nil
       }, start)
-    precondition(status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
+    require(status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
     threads.append(thread)
   }
 

@@ -43,7 +43,7 @@ public final class IDXReader {
   /// Checks that the file ends where its header says, and gzip data with the right sums.
   /// - Precondition: all items were read or skipped.
   public func finish() throws {
-    precondition(itemsRead == itemCount, "finish: \(itemsRead) of \(itemCount) items were read")
+    require(itemsRead == itemCount, "finish: \(itemsRead) of \(itemCount) items were read")
     guard try stream.read(1, into: nil) == 0 else {
       throw damage("\(promise), but it goes on after \(stream.place(declaredByteCount - 1))")
     }
@@ -55,7 +55,7 @@ public final class IDXReader {
   }
 
   private func advance(_ count: Int, into target: UnsafeMutableRawPointer?) throws {
-    precondition(
+    require(
       count >= 0 && count <= itemCount - itemsRead,
       "readItems: \(count) items wanted, \(itemCount - itemsRead) are left")
     guard try stream.read(count * itemByteCount, into: target) == count * itemByteCount else {

@@ -1,3 +1,5 @@
+import TensorCore
+
 /// How samples are dealt over logical shards, like cards: sample i goes to shard i mod S, where it
 /// is local sample i div S.
 ///
@@ -8,8 +10,8 @@ struct SampleDeal: Sendable, Equatable {
   let shardCount: Int  // S
 
   init(sampleCount: Int, shardCount: Int) {
-    precondition(sampleCount >= 1, "a data set of \(sampleCount) samples cannot be dealt")
-    precondition(shardCount >= 1, "samples cannot be dealt over \(shardCount) shards")
+    require(sampleCount >= 1, "a data set of \(sampleCount) samples cannot be dealt")
+    require(shardCount >= 1, "samples cannot be dealt over \(shardCount) shards")
     self.sampleCount = sampleCount
     self.shardCount = shardCount
   }
@@ -22,13 +24,13 @@ struct SampleDeal: Sendable, Equatable {
   /// How many of the samples 0 ..< end are `shard`'s.
   /// - Precondition: 0 <= shard < S.
   func localCount(_ shard: Int, before end: Int) -> Int {
-    precondition(0..<shardCount ~= shard, "no shard \(shard) among \(shardCount)")
+    require(0..<shardCount ~= shard, "no shard \(shard) among \(shardCount)")
     return end <= shard ? 0 : (end - shard - 1) / shardCount + 1
   }
 
   /// - Precondition: 0 <= local < localCount(shard).
   func sampleIndex(shard: Int, local: Int) -> Int {
-    precondition(
+    require(
       local >= 0 && local < localCount(shard),
       "no local sample \(local) in shard \(shard), which has \(localCount(shard))")
     return local * shardCount + shard

@@ -16,7 +16,7 @@ public struct SampleOrder: Sendable {
 
   /// - Precondition: the three counts are positive.
   public init(sampleCount: Int, shardCount: Int, batchSize: Int, seed: UInt64, shuffled: Bool) {
-    precondition(batchSize >= 1, "a batch of \(batchSize) samples")
+    require(batchSize >= 1, "a batch of \(batchSize) samples")
     deal = SampleDeal(sampleCount: sampleCount, shardCount: shardCount)
     self.batchSize = batchSize
     self.seed = seed
@@ -29,7 +29,7 @@ public struct SampleOrder: Sendable {
   /// The positions of the epoch's batch `t`.
   /// - Precondition: 0 <= t < stepsPerEpoch.
   public func positions(ofBatch t: Int) -> Range<Int> {
-    precondition(0..<stepsPerEpoch ~= t, "no batch \(t) among an epoch's \(stepsPerEpoch)")
+    require(0..<stepsPerEpoch ~= t, "no batch \(t) among an epoch's \(stepsPerEpoch)")
     let start = t * batchSize
     return start..<start + min(batchSize, sampleCount - start)
   }
@@ -48,7 +48,7 @@ public struct SampleOrder: Sendable {
   /// A whole epoch's order of one shard's samples.
   /// - Parameter epoch: counted from 1.
   public func localSamples(epoch: Int, shard: Int) -> ShardOrder {
-    precondition(epoch >= 1, "epochs count from 1, not \(epoch)")
+    require(epoch >= 1, "epochs count from 1, not \(epoch)")
     let count = localCount(shard)
     let locals =
       shuffled

@@ -63,10 +63,10 @@ public final class ShardedImages: @unchecked Sendable {
   }
 
   private init(deal: SampleDeal, shards: Range<Int>, sampleShape: [Int], classCount: Int) {
-    precondition(
+    require(
       shards.lowerBound >= 0 && shards.upperBound <= deal.shardCount,
       "load: shards \(shards) are not within 0 ..< \(deal.shardCount)")
-    precondition(classCount >= 1, "load: \(classCount) classes")
+    require(classCount >= 1, "load: \(classCount) classes")
     self.deal = deal
     self.shards = shards
     self.sampleShape = sampleShape

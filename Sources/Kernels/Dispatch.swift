@@ -10,13 +10,13 @@ func dispatch<Result>(
 ) -> Result {
   let dtype = tensors[0].dtype
   for tensor in tensors where tensor.dtype != dtype {
-    preconditionFailure(
+    fatalError(
       "\(op): operands of \(dtype) and \(tensor.dtype); convert one of them first")
   }
   switch dtype {
   case .float32: return fast()
   case .float64: return reference()
-  default: preconditionFailure("\(op): needs float32 or float64, not \(dtype)")
+  default: fatalError("\(op): needs float32 or float64, not \(dtype)")
   }
 }
 
@@ -35,7 +35,7 @@ func result(
   _ op: StaticString, _ shape: Shape, _ dtype: DType, into destination: Tensor?
 ) -> Tensor {
   guard let destination else { return Tensor(uninitialized: shape, dtype) }
-  precondition(
+  require(
     destination.shape == shape && destination.dtype == dtype && destination.isContiguous,
     "\(op): the result is \(dtype) \(shape); the destination is \(destination.dtype) \(destination.shape)")
   return destination

@@ -29,7 +29,7 @@ public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
 /// x + y, element by element.
 /// - Precondition: one shape and dtype.
 public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {
-  precondition(x.shape == y.shape, "add: shapes \(x.shape) and \(y.shape) differ")
+  require(x.shape == y.shape, "add: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
   let z = result("add", x.shape, x.dtype, into: destination)
   dispatch("add", [x, y]) {
@@ -43,7 +43,7 @@ public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Te
 /// x y, element by element.
 /// - Precondition: one shape and dtype.
 public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
-  precondition(x.shape == y.shape, "multiply: shapes \(x.shape) and \(y.shape) differ")
+  require(x.shape == y.shape, "multiply: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
   let z = Tensor(uninitialized: x.shape, x.dtype)
   dispatch("multiply", [x, y]) {

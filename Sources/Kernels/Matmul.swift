@@ -10,12 +10,12 @@ import TensorCore
 public func matmul(
   _ a: Tensor, _ b: Tensor, bias: Tensor? = nil, into destination: Tensor? = nil
 ) -> Tensor {
-  precondition(
+  require(
     a.axisCount == 2 && b.axisCount == 2 && a.shape[1] == b.shape[0],
     "matmul: \(a.shape) cannot be multiplied by \(b.shape): the inner extents must agree")
   let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
   if let bias {
-    precondition(
+    require(
       bias.shape == [n] && bias.isContiguous, "matmul: a bias of shape \(bias.shape) for \(n) columns")
   }
   let c = result("matmul", [m, n], a.dtype, into: destination)

@@ -14,7 +14,7 @@ public func sum(_ x: Tensor) -> Tensor {
 /// y[c] = sum over rows of x[r, c].
 /// - x: [R, C].  Returns [C].
 public func columnSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor {
-  precondition(x.axisCount == 2, "columnSums: shape \(x.shape) is not a matrix")
+  require(x.axisCount == 2, "columnSums: shape \(x.shape) is not a matrix")
   let x = x.contiguous()
   let y = result("columnSums", [x.shape[1]], x.dtype, into: destination)
   dispatch("columnSums", [x]) {

@@ -8,7 +8,7 @@ import TensorCore
 public func softmaxCrossEntropy(
   _ logits: Tensor, _ targets: Tensor
 ) -> (lossSum: Double, probabilities: Tensor) {
-  precondition(
+  require(
     logits.axisCount == 2 && targets.shape == [logits.shape[0]] && targets.dtype == .int64,
     "crossEntropy: logits must be [N, C] and targets [N] int64, not \(logits.shape) and "
       + "\(targets.shape) \(targets.dtype)")
@@ -16,7 +16,7 @@ public func softmaxCrossEntropy(
   let (logits, targets) = (logits.contiguous(), targets.contiguous())
   let labels = targets.pointer(Int64.self)
   for row in 0..<rows {
-    precondition(
+    require(
       labels[row] >= 0 && labels[row] < classes,
       "crossEntropy: target \(labels[row]) of row \(row) is not a class in 0 ..< \(classes)")
   }
@@ -52,7 +52,7 @@ public func softmaxCrossEntropyBackward(
 /// How many rows have their largest element (the first of equals) at the target.
 /// - logits: [N, C] float32.  targets: [N] int64.
 public func countCorrect(_ logits: Tensor, _ targets: Tensor) -> Int {
-  precondition(
+  require(
     logits.axisCount == 2 && targets.shape == [logits.shape[0]],
     "countCorrect: logits \(logits.shape) and targets \(targets.shape) do not belong together")
   return nd_count_correct(

@@ -16,7 +16,7 @@ public final class Sequential: Module {
   /// - Precondition: no name twice.
   public init(named children: [(name: String, module: any Module)], typeName: String = "Sequential")
   {
-    precondition(
+    require(
       Set(children.map(\.name)).count == children.count,
       "two children of a Sequential share a name: \(children.map(\.name))")
     self.children = children

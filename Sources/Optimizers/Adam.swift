@@ -35,7 +35,7 @@ public final class Adam: Optimizer {
     parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafePointer<Float>,
     learningRate: Double, step: Int
   ) {
-    precondition(parameters.count == mean.elementCount, "Adam was made for another arena")
+    require(parameters.count == mean.elementCount, "Adam was made for another arena")
     let meanCorrection = 1 - pow(beta1, Double(step))
     let squareCorrection = 1 - pow(beta2, Double(step))
     nd_adam(

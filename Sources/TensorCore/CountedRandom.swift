@@ -64,7 +64,7 @@ public struct CountedRandom: Sendable {
   /// A permutation of 0 ..< count (Fisher-Yates; bounds by a 64-bit product, whose bias is below
   /// count / 2^64).
   public func permutation(_ count: Int) -> [Int32] {
-    precondition(count <= Int(Int32.max), "a permutation of \(count) does not fit 32-bit indices")
+    require(count <= Int(Int32.max), "a permutation of \(count) does not fit 32-bit indices")
     var order = (0..<Int32(count)).map { $0 }
     order.withUnsafeMutableBufferPointer { order in
       var words = SIMD4<UInt32>()

@@ -10,13 +10,13 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
 
   /// - Precondition: at most `maxAxisCount` extents, none negative.
   public init(_ extents: some Collection<Int>) {
-    precondition(
+    require(
       extents.count <= Shape.maxAxisCount,
       "a tensor has at most \(Shape.maxAxisCount) axes, not \(extents.count)")
     self.extents = InlineArray(repeating: 0)
     self.count = extents.count
     for (axis, extent) in extents.enumerated() {
-      precondition(extent >= 0, "axis \(axis) has the negative extent \(extent)")
+      require(extent >= 0, "axis \(axis) has the negative extent \(extent)")
       self.extents[axis] = extent
     }
   }
@@ -27,7 +27,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
   public var endIndex: Int { count }
 
   public subscript(axis: Int) -> Int {
-    precondition(axis >= 0 && axis < count, "no axis \(axis) in a shape of \(count) axes")
+    require(axis >= 0 && axis < count, "no axis \(axis) in a shape of \(count) axes")
     return extents[axis]
   }
 
@@ -52,7 +52,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
   /// The extent along `axis`.
   /// - Precondition: 0 <= axis < count; otherwise traps, naming `op`.
   public func extent(of axis: Int, op: StaticString) -> Int {
-    precondition(
+    require(
       axis >= 0 && axis < count, "\(op): no axis \(axis) in shape \(self)")
     return extents[axis]
   }
@@ -85,11 +85,11 @@ public struct Strides: Sendable, Equatable {
 
   public subscript(axis: Int) -> Int {
     get {
-      precondition(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
+      require(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
       return steps[axis]
     }
     set {
-      precondition(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
+      require(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
       steps[axis] = newValue
     }
   }

@@ -2,7 +2,7 @@ extension Tensor {
   /// The same elements under another shape; a view where the tensor is contiguous, else a copy.
   /// - Precondition: as many elements.
   public func viewed(as newShape: Shape) -> Tensor {
-    precondition(
+    require(
       newShape.elementCount == elementCount,
       "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)")
     let source = contiguous()
@@ -14,7 +14,7 @@ extension Tensor {
   /// A view with the two axes of a matrix exchanged.
   /// - Precondition: 2 axes.
   public var transposedView: Tensor {
-    precondition(axisCount == 2, "transpose: shape \(shape) is not a matrix")
+    require(axisCount == 2, "transpose: shape \(shape) is not a matrix")
     var swapped = Strides(axisCount: 2)
     swapped[0] = strides[1]
     swapped[1] = strides[0]
@@ -24,7 +24,7 @@ extension Tensor {
 
   /// Rows `range` of the first axis, as a view.
   public func rows(_ range: Range<Int>) -> Tensor {
-    precondition(
+    require(
       axisCount >= 1 && range.lowerBound >= 0 && range.upperBound <= shape[0],
       "rows \(range) are not within shape \(shape)")
     return Tensor(
@@ -79,7 +79,7 @@ extension Tensor {
   /// The value of a tensor with one element, as a Double.
   /// - Precondition: one element.
   public func item() -> Double {
-    precondition(elementCount == 1, "item: shape \(shape) has \(elementCount) elements, not one")
+    require(elementCount == 1, "item: shape \(shape) has \(elementCount) elements, not one")
     return switch dtype {
     case .float32: Double(pointer(Float.self).pointee)
     case .float64: pointer(Double.self).pointee

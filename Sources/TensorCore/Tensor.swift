@@ -15,7 +15,7 @@ public final class Tensor {
   /// A view of `storage`.
   /// - Precondition: `shape` and `strides` have the same number of axes and stay inside.
   public init(storage: Storage, shape: Shape, strides: Strides, offset: Int, dtype: DType) {
-    precondition(shape.count == strides.count, "shape and strides differ in axes")
+    require(shape.count == strides.count, "shape and strides differ in axes")
     self.storage = storage
     self.shape = shape
     self.strides = strides
@@ -23,7 +23,7 @@ public final class Tensor {
     self.dtype = dtype
     var last = offset
     for axis in 0..<shape.count { last += max(shape[axis] - 1, 0) * strides[axis] }
-    precondition(
+    require(
       offset >= 0 && (shape.elementCount == 0 || (last + 1) * dtype.byteCount <= storage.byteCount),
       "a view of shape \(shape) at element \(offset) reaches outside its storage")
   }
@@ -44,7 +44,7 @@ public final class Tensor {
   /// A new tensor with `values` in row-major order.
   /// - Precondition: as many values as `shape` has elements.
   public convenience init<Scalar: TensorScalar>(_ values: [Scalar], shape: Shape) {
-    precondition(
+    require(
       values.count == shape.elementCount,
       "\(values.count) values do not fill shape \(shape), which has \(shape.elementCount) elements")
     self.init(uninitialized: shape, Scalar.dtype)
@@ -81,13 +81,13 @@ public final class Tensor {
   /// The address of the first element. Valid while the tensor lives.
   /// - Precondition: `type` is the tensor's dtype.
   public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<Scalar> {
-    precondition(Scalar.dtype == dtype, "a tensor of \(dtype) was read as \(Scalar.dtype)")
+    require(Scalar.dtype == dtype, "a tensor of \(dtype) was read as \(Scalar.dtype)")
     return rawPointer.assumingMemoryBound(to: Scalar.self)
   }
 
   /// - Precondition: contiguous.
   public func fillWithZeros() {
-    precondition(isContiguous, "only a contiguous tensor can be filled in one go")
+    require(isContiguous, "only a contiguous tensor can be filled in one go")
     rawPointer.initializeMemory(
       as: UInt8.self, repeating: 0, count: elementCount * dtype.byteCount)
   }
@@ -96,8 +96,8 @@ public final class Tensor {
   /// an arena. What the tensor held is not copied; other views stay with the old storage.
   /// - Precondition: contiguous, and `offset` leaves room.
   package func reseat(on storage: Storage, offset: Int) {
-    precondition(isContiguous, "only a contiguous tensor can be seated in an arena")
-    precondition(
+    require(isContiguous, "only a contiguous tensor can be seated in an arena")
+    require(
       offset >= 0 && (offset + elementCount) * dtype.byteCount <= storage.byteCount,
       "no room for shape \(shape) at element \(offset) of the arena")
     self.storage = storage

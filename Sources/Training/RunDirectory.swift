@@ -9,7 +9,6 @@ public final class RunDirectory {
   private let metrics: Int32
 
   public var recipePath: String { path + "/recipe.yaml" }
-  public var metricsPath: String { path + "/metrics.jsonl" }
   public var checkpointsPath: String { path + "/checkpoints" }
 
   /// Whether `path` holds a run.
@@ -58,35 +57,36 @@ public final class RunDirectory {
         remedy: "name a directory you can write with --run DIR")
     }
     let lockPath = path + "/run.lock"
-    lock = open(lockPath, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
-    guard lock >= 0 else {
-      metrics = -1
-      throw systemFailure(.cannotCreate, "cannot open \(lockPath)")
-    }
+    let metricsPath = path + "/metrics.jsonl"
+    let lock = open(lockPath, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard lock >= 0 else { throw systemFailure(.cannotCreate, "cannot open \(lockPath)") }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      metrics = -1
+      close(lock)
       let holder = (try? readText(lockPath))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
       throw Failure(
         .cannotCreate, "\(path) is in use by another run (\(holder))",
         remedy: "wait for it or stop it, or name another directory with --run DIR")
     }
+    let metrics = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard metrics >= 0 else {
+      close(lock)
+      throw systemFailure(.cannotCreate, "cannot open \(metricsPath)")
+    }
     let holder = Array("pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n".utf8)
     ftruncate(lock, 0)
     _ = holder.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) }
-    let metricsPath = path + "/metrics.jsonl"
-    metrics = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
-    guard metrics >= 0 else { throw systemFailure(.cannotCreate, "cannot open \(metricsPath)") }
+    (self.lock, self.metrics) = (lock, metrics)
   }
 
   deinit {
-    if metrics >= 0 { close(metrics) }
-    if lock >= 0 { close(lock) }
+    close(metrics)
+    close(lock)
   }
 
   /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
   func append(_ line: JSONLine) throws {
     try Array(line.text.utf8).withUnsafeBytes {
-      try writeAll($0, to: metrics, path: metricsPath)
+      try writeAll($0, to: metrics, path: path + "/metrics.jsonl")
     }
   }
 }
