@@ -10,7 +10,14 @@ ND_KERNEL void nd_relu_backward(float *dx, const float *dy, const float *y, ptrd
   for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
 }
 
+ND_KERNEL void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) y[i] += x[i];
+}
+
 ND_KERNEL void nd_add(float *z, const float *x, const float *y, ptrdiff_t n) {
+  // Vectorized without a test for overlap: where z is x or y, each element is read before it is
+  // written, whatever the width.
+#pragma clang loop vectorize(assume_safety)
   for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] + y[i];
 }
 

@@ -1,15 +1,9 @@
-#include "gather.h"
-
-// Built once per instruction-set level; the loader picks.
-#if defined(__x86_64__)
-#define PER_ISA __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PER_ISA
-#endif
+#include "ckernels.h"
+#include "clones.h"
 
 enum { cacheLine = 64, rowsAhead = 2 };
 
-PER_ISA void nd_gather_u8(
+ND_KERNEL void nd_gather_u8(
     float *restrict dst, const uint8_t *restrict src, const int32_t *restrict rows,
     ptrdiff_t rowCount, ptrdiff_t rowLength, int unit) {
   const float divisor = unit ? 255.0f : 1.0f;

@@ -6,9 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Elementwise; n elements; y may be x.
+// dst[r][c] = src[rows[r]][c], divided by 255 (rounded correctly) if unit is not 0, for
+// 0 <= r < rowCount and 0 <= c < rowLength. Every rows[r] must be a row of src.
+void nd_gather_u8(
+    float *dst, const uint8_t *src, const int32_t *rows, ptrdiff_t rowCount, ptrdiff_t rowLength,
+    int unit);
+
+// Elementwise; n elements; the result may lie where an operand does.
 void nd_relu(float *y, const float *x, ptrdiff_t n);                              // max(x, 0)
 void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy where y > 0
+void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
 
