@@ -44,8 +44,8 @@ let package = Package(
     .executableTarget(
       name: "nndist",
       dependencies: [
-        "CMPI", "COneDNN", "TensorCore", "Kernels", "Layers", "Datasets", "Communication",
-        "Training", "Recipes",
+        "CKernels", "TensorCore", "Kernels", "Layers", "Communication", "DataParallel", "Training",
+        "Recipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

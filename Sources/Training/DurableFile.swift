@@ -85,7 +85,7 @@ func syncDirectory(_ path: String) throws {
 }
 
 /// A whole small text file.
-func readText(_ path: String, missing: Failure.Status = .inputMissing) throws -> String {
+public func readText(_ path: String, missing: Failure.Status = .inputMissing) throws -> String {
   guard let file = fopen(path, "re") else { throw systemFailure(missing, "cannot open \(path)") }
   defer { fclose(file) }
   var bytes: [UInt8] = []

@@ -81,3 +81,13 @@ public struct Evaluation: Sendable, Equatable {
     return block
   }
 }
+
+extension Checkpoint {
+  /// Loads a checkpoint's weights into a network.
+  /// - Throws: `Failure(.badData)` where the file is damaged or belongs to another network.
+  public static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
+    let (state, model, _) = try load(path)
+    try restore(model, into: module.namedParameters.map { ($0.name, $0.tensor) }, from: path)
+    return state
+  }
+}

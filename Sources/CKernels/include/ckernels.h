@@ -58,3 +58,6 @@ void nd_set_thread_slot(int slot, void *value);
 // A flag that a signal handler sets and the program reads: the number of the last stop signal.
 void nd_note_signal(int number);
 int nd_noted_signal(void);
+
+// The cores this process may run on; returns how many, 0 where the system does not say.
+int nd_usable_cores(int *cores, int capacity);

@@ -1,0 +1,22 @@
+extension BuiltInRecipe {
+  static let fashionMNIST = BuiltInRecipe(
+    name: "fashion-mnist",
+    yaml: """
+      name: fashion-mnist
+      expect: about 89 % of the test garments after 5 epochs, in some 15 s on 2 cores
+      data: {dataset: fashion-mnist}
+      model:
+        layers:
+          - layer: Flatten
+          - {layer: Linear, in_features: 784, out_features: 512}
+          - layer: ReLU
+          - {layer: Linear, in_features: 512, out_features: 512}
+          - layer: ReLU
+          - {layer: Linear, in_features: 512, out_features: 10}
+      loss: cross-entropy
+      optimizer: {kind: adam, lr: 0.001}
+      schedule: cosine
+      batch_size: 64
+      epochs: 5
+      """)
+}

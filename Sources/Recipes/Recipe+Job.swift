@@ -1,0 +1,113 @@
+import Datasets
+import Layers
+import Optimizers
+import TensorCore
+import Training
+
+extension Recipe {
+  /// The recipe made into values.
+  /// - Parameter shards: what `shards` comes to where it is nil.
+  /// - Throws: `Failure(.inputMissing)` where the data are not.
+  public func job() throws -> TrainingJob {
+    let recipe = self
+    guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
+    return TrainingJob(
+      name: name, recipeText: yaml, seed: seed, batchSize: batchSize, epochs: epochs,
+      shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
+      schedule: schedule == .cosine ? .cosine : .constant,
+      pixelScale: data.scale == .unit ? .unit : .raw, inputShape: Recipe.sampleShape,
+      makeModel: { recipe.model.module() }, loss: CrossEntropyLoss(),
+      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
+      loadTrainingSet: { shards, shardCount in
+        let folder = try recipe.data.folder()
+        return try recipe.loaded(
+          images: folder.trainImages, labels: folder.trainLabels, shards: shards,
+          shardCount: shardCount)
+      },
+      loadTestSet: {
+        let folder = try recipe.data.folder()
+        return try recipe.loaded(
+          images: folder.testImages, labels: folder.testLabels, shards: 0..<1, shardCount: 1)
+      })
+  }
+
+  private func loaded(images: String, labels: String, shards: Range<Int>, shardCount: Int) throws
+    -> ShardedImages
+  {
+    let set = try ShardedImages.load(
+      images: images, labels: labels, shards: shards, shardCount: shardCount,
+      classCount: Recipe.classCount)
+    guard set.sampleShape == [28, 28] else {
+      throw Failure(
+        .badData, "\(images): its images are \(set.sampleShape), \(name) takes [28, 28]",
+        remedy: "use the data set's own files")
+    }
+    return set
+  }
+}
+
+extension DataSpec {
+  func folder() throws -> ImageFolder {
+    guard let directory = path ?? dataset.systemPath else {
+      throw Failure(
+        .inputMissing, "no folder is named for the data set \(dataset.rawValue)",
+        remedy: "--data DIR with its four IDX files (train-images-idx3-ubyte[.gz], ...)")
+    }
+    return try dataset.folder(directory)
+  }
+}
+
+extension DataSpec.Dataset {
+  /// Its files in `directory`.
+  /// - Throws: `Failure(.inputMissing)` naming what is not there and where to get it.
+  public func folder(_ directory: String) throws -> ImageFolder {
+    try ImageFolder.locate(directory, dataset: rawValue)
+  }
+}
+
+extension Recipe {
+  /// The first key that a run cannot change on its way, and that differs. The number of epochs,
+  /// shards, the learning rate and its schedule can: that is a new recipe from there on.
+  public func firstFixedDifference(from other: Recipe) -> String? {
+    if name != other.name { return "recipe (\(name), not \(other.name))" }
+    if data.dataset != other.data.dataset { return "data.dataset" }
+    if data.scale != other.data.scale { return "data.scale" }
+    if model != other.model { return "model" }
+    if loss != other.loss { return "loss" }
+    if optimizer.kind != other.optimizer.kind { return "optimizer.kind" }
+    if batchSize != other.batchSize { return "batch_size (\(batchSize), not \(other.batchSize))" }
+    if shuffle != other.shuffle { return "shuffle" }
+    if seed != other.seed { return "seed (\(seed), not \(other.seed))" }
+    return nil
+  }
+}
+
+extension OptimizerSpec {
+  func optimizer(elementCount: Int) -> any Optimizer {
+    switch kind {
+    case .sgd: SGD()
+    case .adam:
+      Adam(elementCount: elementCount, beta1: betas[0], beta2: betas[1], epsilon: eps)
+    }
+  }
+}
+
+extension ModelSpec {
+  /// The network; its parameters have no values yet.
+  public func module() -> any Module { ModelSpec.sequential(layers, typeName: typeName) }
+
+  private static func sequential(_ layers: [LayerSpec], typeName: String) -> Sequential {
+    Sequential(
+      named: layers.enumerated().map { ($1.name ?? String($0), module($1)) }, typeName: typeName)
+  }
+
+  private static func module(_ spec: LayerSpec) -> any Module {
+    switch spec.kind {
+    case .flatten(let startAxis, let endAxis): Flatten(startAxis: startAxis, endAxis: endAxis)
+    case .linear(let inFeatures, let outFeatures, let bias):
+      Linear(inFeatures, outFeatures, bias: bias)
+    case .relu: ReLU()
+    case .sequential(let layers): sequential(layers, typeName: "Sequential")
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// The command line.
+struct NNDist: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "nndist",
+    abstract: "Trains neural networks data-parallel over MPI: the same bits on any number of ranks.",
+    discussion: """
+      nndist                     trains the recipe fashion-mnist on one rank
+      mpirun -n 4 nndist         on four
+      nndist train my.yaml       trains your own recipe
+      nndist recipes             lists what comes with it
+      nndist doctor              tells what is installed, bound, slow or missing
+
+      Exit status: 0 done; 64 usage or recipe; 65 bad data or checkpoint; 66 input missing;
+      70 training went wrong; 73 run directory; 74 I/O; 75 stopped, go on with --resume;
+      76 ranks disagree.
+      """,
+    version: "nndist \(version)",
+    subcommands: [TrainCommand.self, RecipesCommand.self, EvalCommand.self, DoctorCommand.self],
+    defaultSubcommand: TrainCommand.self)
+
+  static let version = "0.1.0"
+}
+
+/// A command that runs on the ranks it finds.
+protocol SessionCommand: ParsableCommand {
+  /// Called on every rank.
+  /// - Returns: the exit status.
+  func run(in session: Session) throws -> Int32
+}

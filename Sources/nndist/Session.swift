@@ -1,0 +1,120 @@
+import ArgumentParser
+import Communication
+import Glibc
+import TensorCore
+import Training
+
+/// One run of the program, from its arguments to its exit status, on one rank or many.
+///
+/// Whatever fails, exactly one line `nndist: error: ...` says so, and every rank ends with the same
+/// status.
+final class Session {
+  private var communicator: Communicator?
+
+  /// Whether a launcher started this process as one of its ranks.
+  private static var isUnderLauncher: Bool {
+    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].contains { (name: String) in
+      getenv(name) != nil
+    }
+  }
+
+  var isRoot: Bool { communicator?.isRoot ?? true }
+
+  /// All ranks: of the launcher's job, or this process alone.
+  func world() throws -> Communicator {
+    if let communicator { return communicator }
+    let world = try Communicator.world()
+    communicator = world
+    try Session.refuseScatteredTasks(world)
+    return world
+  }
+
+  /// srun without MPI support starts N programs that each believe to be alone.
+  private static func refuseScatteredTasks(_ world: Communicator) throws {
+    guard world.worldSize == 1, !isUnderLauncher, let tasks = getenv("SLURM_STEP_NUM_TASKS"),
+      let count = Int(String(cString: tasks)), count > 1
+    else { return }
+    throw Failure(
+      .usage, "srun started \(count) tasks, but MPI sees only this one",
+      remedy: "start them with `srun --mpi=pmix` or with mpirun")
+  }
+
+  /// Runs the command that `arguments` name.
+  /// - Returns: the exit status.
+  func run(_ arguments: [String]) -> Int32 {
+    do {
+      // Under a launcher all ranks come together first: a rank that left before MPI_Init would hang
+      // the others, and a bad option is then one message.
+      if Session.isUnderLauncher { _ = try world() }
+      let parsed = try agree(on: "reading the command line") { try Session.parse(arguments) }
+      let status: Int32
+      switch parsed {
+      case .text(let text):
+        say(text)
+        status = 0
+      case .command(let command):
+        status = try command.run(in: self)
+      }
+      try communicator?.finalize()
+      return status
+    } catch let failure as Failure {
+      // Thrown by all ranks alike.
+      if isRoot { Session.complain(failure) }
+      try? communicator?.finalize()
+      return failure.status.rawValue
+    } catch {
+      return abort(error)
+    }
+  }
+
+  func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
+    guard let communicator else { return try body() }
+    return try communicator.agree(on: phase, body)
+  }
+
+  /// Prints on root.
+  func say(_ text: String) {
+    if isRoot { print(text) }
+  }
+
+  /// A failure that this rank alone knows of ends the job here and now.
+  private func abort(_ error: any Error) -> Int32 {
+    let failure = (error as? RankFailure)?.failure ?? Failure(error, during: "running")
+    guard let communicator, communicator.worldSize > 1 else {
+      Session.complain(failure)
+      return failure.status.rawValue
+    }
+    Session.complain(
+      Failure(
+        failure.status,
+        "\(failure.message) (rank \(communicator.rank) of \(communicator.worldSize), "
+          + "host \(communicator.hostName))", remedy: failure.remedy))
+    communicator.abort(status: failure.status.rawValue)
+  }
+
+  private enum Parsed {
+    case command(any SessionCommand)
+    /// Help, the version, a completion script.
+    case text(String)
+  }
+
+  private static func parse(_ arguments: [String]) throws -> Parsed {
+    do {
+      let command = try NNDist.parseAsRoot(arguments)
+      if let command = command as? any SessionCommand { return .command(command) }
+      return .text(NNDist.helpMessage())
+    } catch {
+      let text = NNDist.fullMessage(for: error)
+      if NNDist.exitCode(for: error) == .success { return .text(text) }
+      throw Failure(
+        .usage, NNDist.message(for: error).split(separator: "\n").joined(separator: " "),
+        remedy: "nndist --help lists commands and options")
+    }
+  }
+
+  static func complain(_ failure: Failure) {
+    fflush(nil)
+    let line = Array("nndist: error: \(failure)\n".utf8)
+    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+}

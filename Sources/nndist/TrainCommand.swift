@@ -1,0 +1,206 @@
+import ArgumentParser
+import Communication
+import Foundation
+import Recipes
+import TensorCore
+import Training
+
+/// `nndist train`, and what bare `nndist` does.
+struct TrainCommand: SessionCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Train a recipe. The default command.")
+
+  @Argument(help: "A built-in recipe, or a YAML file. (default: fashion-mnist)")
+  var recipe: String?
+
+  @Option(help: "Folder of the data set's files. (default: the recipe's)")
+  var data: String?
+
+  @Option(name: .customLong("run"), help: "Run directory. (default: runs/RECIPE-DATE-TIME)")
+  var runDirectory: String?
+
+  @Flag(
+    help: "Go on with the run in the run directory; without --run, with the newest of this recipe.")
+  var resume = false
+
+  @Option(name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
+  var initFile: String?
+
+  @Option(help: "Passes over the training set. (default: the recipe's)")
+  var epochs: Int?
+
+  @Option(help: "Stop after this many steps in all. (default: no limit)")
+  var maxSteps: Int?
+
+  @Option(help: "Samples in a global batch, over all ranks. (default: the recipe's)")
+  var batchSize: Int?
+
+  @Option(help: "Learning rate. (default: the recipe's)")
+  var lr: Double?
+
+  @Option(help: "Seed of weights and order. (default: the recipe's)")
+  var seed: UInt64?
+
+  @Option(help: "Logical shards; at least as many as ranks. (default: the ranks of the first launch)")
+  var shards: Int?
+
+  @Flag(help: "Take the samples in file order. (default: the recipe's)")
+  var noShuffle = false
+
+  @Option(help: "Threads of each rank. (default: its cores)")
+  var threads: Int?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Set any field of the recipe by its dotted path, as optimizer.lr=0.01; may be repeated. (default: none)",
+      valueName: "key=value"))
+  var settings: [String] = []
+
+  @Option(help: "Steps between step lines in metrics.jsonl; 0: none.")
+  var logEvery = 100
+
+  @Option(help: "Epochs between evaluations; 0: none.")
+  var evalEvery = 1
+
+  @Option(help: "Steps between checkpoints; 0: none. (default: at the end of each epoch)")
+  var checkpointEvery: Int?
+
+  @Flag(help: "Print nothing but errors. (default: progress)")
+  var quiet = false
+
+  func validate() throws {
+    func check(_ option: String, _ value: Int?, atLeast least: Int) throws {
+      if let value, value < least {
+        throw ValidationError("\(option) \(value) is not allowed; it must be \(least) or more")
+      }
+    }
+    try check("--threads", threads, atLeast: 1)
+    try check("--max-steps", maxSteps, atLeast: 0)
+    try check("--log-every", logEvery, atLeast: 0)
+    try check("--eval-every", evalEvery, atLeast: 0)
+    try check("--checkpoint-every", checkpointEvery, atLeast: 0)
+    try check("--batch-size", batchSize, atLeast: 1)
+    try check("--epochs", epochs, atLeast: 0)
+    try check("--shards", shards, atLeast: 1)
+    for setting in settings where !setting.contains("=") {
+      throw ValidationError("--set \(setting) has no value; write --set KEY=VALUE")
+    }
+  }
+
+  func run(in session: Session) throws -> Int32 {
+    let world = try session.world()
+    let plan = try plan(world)
+    let job = try plan.recipe.job()
+    try RanksAgreement.check(plan.recipe.yaml, communicator: world)
+
+    var options = RunOptions(runDirectory: plan.directory)
+    options.resume = resume
+    options.initFile = initFile
+    options.maxSteps = maxSteps
+    options.threads = threads ?? Cores.threads(localSize: world.localSize)
+    options.logEvery = logEvery
+    options.evalEvery = evalEvery
+    options.checkpointEvery = checkpointEvery
+    options.isQuiet = quiet
+    let trainer = try Trainer(job: job, options: options, communicator: world)
+    let outcome = try trainer.run()
+    guard case .stopped(let signal) = outcome else { return 0 }
+    if session.isRoot {
+      FileHandle.standardError.write(
+        Data(
+          "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8))
+    }
+    return Failure.Status.stopped.rawValue
+  }
+
+  /// What to train, and where.
+  private struct Plan {
+    var recipe: Recipe
+    var directory: String
+  }
+
+  private func plan(_ world: Communicator) throws -> Plan {
+    let requested = try world.agree(on: "reading the recipe") { try requestedText().recipe() }
+    // Root alone sees the run directory.
+    let found = try world.agree(on: "finding the run directory") { () -> [String] in
+      guard world.isRoot else { return [] }
+      let directory = chosenDirectory(recipe: requested.name)
+      try RunDirectory.check(directory, resume: resume)
+      guard RunDirectory.holdsRun(directory) else { return [directory] }
+      return [directory, try readText(directory + "/recipe.yaml")]
+    }
+    let shared = try world.broadcast(Array(try JSONEncoder().encode(found)))
+    let answer = try JSONDecoder().decode([String].self, from: Data(shared))
+    let directory = answer[0]
+    guard answer.count == 2 else {
+      var recipe = requested
+      recipe.shards = recipe.shards ?? world.worldSize
+      return Plan(recipe: recipe, directory: directory)
+    }
+    let recipe = try world.agree(on: "reading the run's recipe") {
+      try resumed(
+        RecipeText(answer[1], source: directory + "/recipe.yaml"), requested: requested, directory)
+    }
+    return Plan(recipe: recipe, directory: directory)
+  }
+
+  /// The recipe of a run that goes on: the stored one, with what was asked for now.
+  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws -> Recipe {
+    let before = try stored.recipe()
+    var after = try recipe == nil ? overridden(stored).recipe() : requested
+    after.shards = after.shards ?? before.shards
+    if let key = before.firstFixedDifference(from: after) {
+      throw Failure(
+        .usage, "the run in \(directory) was made with another \(key): it cannot change on the way",
+        remedy: "leave that option away, or start a new run with --run DIR")
+    }
+    return after
+  }
+
+  private func requestedText() throws -> RecipeText {
+    try overridden(
+      BuiltInRecipe.text(named: recipe ?? BuiltInRecipe.all[0].name) { try readText($0) })
+  }
+
+  private func overridden(_ text: RecipeText) throws -> RecipeText {
+    var text = text
+    for setting in settings {
+      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      try text.set(String(parts[0]), to: String(parts[1]))
+    }
+    func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
+      if let value { try text.set(key, to: value.description) }
+    }
+    if let data { try text.set("data.path", toText: data) }
+    try set("epochs", epochs)
+    try set("batch_size", batchSize)
+    try set("optimizer.lr", lr)
+    try set("seed", seed)
+    try set("shards", shards)
+    if noShuffle { try set("shuffle", false) }
+    return text
+  }
+
+  private func chosenDirectory(recipe name: String) -> String {
+    if let runDirectory { return runDirectory }
+    if resume, let newest = TrainCommand.newestRun(of: name) { return newest }
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.dateFormat = "yyyyMMdd-HHmmss"
+    let path = "runs/\(name)-\(formatter.string(from: Date()))"
+    // Two runs begun within one second.
+    return (2...).lazy.map { $0 == 2 ? path : "\(path)-\($0 - 1)" }
+      .first { !FileManager.default.fileExists(atPath: $0) } ?? path
+  }
+
+  private static func newestRun(of name: String) -> String? {
+    let runs = (try? FileManager.default.contentsOfDirectory(atPath: "runs")) ?? []
+    return runs.filter { run in
+      // NAME-DATE-TIME, and not another recipe whose name begins alike.
+      let stamp = run.dropFirst(name.count)
+      return run.hasPrefix(name + "-") && stamp.dropFirst().first?.isNumber == true
+        && RunDirectory.holdsRun("runs/\(run)")
+    }.max().map { "runs/\($0)" }
+  }
+}
