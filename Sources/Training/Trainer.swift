@@ -213,6 +213,7 @@ public final class Trainer {
       try log(line)
     }
     console.progress(
+      isEpochsEnd: batch + 1 == deal.order.stepsPerEpoch,
       Console.Progress(
         epoch: epoch, epochs: job.epochs, step: batch + 1, stepsPerEpoch: deal.order.stepsPerEpoch,
         secondsInEpoch: meter.seconds, stepsPerSecond: meter.stepsPerSecond, loss: loss))

@@ -100,9 +100,11 @@ final class Session {
 
   private static func parse(_ arguments: [String]) throws -> Parsed {
     do {
-      let command = try NNDist.parseAsRoot(arguments)
+      var command = try NNDist.parseAsRoot(arguments)
       if let command = command as? any SessionCommand { return .command(command) }
-      return .text(NNDist.helpMessage())
+      // The parser's own commands, such as help, run by throwing what they say.
+      try command.run()
+      return .text("")
     } catch {
       let text = NNDist.fullMessage(for: error)
       if NNDist.exitCode(for: error) == .success { return .text(text) }
