@@ -49,16 +49,35 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(
-      name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
     // Shared helpers of the tests, and what they run on many ranks.
-    .target(name: "TestSupport", path: "Tests/Support"),
+    .target(name: "TestSupport", dependencies: ["TensorCore", "Autograd"], path: "Tests/Support"),
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),
+
+    // Golden: numbers beside the script that made them.
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"], exclude: ["Golden"]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["CKernels", "Kernels", "TensorCore", "TestSupport"]),
+    .testTarget(
+      name: "AutogradTests", dependencies: ["Autograd", "Kernels", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(
+      name: "LayersTests", dependencies: ["Autograd", "Layers", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(
+      name: "OptimizersTests",
+      dependencies: ["CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
     .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
     .testTarget(
-      name: "DataParallelTests", dependencies: ["CKernels", "DataParallel", "TestSupport"]),
+      name: "DataParallelTests",
+      dependencies: [
+        "Autograd", "CKernels", "DataParallel", "Kernels", "Layers", "TensorCore", "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
