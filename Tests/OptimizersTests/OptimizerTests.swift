@@ -137,6 +137,24 @@ struct OptimizerTests {
     #expect(p[count] == start[count])
   }
 
+  /// Moments that die out are flushed to zero, inside the kernel alone.
+  @Test func denormalNumbersOutsideAdamAreUntouched() {
+    let adam = Adam(elementCount: 20)
+    adam.state[0].arena.pointer(Float.self).update(
+      repeating: .leastNormalMagnitude / 16, count: 20)
+    var p = [Float](repeating: 1, count: 20)
+    let zeros = [Float](repeating: 0, count: 20)
+    p.withUnsafeMutableBufferPointer {
+      adam.step(parameters: $0, gradients: zeros, learningRate: 0.1, step: 1)
+    }
+    #expect(p == [Float](repeating: 1, count: 20))
+    #expect(adam.state[0].arena.values(Float.self) == zeros)
+    var (half, sum) = (Float.leastNormalMagnitude, [Float(0)])
+    half /= 2
+    nd_add(&sum, [half], [0], 1)
+    #expect(half > 0 && sum == [half])
+  }
+
   /// The chained form that CosineAnnealingLR computes is off by a few 2^-53 a step.
   @Test func cosineRatesArePyTorchs() throws {
     for rates in try golden("optimizers.json", as: Known.self).cosineRates {
