@@ -90,7 +90,8 @@ struct EngineTests {
     ] {
       #expect(gradients(true, body) == gradients(false, body))
     }
-    #expect(gradients(true) { w, b in linear(x, weight: w, bias: b) } == [[6, 6.5, 6, 6.5], [3, 3]])
+    #expect(
+      gradients(true) { w, b in linear(x, weight: w, bias: b) } == [[6, 6.5, 6, 6.5], [3, 3]])
   }
 
   @Test func noGradRecordsNothingOnThisThreadUntilItsEnd() throws {

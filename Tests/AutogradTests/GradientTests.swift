@@ -47,7 +47,8 @@ struct GradientTests {
     for number in 0..<5 {
       var draws = Draws(case: number)
       let (x, w, b) = (
-        leaf([n, fanIn], &draws), leaf([out, fanIn], &draws), Tensor(draws.doubles(out), shape: [out])
+        leaf([n, fanIn], &draws), leaf([out, fanIn], &draws),
+        Tensor(draws.doubles(out), shape: [out])
       )
       expectGradientsMatchFiniteDifferences([x, w, b], "\(draws)") {
         linear($0[0], weight: $0[1], bias: $0[2])

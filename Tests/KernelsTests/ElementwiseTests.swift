@@ -28,7 +28,8 @@ struct ElementwiseTests {
 
   private func reference(
     _ count: Int, _ x: [Float], _ y: [Float],
-    _ body: (Reference.Elements<Float>, Reference.Elements<Float>, Reference.Elements<Float>) -> Void
+    _ body: (Reference.Elements<Float>, Reference.Elements<Float>, Reference.Elements<Float>) ->
+      Void
   ) -> [UInt32] {
     var (x, y, z) = (x, y, [Float](repeating: 55, count: count))
     x.withUnsafeMutableBufferPointer { x in
@@ -63,7 +64,9 @@ struct ElementwiseTests {
       let tensor = unaligned(x, by: offset)
       #expect(relu(tensor).bits == y, "\(draws)")
       let result = relu(tensor)
-      let dx = reference(count, dy, result.values(Float.self)) { Reference.reluBackward($0, $1, $2) }
+      let dx = reference(count, dy, result.values(Float.self)) {
+        Reference.reluBackward($0, $1, $2)
+      }
       #expect(reluBackward(unaligned(dy, by: 1), y: result).bits == dx, "\(draws)")
       let guarded = Guarded([count], at: offset)
       nd_relu(guarded.tensor.pointer(Float.self), tensor.pointer(Float.self), count)
@@ -98,7 +101,10 @@ struct ElementwiseTests {
   }
 
   @Test func repeatedIsTheOneValueEverywhere() {
-    #expect(repeated(Tensor(scalar: Float(2.5)), shape: [2, 2]).values(Float.self) == [2.5, 2.5, 2.5, 2.5])
+    #expect(
+      repeated(Tensor(scalar: Float(2.5)), shape: [2, 2]).values(Float.self) == [
+        2.5, 2.5, 2.5, 2.5,
+      ])
     #expect(repeated(Tensor(scalar: 0.1), shape: [1, 2]).values(Double.self) == [0.1, 0.1])
     #expect(repeated(Tensor(scalar: Float(1)), shape: [3, 0]).elementCount == 0)
   }
@@ -107,7 +113,8 @@ struct ElementwiseTests {
     BrokenContract("add", "add: shapes [2, 3] and [3, 2] differ") {
       _ = add(Tensor(zeros: [2, 3]), Tensor(zeros: [3, 2]))
     },
-    BrokenContract("add dtypes", "add: operands of float32 and float64; convert one of them first") {
+    BrokenContract("add dtypes", "add: operands of float32 and float64; convert one of them first")
+    {
       _ = add(Tensor(zeros: [2]), Tensor(zeros: [2], .float64))
     },
     BrokenContract(

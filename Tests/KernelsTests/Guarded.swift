@@ -8,7 +8,8 @@ struct Guarded {
   /// Float32, full of NaN, `offset` elements behind a cache line.
   init(_ shape: Shape, at offset: Int = 0) {
     let count = shape.elementCount
-    let all = Tensor([Float](repeating: Guarded.mark, count: offset + count + 16), shape: [offset + count + 16])
+    let all = Tensor(
+      [Float](repeating: Guarded.mark, count: offset + count + 16), shape: [offset + count + 16])
     tensor = Tensor(
       storage: all.storage, shape: shape, strides: shape.contiguousStrides, offset: offset,
       dtype: .float32)

@@ -118,7 +118,8 @@ struct MatmulTests {
     let (a, b, bias) = (draws.floats(m * k), draws.floats(n * k), draws.floats(n))
     func product(_ i: Int, _ j: Int, _ l: Int, _ to: Int) -> [UInt32] {
       matmul(
-        unaligned(a, by: i).viewed(as: [m, k]), unaligned(b, by: j).viewed(as: [n, k]).transposedView,
+        unaligned(a, by: i).viewed(as: [m, k]),
+        unaligned(b, by: j).viewed(as: [n, k]).transposedView,
         bias: unaligned(bias, by: l), into: Guarded([m, n], at: to).tensor
       ).bits
     }
@@ -135,10 +136,14 @@ struct MatmulTests {
   /// Beyond 1024 shapes the cache of primitives starts anew.
   @Test func moreShapesThanTheCacheHoldsAreNoMatter() {
     for n in 1...1100 {
-      let c = matmul(Tensor([2] as [Float], shape: [1, 1]), Tensor([Float](repeating: 3, count: n), shape: [1, n]))
+      let c = matmul(
+        Tensor([2] as [Float], shape: [1, 1]),
+        Tensor([Float](repeating: 3, count: n), shape: [1, n]))
       #expect(c.values(Float.self) == [Float](repeating: 6, count: n))
     }
-    #expect(matmul(Tensor([2] as [Float], shape: [1, 1]), Tensor([3] as [Float], shape: [1, 1])).item() == 6)
+    #expect(
+      matmul(Tensor([2] as [Float], shape: [1, 1]), Tensor([3] as [Float], shape: [1, 1])).item()
+        == 6)
   }
 
   static let contracts = [

@@ -69,7 +69,10 @@ struct ReductionsTests {
         var x = x
         for value in bad {
           x[place] = value
-          #expect(nd_all_finite(x, count) == 0, "\(value) at \(place) of \(count)")
+          if nd_all_finite(x, count) != 0 {
+            Issue.record("\(value) at \(place) of \(count) was not found")
+            return
+          }
         }
         // Behind the end it does not count.
         if place == count - 1 { #expect(nd_all_finite(x, count - 1) == 1) }
@@ -85,7 +88,10 @@ struct ReductionsTests {
       #expect(nd_hash(bytes, count) == hash)
       for bit in 0..<8 * count {
         bytes[bit / 8] ^= 1 << (bit % 8)
-        #expect(nd_hash(bytes, count) != hash, "bit \(bit) of \(count) bytes")
+        if nd_hash(bytes, count) == hash {
+          Issue.record("bit \(bit) of \(count) bytes does not matter")
+          return
+        }
         bytes[bit / 8] ^= 1 << (bit % 8)
       }
     }

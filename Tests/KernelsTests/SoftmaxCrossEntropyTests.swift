@@ -40,7 +40,9 @@ struct SoftmaxCrossEntropyTests {
     let n = targets.count
     let (loss, p) = softmaxCrossEntropy(
       draws.laidOut(logits, shape: [n, classes]), draws.laidOut(targets, shape: [n]))
-    expectClose(p, expected.probabilities, shape: [n, classes], "\(draws)") { expected.tolerance[$0] }
+    expectClose(p, expected.probabilities, shape: [n, classes], "\(draws)") {
+      expected.tolerance[$0]
+    }
     expectClose([loss], [expected.loss], "loss, \(draws)") { _ in expected.lossTolerance }
   }
 
@@ -160,7 +162,8 @@ struct SoftmaxCrossEntropyTests {
       }
       #expect(
         countCorrect(
-          draws.laidOut(logits, shape: [n, classes]), draws.laidOut(targets, shape: [n])) == correct,
+          draws.laidOut(logits, shape: [n, classes]), draws.laidOut(targets, shape: [n]))
+          == correct,
         "\(draws)")
     }
   }
@@ -181,7 +184,8 @@ struct SoftmaxCrossEntropyTests {
       "crossEntropy: logits must be [N, C] and targets [N] int64, not [2, 3] and [2] float32"
     ) { _ = softmaxCrossEntropy(Tensor(zeros: [2, 3]), Tensor(zeros: [2])) },
     BrokenContract(
-      "backward", "crossEntropy backward: probabilities [2, 3] and targets [3] do not belong together"
+      "backward",
+      "crossEntropy backward: probabilities [2, 3] and targets [3] do not belong together"
     ) {
       _ = softmaxCrossEntropyBackward(
         probabilities: Tensor(zeros: [2, 3]), targets: Tensor(zeros: [3], .int64), scale: 1)

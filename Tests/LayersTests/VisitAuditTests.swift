@@ -33,10 +33,12 @@ struct VisitAuditTests {
   }
 
   /// One of every class in Sources/Layers, with all it can hold.
-  static var layers: [any Module] { [
-    Linear(3, 2), Linear(3, 2, bias: false), Flatten(), ReLU(), Sequential(),
-    Sequential(ReLU(), Linear(3, 3), Sequential(Linear(3, 2))),
-  ] }
+  static var layers: [any Module] {
+    [
+      Linear(3, 2), Linear(3, 2, bias: false), Flatten(), ReLU(), Sequential(),
+      Sequential(ReLU(), Linear(3, 3), Sequential(Linear(3, 2))),
+    ]
+  }
 
   @Test func visitNamesEveryTensorAndModuleOfEveryLayer() {
     for layer in Self.layers {

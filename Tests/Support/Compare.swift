@@ -30,7 +30,8 @@ public func expectClose(
   sourceLocation: SourceLocation = #_sourceLocation, tolerance: (Int) -> Double
 ) {
   guard actual.shape == shape else {
-    Issue.record("shape \(actual.shape), not \(shape); \(context())", sourceLocation: sourceLocation)
+    Issue.record(
+      "shape \(actual.shape), not \(shape); \(context())", sourceLocation: sourceLocation)
     return
   }
   expectClose(

@@ -32,13 +32,14 @@ struct CountedRandomTests {
     let cases = try golden("philox.json", as: [Case].self)
     #expect(cases.count == 6)
     for known in cases {
-      let random = switch known.numbers.count {
-      case 0: CountedRandom(seed: UInt64(known.seed)!, purpose: known.purpose)
-      case 1: CountedRandom(seed: UInt64(known.seed)!, purpose: known.purpose, known.numbers[0])
-      default:
-        CountedRandom(
-          seed: UInt64(known.seed)!, purpose: known.purpose, known.numbers[0], known.numbers[1])
-      }
+      let random =
+        switch known.numbers.count {
+        case 0: CountedRandom(seed: UInt64(known.seed)!, purpose: known.purpose)
+        case 1: CountedRandom(seed: UInt64(known.seed)!, purpose: known.purpose, known.numbers[0])
+        default:
+          CountedRandom(
+            seed: UInt64(known.seed)!, purpose: known.purpose, known.numbers[0], known.numbers[1])
+        }
       #expect(String(random.stream) == known.stream)
       #expect(random.block(0) == SIMD4(known.block0))
       #expect(random.block(5 + 3 << 32) == SIMD4(known.blockFar))

@@ -4,7 +4,9 @@ import Testing
 
 struct FailureTests {
   @Test func descriptionIsWhatThenWhatToDo() {
-    #expect("\(Failure(.badData, "a.gz: byte 7", remedy: "fetch it again"))" == "a.gz: byte 7 | fetch it again")
+    #expect(
+      "\(Failure(.badData, "a.gz: byte 7", remedy: "fetch it again"))"
+        == "a.gz: byte 7 | fetch it again")
     #expect("\(Failure(.badData, "a.gz: byte 7"))" == "a.gz: byte 7")
   }
 

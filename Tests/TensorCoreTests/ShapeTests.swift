@@ -41,9 +41,13 @@ struct ShapeTests {
     BrokenContract("nine axes", "a tensor has at most 8 axes, not 9") {
       _ = Shape([Int](repeating: 1, count: 9))
     },
-    BrokenContract("negative extent", "axis 1 has the negative extent -3") { _ = [2, -3] as Shape },
+    BrokenContract("negative extent", "axis 1 has the negative extent -3") {
+      _ = [2, -3] as Shape
+    },
     BrokenContract("axis too high", "no axis 2 in a shape of 2 axes") { _ = ([2, 3] as Shape)[2] },
-    BrokenContract("axis below 0", "no axis -1 in a shape of 2 axes") { _ = ([2, 3] as Shape)[-1] },
+    BrokenContract("axis below 0", "no axis -1 in a shape of 2 axes") {
+      _ = ([2, 3] as Shape)[-1]
+    },
     BrokenContract("axis of an op", "mean: no axis 2 in shape [2, 3]") {
       _ = ([2, 3] as Shape).extent(of: 2, op: "mean")
     },
