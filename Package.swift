@@ -50,7 +50,9 @@ let package = Package(
       ]),
 
     // Shared helpers of the tests, and what they run on many ranks.
-    .target(name: "TestSupport", dependencies: ["TensorCore", "Autograd"], path: "Tests/Support"),
+    .target(
+      name: "TestSupport", dependencies: ["TensorCore", "Autograd"], path: "Tests/Support",
+      exclude: ["pytorch_cases.py"]),
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),

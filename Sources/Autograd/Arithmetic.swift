@@ -1,52 +1,137 @@
 import Kernels
 import TensorCore
 
+/// Undoes broadcasting: the sum of dy over the axes along which an operand of `shape` was repeated.
+/// The one place that does.
+func unbroadcast(_ dy: Tensor, to shape: Shape) -> Tensor {
+  if dy.shape == shape { return dy }
+  let added = dy.axisCount - shape.count
+  let repeated = dy.shape.indices.filter { axis in
+    axis < added || (shape[axis - added] == 1 && dy.shape[axis] != 1)
+  }
+  return Kernels.reduce(.sum, dy, axes: repeated, keepAxes: true).viewed(as: shape)
+}
+
 extension Tensor {
-  /// z = x + y;  dx = dy = dz.
-  /// - Precondition: one shape and dtype.
-  public static func + (x: Tensor, y: Tensor) -> Tensor {
-    record("add", inputs: [x, y], value: Kernels.add(x, y)) { dz in [dz, dz] }
+  /// A scalar of this tensor's dtype.
+  /// - Precondition: an integer dtype gets a whole number.
+  func scalar(_ value: Double) -> Tensor {
+    Kernels.converted(Tensor(scalar: value), to: dtype)
   }
 
-  /// z = x y;  dx = dz y,  dy = dz x.
-  /// - Precondition: one shape and dtype.
-  public static func * (x: Tensor, y: Tensor) -> Tensor {
-    let (xValue, yValue) = (x.value, y.value)
-    return record("multiply", inputs: [x, y], value: Kernels.multiply(x, y)) { dz, request in
+  /// z = x + y, broadcast;  dx = dy = dz.
+  /// - Precondition: one dtype; shapes that broadcast.
+  public static func + (x: Tensor, y: Tensor) -> Tensor {
+    let (xShape, yShape) = (x.shape, y.shape)
+    return record("add", inputs: [x, y], value: Kernels.apply(.add, x.value, y.value)) { dz in
+      [unbroadcast(dz, to: xShape), unbroadcast(dz, to: yShape)]
+    }
+  }
+
+  /// z = x - y, broadcast;  dx = dz,  dy = -dz.
+  public static func - (x: Tensor, y: Tensor) -> Tensor {
+    let (xShape, yShape) = (x.shape, y.shape)
+    return record("subtract", inputs: [x, y], value: Kernels.apply(.subtract, x.value, y.value)) {
+      dz, request in
       [
-        request.isNeeded(0) ? Kernels.multiply(dz, yValue) : nil,
-        request.isNeeded(1) ? Kernels.multiply(dz, xValue) : nil,
+        unbroadcast(dz, to: xShape),
+        request.isNeeded(1) ? unbroadcast(Kernels.apply(.negate, dz), to: yShape) : nil,
       ]
     }
   }
 
-  /// y = sum of all elements of x;  dx = dy everywhere.
-  public func sum() -> Tensor {
-    let shape = self.shape
-    return record("sum", inputs: [self], value: Kernels.sum(self)) { dy in
-      [Kernels.repeated(dy, shape: shape)]
+  /// z = x y, broadcast;  dx = dz y,  dy = dz x.
+  public static func * (x: Tensor, y: Tensor) -> Tensor {
+    let (a, b) = (x.value, y.value)
+    return record("multiply", inputs: [x, y], value: Kernels.apply(.multiply, a, b)) {
+      dz, request in
+      [
+        request.isNeeded(0) ? unbroadcast(Kernels.apply(.multiply, dz, b), to: a.shape) : nil,
+        request.isNeeded(1) ? unbroadcast(Kernels.apply(.multiply, dz, a), to: b.shape) : nil,
+      ]
     }
   }
 
-  /// The same elements under another shape;  dx = dy under x's shape.
-  /// - Precondition: as many elements.
-  public func reshaped(_ newShape: Shape) -> Tensor {
-    let shape = self.shape
-    return record("reshape", inputs: [self], value: value.viewed(as: newShape)) { dy in
-      [dy.viewed(as: shape)]
+  /// z = x / y, broadcast;  dx = dz / y,  dy = -dz x / y^2.
+  public static func / (x: Tensor, y: Tensor) -> Tensor {
+    let (a, b) = (x.value, y.value)
+    let z = Kernels.apply(.divide, a, b)
+    return record("divide", inputs: [x, y], value: z) { dz, request in
+      let dx = Kernels.apply(.divide, dz, b)
+      return [
+        unbroadcast(dx, to: a.shape),
+        request.isNeeded(1)
+          ? unbroadcast(
+            Kernels.apply(.negate, Kernels.apply(.multiply, dx, z)), to: b.shape) : nil,
+      ]
     }
   }
 
-  /// Axes `startAxis` through `endAxis` as one; negative axes count from the last.
-  /// - Precondition: both axes exist, in this order.
-  public func flattened(startAxis: Int = 0, endAxis: Int = -1) -> Tensor {
-    let first = startAxis < 0 ? startAxis + axisCount : startAxis
-    let last = endAxis < 0 ? endAxis + axisCount : endAxis
-    require(
-      0 <= first && first <= last && last < axisCount,
-      "flatten: axes \(startAxis) through \(endAxis) do not exist in shape \(shape)")
-    return reshaped(
-      Shape(
-        Array(shape[..<first]) + [shape[first...last].reduce(1, *)] + Array(shape[(last + 1)...])))
+  /// y = -x;  dx = -dy.
+  public static prefix func - (x: Tensor) -> Tensor {
+    record("negate", inputs: [x], value: Kernels.apply(.negate, x.value)) { dy in
+      [Kernels.apply(.negate, dy)]
+    }
+  }
+
+  public static func + (x: Tensor, y: Double) -> Tensor { x + x.scalar(y) }
+  public static func + (x: Double, y: Tensor) -> Tensor { y.scalar(x) + y }
+  public static func - (x: Tensor, y: Double) -> Tensor { x - x.scalar(y) }
+  public static func - (x: Double, y: Tensor) -> Tensor { y.scalar(x) - y }
+  public static func * (x: Tensor, y: Double) -> Tensor { x * x.scalar(y) }
+  public static func * (x: Double, y: Tensor) -> Tensor { y.scalar(x) * y }
+  public static func / (x: Tensor, y: Double) -> Tensor { x / x.scalar(y) }
+  public static func / (x: Double, y: Tensor) -> Tensor { y.scalar(x) / y }
+
+  /// z = x^y, broadcast;  dx = dz y x^(y - 1) (0 where y is 0),  dy = dz z ln x (0 where x and z are
+  /// 0, as in PyTorch).
+  public func power(_ exponent: Tensor) -> Tensor {
+    let (x, y) = (value, exponent.value)
+    let z = Kernels.apply(.power, x, y)
+    return record("power", inputs: [self, exponent], value: z) { dz, request in
+      let (zero, one) = (x.scalar(0), x.scalar(1))
+      var gradients: [Tensor?] = [nil, nil]
+      if request.isNeeded(0) {
+        let lowered = Kernels.apply(.power, x, Kernels.apply(.subtract, y, one))
+        let slope = Kernels.apply(.multiply, y, lowered)
+        let guarded = Kernels.select(Kernels.compare(.equal, y, zero), zero, slope)
+        gradients[0] = unbroadcast(Kernels.apply(.multiply, dz, guarded), to: x.shape)
+      }
+      if request.isNeeded(1) {
+        let slope = Kernels.apply(.multiply, z, Kernels.apply(.elementary(.log), x))
+        let guarded = Kernels.select(Kernels.compare(.equal, z, zero), zero, slope)
+        gradients[1] = unbroadcast(Kernels.apply(.multiply, dz, guarded), to: y.shape)
+      }
+      return gradients
+    }
+  }
+
+  /// x^exponent for one number, element by element;  dx = dy exponent x^(exponent - 1).
+  public func power(_ exponent: Double) -> Tensor { power(scalar(exponent)) }
+
+  /// The larger of x and y, broadcast; the gradient goes to the larger, half to each of equals.
+  public static func maximum(_ x: Tensor, _ y: Tensor) -> Tensor {
+    extremum("maximum", .maximum, .greater, x, y)
+  }
+
+  /// The smaller of x and y, broadcast; the gradient goes to the smaller, half to each of equals.
+  public static func minimum(_ x: Tensor, _ y: Tensor) -> Tensor {
+    extremum("minimum", .minimum, .less, x, y)
+  }
+
+  private static func extremum(
+    _ name: String, _ operation: BinaryOperation, _ wins: Comparison, _ x: Tensor, _ y: Tensor
+  ) -> Tensor {
+    let (a, b) = (x.value, y.value)
+    return record(name, inputs: [x, y], value: Kernels.apply(operation, a, b)) { dz in
+      let zero = dz.scalar(0)
+      let half = Kernels.select(
+        Kernels.compare(.equal, a, b), Kernels.apply(.multiply, dz, dz.scalar(0.5)), zero)
+      func share(_ first: Tensor, _ second: Tensor) -> Tensor {
+        let won = Kernels.select(Kernels.compare(wins, first, second), dz, zero)
+        return unbroadcast(Kernels.apply(.add, won, half), to: first.shape)
+      }
+      return [share(a, b), share(b, a)]
+    }
   }
 }

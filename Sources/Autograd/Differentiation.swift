@@ -34,7 +34,9 @@ final class LeafGradient {
       if contribution !== destination { Ops.copy(contribution, into: destination) }
       gradient = destination
     } else {
-      gradient = contribution
+      // A copy: the contribution may be a view that others read, and a gradient is its owner's to
+      // change.
+      gradient = contribution.copied()
     }
   }
 }

@@ -70,9 +70,9 @@ extension GradientFunction {
       if case .none = edge { continue }
       guard let gradient = gradients[index] else { continue }
       require(
-        gradient.shape == inputShapes[index] && gradient.dtype == dy.dtype,
+        gradient.shape == inputShapes[index] && gradient.dtype == inputDTypes[index],
         "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
-          + "shape \(inputShapes[index])")
+          + "\(inputDTypes[index]) \(inputShapes[index])")
       switch edge {
       case .none: break
       case .leaf(let leaf): leaf.accumulate(gradient)

@@ -6,6 +6,7 @@ public final class GradientFunction {
   public let name: String
   private(set) var inputs: [Edge]
   let inputShapes: [Shape]
+  let inputDTypes: [DType]
   let outputShape: Shape
   /// Longest way from a leaf. An op lies deeper than everything it was made from, so going from the
   /// deepest up meets every op after all its users.
@@ -30,6 +31,7 @@ public final class GradientFunction {
     self.outputShape = outputShape
     self.backward = backward
     inputShapes = inputs.map(\.shape)
+    inputDTypes = inputs.map(\.dtype)
     self.inputs = inputs.map { input in
       guard let history = input.differentiation else { return .none }
       if let function = history.function { return .function(function) }

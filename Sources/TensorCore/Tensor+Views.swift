@@ -22,6 +22,18 @@ extension Tensor {
       storage: storage, shape: [shape[1], shape[0]], strides: swapped, offset: offset, dtype: dtype)
   }
 
+  /// A view with its axes in another order: axis i of the view is axis `order[i]`. Not recorded.
+  /// - Precondition: `order` holds every axis once.
+  package func permutedView(_ order: [Int]) -> Tensor {
+    require(
+      order.sorted() == Array(0..<axisCount), "permute: \(order) is no order of the axes of \(shape)")
+    var steps = Strides(axisCount: axisCount)
+    for (axis, from) in order.enumerated() { steps[axis] = strides[from] }
+    return Tensor(
+      storage: storage, shape: Shape(order.map { shape[$0] }), strides: steps, offset: offset,
+      dtype: dtype)
+  }
+
   /// Rows `range` of the first axis, as a view.
   public func rows(_ range: Range<Int>) -> Tensor {
     require(

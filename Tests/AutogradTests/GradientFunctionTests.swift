@@ -162,7 +162,7 @@ struct GradientFunctionTests {
       BrokenContract("linear bias", "matmul: a bias of shape [3] for 10 columns") {
         _ = linear(leaf([2, 4]), weight: leaf([10, 4]), bias: leaf([3]))
       },
-      BrokenContract("add", "add: shapes [2] and [3] differ") { _ = leaf([2]) + leaf([3]) },
+      BrokenContract("add", "add: shapes [2] and [3] do not broadcast") { _ = leaf([2]) + leaf([3]) },
       BrokenContract("reshape", "reshape: shape [2, 3] has 6 elements, [5] has 5") {
         _ = leaf([2, 3]).reshaped([5])
       },
@@ -191,7 +191,7 @@ struct GradientFunctionTests {
       },
       BrokenContract(
         "gradient of another shape",
-        "OddBackward returned a gradient of float32 [1] for input 0 of shape [2]"
+        "OddBackward returned a gradient of float32 [1] for input 0 of float32 [2]"
       ) { record("odd", inputs: [leaf([2])], value: Tensor(zeros: [1])) { [$0] }.backward() },
     ]
   }()

@@ -1,0 +1,42 @@
+import Kernels
+import TensorCore
+
+// Element by element, broadcast, as bool tensors; no gradient flows through them. With the point of
+// Swift's SIMD operators, since == and != of two tensors must be one answer.
+
+infix operator .== : ComparisonPrecedence
+infix operator .!= : ComparisonPrecedence
+infix operator .< : ComparisonPrecedence
+infix operator .<= : ComparisonPrecedence
+infix operator .> : ComparisonPrecedence
+infix operator .>= : ComparisonPrecedence
+
+extension Tensor {
+  public static func .== (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.equal, x, y) }
+  public static func .!= (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.notEqual, x, y) }
+  public static func .< (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.less, x, y) }
+  public static func .<= (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.lessOrEqual, x, y) }
+  public static func .> (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.greater, x, y) }
+  public static func .>= (x: Tensor, y: Tensor) -> Tensor { Kernels.compare(.greaterOrEqual, x, y) }
+
+  public static func .== (x: Tensor, y: Double) -> Tensor { x .== x.scalar(y) }
+  public static func .!= (x: Tensor, y: Double) -> Tensor { x .!= x.scalar(y) }
+  public static func .< (x: Tensor, y: Double) -> Tensor { x .< x.scalar(y) }
+  public static func .<= (x: Tensor, y: Double) -> Tensor { x .<= x.scalar(y) }
+  public static func .> (x: Tensor, y: Double) -> Tensor { x .> x.scalar(y) }
+  public static func .>= (x: Tensor, y: Double) -> Tensor { x .>= x.scalar(y) }
+
+  /// condition ? x : y, broadcast;  dx = dz where the condition holds, dy = dz where not.
+  /// - Precondition: `condition` is bool; x and y have one dtype.
+  public static func `where`(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
+    let (xShape, yShape) = (x.shape, y.shape)
+    let z = Kernels.select(condition, x.value, y.value)
+    return record("where", inputs: [x, y], value: z) { dz in
+      let zero = dz.scalar(0)
+      return [
+        unbroadcast(Kernels.select(condition, dz, zero), to: xShape),
+        unbroadcast(Kernels.select(condition, zero, dz), to: yShape),
+      ]
+    }
+  }
+}
