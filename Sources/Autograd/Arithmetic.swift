@@ -14,16 +14,20 @@ func unbroadcast(_ dy: Tensor, to shape: Shape) -> Tensor {
 
 extension Tensor {
   /// A scalar of this tensor's dtype.
-  /// - Precondition: an integer dtype gets a whole number.
+  /// - Precondition: an integer dtype gets a whole number: 0.5 cut to 0 would be wrong in silence.
   func scalar(_ value: Double) -> Tensor {
-    Kernels.converted(Tensor(scalar: value), to: dtype)
+    require(
+      dtype.isFloatingPoint || value == value.rounded(),
+      "\(value) is no whole number beside a tensor of \(dtype); convert it with to(.float32)")
+    return Kernels.converted(Tensor(scalar: value), to: dtype)
   }
 
   /// z = x + y, broadcast;  dx = dy = dz.
   /// - Precondition: one dtype; shapes that broadcast.
   public static func + (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
-    return record("add", inputs: [x, y], value: Kernels.apply(.add, x.value, y.value)) { dz in
+    let z = Kernels.apply(.add, x.value, y.value)
+    return record("add", inputs: [x, y], value: z, savesTensors: false) { dz in
       [unbroadcast(dz, to: xShape), unbroadcast(dz, to: yShape)]
     }
   }
@@ -31,8 +35,8 @@ extension Tensor {
   /// z = x - y, broadcast;  dx = dz,  dy = -dz.
   public static func - (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
-    return record("subtract", inputs: [x, y], value: Kernels.apply(.subtract, x.value, y.value)) {
-      dz, request in
+    let z = Kernels.apply(.subtract, x.value, y.value)
+    return record("subtract", inputs: [x, y], value: z, savesTensors: false) { dz, request in
       [
         unbroadcast(dz, to: xShape),
         request.isNeeded(1) ? unbroadcast(Kernels.apply(.negate, dz), to: yShape) : nil,
@@ -52,14 +56,16 @@ extension Tensor {
     }
   }
 
-  /// z = x / y, broadcast;  dx = dz / y,  dy = -dz x / y^2.
+  /// z = x / y, broadcast;  dx = dz / y,  dy = -dz x / y^2. Of integers (and bool) it is float32, as
+  /// in PyTorch: 1 / 2 is 0.5.
   public static func / (x: Tensor, y: Tensor) -> Tensor {
+    if !x.dtype.isFloatingPoint && x.dtype == y.dtype { return x.to(.float32) / y.to(.float32) }
     let (a, b) = (x.value, y.value)
     let z = Kernels.apply(.divide, a, b)
     return record("divide", inputs: [x, y], value: z) { dz, request in
       let dx = Kernels.apply(.divide, dz, b)
       return [
-        unbroadcast(dx, to: a.shape),
+        request.isNeeded(0) ? unbroadcast(dx, to: a.shape) : nil,
         request.isNeeded(1)
           ? unbroadcast(
             Kernels.apply(.negate, Kernels.apply(.multiply, dx, z)), to: b.shape) : nil,
@@ -69,7 +75,8 @@ extension Tensor {
 
   /// y = -x;  dx = -dy.
   public static prefix func - (x: Tensor) -> Tensor {
-    record("negate", inputs: [x], value: Kernels.apply(.negate, x.value)) { dy in
+    record("negate", inputs: [x], value: Kernels.apply(.negate, x.value), savesTensors: false) {
+      dy in
       [Kernels.apply(.negate, dy)]
     }
   }
@@ -80,11 +87,17 @@ extension Tensor {
   public static func - (x: Double, y: Tensor) -> Tensor { y.scalar(x) - y }
   public static func * (x: Tensor, y: Double) -> Tensor { x * x.scalar(y) }
   public static func * (x: Double, y: Tensor) -> Tensor { y.scalar(x) * y }
-  public static func / (x: Tensor, y: Double) -> Tensor { x / x.scalar(y) }
-  public static func / (x: Double, y: Tensor) -> Tensor { y.scalar(x) / y }
+  public static func / (x: Tensor, y: Double) -> Tensor {
+    let x = x.dtype.isFloatingPoint ? x : x.to(.float32)
+    return x / x.scalar(y)
+  }
+  public static func / (x: Double, y: Tensor) -> Tensor {
+    let y = y.dtype.isFloatingPoint ? y : y.to(.float32)
+    return y.scalar(x) / y
+  }
 
-  /// z = x^y, broadcast;  dx = dz y x^(y - 1) (0 where y is 0),  dy = dz z ln x (0 where x and z are
-  /// 0, as in PyTorch).
+  /// z = x^y, broadcast;  dx = dz y x^(y - 1) (0 where y is 0),  dy = dz z ln x (0 where x is 0 and y
+  /// is not negative, as in PyTorch).
   public func power(_ exponent: Tensor) -> Tensor {
     let (x, y) = (value, exponent.value)
     let z = Kernels.apply(.power, x, y)
@@ -99,7 +112,9 @@ extension Tensor {
       }
       if request.isNeeded(1) {
         let slope = Kernels.apply(.multiply, z, Kernels.apply(.elementary(.log), x))
-        let guarded = Kernels.select(Kernels.compare(.equal, z, zero), zero, slope)
+        // Both hold: where one does not, the other's slope is chosen.
+        let fromZero = Kernels.select(Kernels.compare(.equal, x, zero), zero, slope)
+        let guarded = Kernels.select(Kernels.compare(.greaterOrEqual, y, zero), fromZero, slope)
         gradients[1] = unbroadcast(Kernels.apply(.multiply, dz, guarded), to: y.shape)
       }
       return gradients
@@ -111,25 +126,24 @@ extension Tensor {
 
   /// The larger of x and y, broadcast; the gradient goes to the larger, half to each of equals.
   public static func maximum(_ x: Tensor, _ y: Tensor) -> Tensor {
-    extremum("maximum", .maximum, .greater, x, y)
+    extremum("maximum", .maximum, loses: .less, x, y)
   }
 
   /// The smaller of x and y, broadcast; the gradient goes to the smaller, half to each of equals.
   public static func minimum(_ x: Tensor, _ y: Tensor) -> Tensor {
-    extremum("minimum", .minimum, .less, x, y)
+    extremum("minimum", .minimum, loses: .greater, x, y)
   }
 
   private static func extremum(
-    _ name: String, _ operation: BinaryOperation, _ wins: Comparison, _ x: Tensor, _ y: Tensor
+    _ name: String, _ operation: BinaryOperation, loses: Comparison, _ x: Tensor, _ y: Tensor
   ) -> Tensor {
     let (a, b) = (x.value, y.value)
     return record(name, inputs: [x, y], value: Kernels.apply(operation, a, b)) { dz in
-      let zero = dz.scalar(0)
-      let half = Kernels.select(
-        Kernels.compare(.equal, a, b), Kernels.apply(.multiply, dz, dz.scalar(0.5)), zero)
+      let half = Kernels.apply(.multiply, dz, dz.scalar(0.5))
+      let shared = Kernels.select(Kernels.compare(.equal, a, b), half, dz)
       func share(_ first: Tensor, _ second: Tensor) -> Tensor {
-        let won = Kernels.select(Kernels.compare(wins, first, second), dz, zero)
-        return unbroadcast(Kernels.apply(.add, won, half), to: first.shape)
+        let lost = Kernels.compare(loses, first, second)
+        return unbroadcast(Kernels.select(lost, dz.scalar(0), shared), to: first.shape)
       }
       return [share(a, b), share(b, a)]
     }

@@ -13,6 +13,9 @@ public final class GradientFunction {
   let depth: Int
   /// nil once a backward pass has used and freed it.
   var backward: Backward?
+  /// The memory the op may have saved, the inputs' and then its result's, and how often each had
+  /// been written by then; empty where it saves none.
+  private let versions: [(StorageVersion, writes: Int)]
   /// The gradient collected during a backward pass.
   var collected: Tensor?
   /// Whether the current backward pass has met this function.
@@ -26,10 +29,20 @@ public final class GradientFunction {
 
   typealias Backward = (Tensor, GradientRequest) -> [Tensor?]
 
-  init(name: String, inputs: [Tensor], outputShape: Shape, backward: @escaping Backward) {
+  init(
+    name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool,
+    backward: @escaping Backward
+  ) {
     self.name = name
-    self.outputShape = outputShape
+    self.outputShape = value.shape
     self.backward = backward
+    var versions: [(StorageVersion, writes: Int)] = []
+    if savesTensors {
+      versions.reserveCapacity(inputs.count + 1)
+      for input in inputs { versions.append(GradientFunction.version(of: input)) }
+      versions.append(GradientFunction.version(of: value))
+    }
+    self.versions = versions
     inputShapes = inputs.map(\.shape)
     inputDTypes = inputs.map(\.dtype)
     self.inputs = inputs.map { input in
@@ -40,6 +53,20 @@ public final class GradientFunction {
     var depth = 0
     for case .function(let function) in self.inputs { depth = max(depth, function.depth + 1) }
     self.depth = depth
+  }
+
+  private static func version(of tensor: Tensor) -> (StorageVersion, writes: Int) {
+    (tensor.storage.version, tensor.storage.version.writes)
+  }
+
+  /// - Precondition: nothing the op may have saved was written in place since.
+  func requireUnchanged() {
+    for (index, (version, writes)) in versions.enumerated() where version.writes != writes {
+      let what = index < inputs.count ? "its input \(index)" : "its result"
+      fatalError(
+        "backward: \(self) needs \(what) as it was, but it has been changed in place since; "
+          + "change a copy (copied()), or use maskedFilled or Tensor.where")
+    }
   }
 
   /// Frees the graph behind in a loop: released one by one from within each other's deinit, a long
@@ -99,10 +126,12 @@ public struct GradientRequest {
 ///   - inputs: what it was computed from, in the order in which `backward` returns gradients.
 ///   - value: the result, computed without history. `backward` may capture it: the tensor returned
 ///     is another view, so nothing holds itself.
+///   - savesTensors: whether `backward` reads elements of an input or of the result: then a backward
+///     pass traps where one of them was written in place since.
 ///   - backward: from the gradient of the result to one gradient per input, nil where none flows.
 ///     What it captures stays in memory until the backward pass: capture the smallest thing.
 public func record(
-  _ name: String, inputs: [Tensor], value: Tensor,
+  _ name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool = true,
   backward: @escaping (_ dy: Tensor, _ request: GradientRequest) -> [Tensor?]
 ) -> Tensor {
   guard isRecording, inputs.contains(where: \.requiresGrad) else { return value }
@@ -110,14 +139,15 @@ public func record(
     storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
     dtype: value.dtype)
   let function = GradientFunction(
-    name: name, inputs: inputs, outputShape: value.shape, backward: backward)
+    name: name, inputs: inputs, value: value, savesTensors: savesTensors, backward: backward)
   result.history = History(value: value, function: function, leaf: nil)
   return result
 }
 
 /// The same for an op whose gradients are too small to care where they go.
 public func record(
-  _ name: String, inputs: [Tensor], value: Tensor, backward: @escaping (_ dy: Tensor) -> [Tensor?]
+  _ name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool = true,
+  backward: @escaping (_ dy: Tensor) -> [Tensor?]
 ) -> Tensor {
-  record(name, inputs: inputs, value: value) { dy, _ in backward(dy) }
+  record(name, inputs: inputs, value: value, savesTensors: savesTensors) { dy, _ in backward(dy) }
 }

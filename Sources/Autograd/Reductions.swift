@@ -12,7 +12,7 @@ extension Tensor {
   public func sum(axes: [Int]? = nil, keepAxes: Bool = false) -> Tensor {
     let (shape, axes) = (self.shape, normalizedAxes(axes, self.shape, op: "sum"))
     let y = Kernels.reduce(.sum, value, axes: axes, keepAxes: keepAxes)
-    return record("sum", inputs: [self], value: y) { dy in
+    return record("sum", inputs: [self], value: y, savesTensors: false) { dy in
       [Tensor.repeated(dy, over: axes, of: shape)]
     }
   }
@@ -21,8 +21,13 @@ extension Tensor {
   public func mean(axes: [Int]? = nil, keepAxes: Bool = false) -> Tensor {
     require(dtype.isFloatingPoint, "mean: needs float32 or float64, not \(dtype); convert it first")
     let axes = normalizedAxes(axes, shape, op: "mean")
-    let count = axes.reduce(1) { $0 * shape[$1] }
-    return sum(axes: axes, keepAxes: keepAxes) / Double(count)
+    let shape = self.shape
+    let count = scalar(Double(axes.reduce(1) { $0 * shape[$1] }))
+    let y = Kernels.apply(
+      .divide, Kernels.reduce(.sum, value, axes: axes, keepAxes: keepAxes), count)
+    return record("mean", inputs: [self], value: y, savesTensors: false) { dy in
+      [Tensor.repeated(Kernels.apply(.divide, dy, count), over: axes, of: shape)]
+    }
   }
 
   /// The product over `axes`;  dx = dy times the product of the others.
@@ -77,20 +82,53 @@ extension Tensor {
   public func argmin() -> Tensor { value.viewed(as: [elementCount]).argmin(axis: 0) }
 
   /// The variance over `axes`: the sum of squared distances from the mean over n - correction
-  /// (1: unbiased, PyTorch's default).
+  /// (1: unbiased, PyTorch's default);  dx = dy 2 (x - mean) / (n - correction).
   public func variance(axes: [Int]? = nil, correction: Int = 1, keepAxes: Bool = false) -> Tensor {
     let axes = normalizedAxes(axes, shape, op: "variance")
-    let count = axes.reduce(1) { $0 * shape[$1] }
-    let distances = self - mean(axes: axes, keepAxes: true)
-    return distances.square().sum(axes: axes, keepAxes: keepAxes)
-      / Double(Swift.max(count - correction, 0))
+    let (y, distances, divisor) = spread(axes, correction, keepAxes, op: "variance")
+    return record("variance", inputs: [self], value: y) { dy in
+      let share = Kernels.apply(.divide, Kernels.apply(.multiply, dy, dy.scalar(2)), divisor)
+      return [
+        Kernels.apply(
+          .multiply, Tensor.repeated(share, over: axes, of: distances.shape), distances)
+      ]
+    }
   }
 
-  /// The square root of `variance`.
+  /// The square root of `variance`;  dx = dy (x - mean) / (n - correction) / y, 0 where y is 0 (as
+  /// in PyTorch).
   public func standardDeviation(axes: [Int]? = nil, correction: Int = 1, keepAxes: Bool = false)
     -> Tensor
   {
-    variance(axes: axes, correction: correction, keepAxes: keepAxes).sqrt()
+    let axes = normalizedAxes(axes, shape, op: "standardDeviation")
+    let (square, distances, divisor) = spread(axes, correction, keepAxes, op: "standardDeviation")
+    let y = Kernels.apply(.squareRoot, square)
+    return record("standardDeviation", inputs: [self], value: y) { dy in
+      let share = Kernels.apply(.divide, Kernels.apply(.divide, dy, y), divisor)
+      let isZero = Kernels.compare(.equal, y, y.scalar(0))
+      let guarded = Kernels.select(isZero, y.scalar(0), share)
+      return [
+        Kernels.apply(
+          .multiply, Tensor.repeated(guarded, over: axes, of: distances.shape), distances)
+      ]
+    }
+  }
+
+  /// The variance, the distances from the mean and the divisor.
+  private func spread(
+    _ axes: [Int], _ correction: Int, _ keepAxes: Bool, op: String
+  ) -> (variance: Tensor, distances: Tensor, divisor: Tensor) {
+    require(
+      dtype.isFloatingPoint, "\(op): needs float32 or float64, not \(dtype); convert it first")
+    let x = value
+    let count = axes.reduce(1) { $0 * shape[$1] }
+    let sum = Kernels.reduce(.sum, x, axes: axes, keepAxes: true)
+    let mean = Kernels.apply(.divide, sum, scalar(Double(count)))
+    let distances = Kernels.apply(.subtract, x, mean)
+    let squares = Kernels.apply(.square, distances)
+    let divisor = scalar(Double(Swift.max(count - correction, 0)))
+    let total = Kernels.reduce(.sum, squares, axes: axes, keepAxes: keepAxes)
+    return (Kernels.apply(.divide, total, divisor), distances, divisor)
   }
 
   /// The Euclidean norm over `axes`;  dx = dy x / y, 0 where y is 0 (as in PyTorch).
@@ -108,15 +146,18 @@ extension Tensor {
     }
   }
 
-  /// ln of the sum of e^x over `axes`, without overflow;  dx = dy e^(x - y).
+  /// ln of the sum of e^x over `axes`, without overflow;  dx = dy e^(x - y). Of no elements it is
+  /// -inf.
   public func logSumExp(axes: [Int], keepAxes: Bool = false) -> Tensor {
     let (x, axes) = (value, normalizedAxes(axes, shape, op: "logSumExp"))
-    let y = noGrad {
-      let largest = x.max(axes: axes, keepAxes: true)
-      // Where all are -inf or one is inf, the difference with it would be NaN.
-      let anchor = Tensor.where(largest.abs() .< .infinity, largest, largest.scalar(0))
-      return (x - anchor).exp().sum(axes: axes, keepAxes: true).log() + anchor
-    }
+    let isEmpty = axes.contains { x.shape[$0] == 0 }
+    let largest =
+      isEmpty
+      ? Tensor(zeros: reducedShape(shape, axes, keepAxes: true), dtype)
+      : Kernels.reduce(.maximum, x, axes: axes, keepAxes: true)
+    // Where all are -inf or one is inf, the difference with it would be NaN.
+    let anchor = Tensor.where(largest.abs() .< .infinity, largest, largest.scalar(0))
+    let y = (x - anchor).exp().sum(axes: axes, keepAxes: true).log() + anchor
     let result = y.viewed(as: reducedShape(shape, axes, keepAxes: keepAxes))
     return record("logSumExp", inputs: [self], value: result) { dy in
       let weights = Kernels.apply(.elementary(.exp), Kernels.apply(.subtract, x, y))

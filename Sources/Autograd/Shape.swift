@@ -23,9 +23,9 @@ extension Tensor {
   /// - Precondition: as many elements.
   public func reshaped(_ newShape: Shape) -> Tensor {
     let shape = self.shape
-    return record("reshape", inputs: [self], value: value.viewed(as: newShape)) { dy in
-      [dy.viewed(as: shape)]
-    }
+    return record(
+      "reshape", inputs: [self], value: value.viewed(as: newShape), savesTensors: false
+    ) { dy in [dy.viewed(as: shape)] }
   }
 
   /// Axes `startAxis` through `endAxis` as one; negative axes count from the last.
@@ -47,14 +47,15 @@ extension Tensor {
   public func permuted(_ order: [Int]) -> Tensor {
     let axes = order.map { $0 < 0 ? $0 + axisCount : $0 }
     let view = value.permutedView(axes)
-    return record("permute", inputs: [self], value: view) { dy in
+    return record("permute", inputs: [self], value: view, savesTensors: false) { dy in
       [dy.permutedView(axes.indices.map { axes.firstIndex(of: $0)! })]
     }
   }
 
   /// Two axes exchanged;  dx = dy with them exchanged back.
   public func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
-    let axes = normalizedAxes([first], shape, op: "transpose")
+    let axes =
+      normalizedAxes([first], shape, op: "transpose")
       + normalizedAxes([second], shape, op: "transpose")
     var order = Array(0..<axisCount)
     order.swapAt(axes[0], axes[1])
@@ -81,9 +82,9 @@ extension Tensor {
   /// sum of dy over them.
   public func expanded(to target: Shape) -> Tensor {
     let shape = self.shape
-    return record("expand", inputs: [self], value: value.broadcastView(to: target)) { dy in
-      [unbroadcast(dy, to: shape)]
-    }
+    return record(
+      "expand", inputs: [self], value: value.broadcastView(to: target), savesTensors: false
+    ) { dy in [unbroadcast(dy, to: shape)] }
   }
 
   /// The values as another dtype;  dx = dy as x's dtype.
@@ -92,11 +93,14 @@ extension Tensor {
     let dtype = self.dtype
     let converted = Kernels.converted(value, to: target)
     guard target.isFloatingPoint else { return converted }
-    return record("to", inputs: [self], value: converted) { dy in
+    return record("to", inputs: [self], value: converted, savesTensors: false) { dy in
       [Kernels.converted(dy, to: dtype)]
     }
   }
 
-  /// The same memory without history: no gradient flows through it.
-  public func detached() -> Tensor { value }
+  /// The same memory without history: no gradient flows through it. A tensor of its own: setting
+  /// its `requiresGrad` leaves this one alone.
+  public func detached() -> Tensor {
+    Tensor(storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
+  }
 }

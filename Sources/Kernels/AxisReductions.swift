@@ -118,8 +118,9 @@ public func argumentOf(
   _ reduction: AxisReduction, _ x: Tensor, axis: Int, keepAxes: Bool = false
 ) -> Tensor {
   require(
-    reduction == .maximum || reduction == .minimum, "there is no argument of a \(reduction.rawValue)")
-  let axes = normalizedAxes([axis], x.shape, op: "arg\(reduction.rawValue)")
+    reduction == .maximum || reduction == .minimum,
+    "there is no argument of a \(reduction.rawValue)")
+  let axes = normalizedAxes([axis], x.shape, op: reduction == .maximum ? "argmax" : "argmin")
   _ = nonEmpty(x, axes, reduction)
   let shape = reducedShape(x.shape, axes, keepAxes: keepAxes)
   let largest = reduction == .maximum

@@ -7,6 +7,8 @@ public final class Storage {
   public let byteCount: Int
   private let sizeClass: Int  // -1: not the pool's
   private let owner: AnyObject?
+  /// How often the memory was written in place; it outlives the memory in graphs that ask.
+  public let version = StorageVersion()
 
   /// A buffer of the pool; its contents are undefined.
   public init(byteCount: Int) {
@@ -23,7 +25,16 @@ public final class Storage {
     self.owner = owner
   }
 
+  /// To be called by whatever changes elements that may already have been computed with.
+  public func markWritten() { version.writes &+= 1 }
+
   deinit {
     if sizeClass >= 0 { BufferPool.shared.giveBack(base, sizeClass: sizeClass) }
   }
+}
+
+/// The number of in-place writes to a storage: an object of its own, so that a graph can notice a
+/// change of what it was computed from without keeping that memory.
+public final class StorageVersion {
+  public fileprivate(set) var writes = 0
 }

@@ -4,7 +4,8 @@ extension Tensor {
   public func viewed(as newShape: Shape) -> Tensor {
     require(
       newShape.elementCount == elementCount,
-      "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)")
+      "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)"
+    )
     let source = contiguous()
     return Tensor(
       storage: source.storage, shape: newShape, strides: newShape.contiguousStrides,
@@ -26,7 +27,8 @@ extension Tensor {
   /// - Precondition: `order` holds every axis once.
   package func permutedView(_ order: [Int]) -> Tensor {
     require(
-      order.sorted() == Array(0..<axisCount), "permute: \(order) is no order of the axes of \(shape)")
+      order.sorted() == Array(0..<axisCount),
+      "permute: \(order) is no order of the axes of \(shape)")
     var steps = Strides(axisCount: axisCount)
     for (axis, from) in order.enumerated() { steps[axis] = strides[from] }
     return Tensor(
@@ -42,6 +44,45 @@ extension Tensor {
     return Tensor(
       storage: storage, shape: Shape([range.count] + shape.dropFirst()), strides: strides,
       offset: offset + range.lowerBound * strides[0], dtype: dtype)
+  }
+
+  /// Every `step`-th index of `axis` from `start` on, `count` in all, as a view. Not recorded.
+  /// - Precondition: they exist.
+  package func slicedView(axis: Int, start: Int, count: Int, step: Int = 1) -> Tensor {
+    require(
+      step > 0 && start >= 0 && count >= 0
+        && (count == 0 || start + (count - 1) * step < shape[axis]),
+      "slice: \(count) indices from \(start) by \(step) are not within axis \(axis) of \(shape)")
+    var (extents, steps) = (Array(shape), strides)
+    extents[axis] = count
+    steps[axis] *= step
+    return Tensor(
+      storage: storage, shape: Shape(extents), strides: steps,
+      offset: count == 0 ? offset : offset + start * strides[axis], dtype: dtype)
+  }
+
+  /// Writes `source`'s elements over this view's, whatever the strides of both. Not recorded.
+  /// - Precondition: one shape and dtype; no element of this view stands for several.
+  package func overwrite(with source: Tensor) {
+    require(
+      source.shape == shape && source.dtype == dtype,
+      "write: \(source.dtype) \(source.shape) into \(dtype) \(shape)")
+    storage.markWritten()
+    switch dtype.byteCount {
+    case 8: overwrite(with: source.contiguous(), as: UInt64.self)
+    case 4: overwrite(with: source.contiguous(), as: UInt32.self)
+    default: overwrite(with: source.contiguous(), as: UInt8.self)
+    }
+  }
+
+  private func overwrite<Bits: BitwiseCopyable>(with source: Tensor, as type: Bits.Type) {
+    let values = source.rawPointer.assumingMemoryBound(to: Bits.self)
+    let target = storage.base.assumingMemoryBound(to: Bits.self)
+    var next = 0
+    forEachOffset { to in
+      target[to] = values[next]
+      next += 1
+    }
   }
 
   /// The same values, row-major without gaps: itself where it already is.

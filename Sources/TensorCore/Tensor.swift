@@ -89,6 +89,7 @@ public final class Tensor {
   /// - Precondition: contiguous.
   public func fillWithZeros() {
     require(isContiguous, "only a contiguous tensor can be filled in one go")
+    storage.markWritten()
     rawPointer.initializeMemory(
       as: UInt8.self, repeating: 0, count: elementCount * dtype.byteCount)
   }

@@ -1,0 +1,47 @@
+import Kernels
+import TensorCore
+
+extension Tensor {
+  /// The matrix product, as PyTorch's `matmul`;  dx = dz yᵀ,  dy = xᵀ dz, summed where an operand
+  /// was repeated.
+  /// - Two lists [K] give their scalar product, no axes. A list beside a matrix is a row on the left
+  ///   [K][K, N] -> [N] and a column on the right [M, K][K] -> [M]. Axes before the last two are
+  ///   batches, which broadcast: [B, 1, M, K][C, K, N] -> [B, C, M, N].
+  /// - Precondition: one dtype, float32 or float64; at least one axis each; the inner extents agree.
+  public func matmul(_ other: Tensor) -> Tensor {
+    require(
+      axisCount > 0 && other.axisCount > 0,
+      "matmul: \(shape) cannot be multiplied by \(other.shape): a scalar is no matrix; use *")
+    require(
+      shape[axisCount - 1] == other.shape[Swift.max(other.axisCount - 2, 0)],
+      "matmul: \(shape) cannot be multiplied by \(other.shape): the inner extents must agree; "
+        + "transpose one of them")
+    let (x, y) = (value, other.value)
+    let a = x.axisCount == 1 ? x.viewed(as: [1, x.elementCount]) : x
+    let b = y.axisCount == 1 ? y.viewed(as: [y.elementCount, 1]) : y
+    let product = Kernels.batchedMatmul(a, b)
+    var extents = Array(product.shape)
+    if y.axisCount == 1 { extents.removeLast() }
+    if x.axisCount == 1 { extents.remove(at: extents.count - (y.axisCount == 1 ? 1 : 2)) }
+    let z = product.viewed(as: Shape(extents))
+    let whole = product.shape
+    return record("matmul", inputs: [self, other], value: z) { dz, request in
+      let dz = dz.viewed(as: whole)
+      return [
+        request.isNeeded(0)
+          ? unbroadcast(Kernels.batchedMatmul(dz, matrixTransposed(b)), to: a.shape)
+            .viewed(as: x.shape) : nil,
+        request.isNeeded(1)
+          ? unbroadcast(Kernels.batchedMatmul(matrixTransposed(a), dz), to: b.shape)
+            .viewed(as: y.shape) : nil,
+      ]
+    }
+  }
+}
+
+/// A view with the last two axes exchanged.
+private func matrixTransposed(_ x: Tensor) -> Tensor {
+  var order = Array(0..<x.axisCount)
+  order.swapAt(x.axisCount - 2, x.axisCount - 1)
+  return x.permutedView(order)
+}
