@@ -5,10 +5,10 @@ import TensorCore
 /// - Returns: x's shape; int64 where x holds no floats.
 public func cumulativeSum(_ x: Tensor, axis: Int, reversed: Bool = false) -> Tensor {
   switch x.dtype {
-  case .float32: cumulate(x, axis, reversed, 0.0, { (v: Float) in Double(v) }, +) { Float($0) }
-  case .float64: cumulate(x, axis, reversed, 0.0, { (v: Double) in v }, +) { $0 }
+  case .float32: cumulate(x, axis, reversed, 0.0, { (v: Float) in Double(v) }, +, { Float($0) })
+  case .float64: cumulate(x, axis, reversed, 0.0, { (v: Double) in v }, +, { $0 })
   default:
-    cumulate(converted(x, to: .int64), axis, reversed, 0, { (v: Int64) in v }, &+) { $0 }
+    cumulate(converted(x, to: .int64), axis, reversed, 0, { (v: Int64) in v }, &+, { $0 })
   }
 }
 

@@ -84,18 +84,22 @@ public struct PyTorchCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 
   /// Runs `body` on the inputs and compares outputs and gradients.
-  /// - Parameter relative: tolerance, of the largest element of each expected tensor (and of 1e-3 at
-  ///   least), for float32; float64 gets 1e-8 times as much. Integers and bool must be equal.
+  /// - Parameters:
+  ///   - relative: tolerance, of the largest element of each expected tensor (and of `leastScale` at
+  ///     least), for float32; float64 gets 1e-8 times as much. Integers and bool must be equal.
+  ///   - leastScale: the size of the terms of sums that may cancel.
   /// - Returns: how many tensors were compared.
   @discardableResult
-  public func check(relative: Double, _ body: ([Tensor]) throws -> [Tensor]) rethrows -> Int {
+  public func check(
+    relative: Double, leastScale: Double = 1e-3, _ body: ([Tensor]) throws -> [Tensor]
+  ) rethrows -> Int {
     let inputs = inputs.map(\.tensor)
     for (input, gradient) in zip(inputs, gradients) where gradient != nil { input.requiresGrad = true }
     let results = try body(inputs)
     #expect(results.count == outputs.count, "\(testDescription): number of outputs")
     var compared = 0
     for (i, (result, expected)) in zip(results, outputs).enumerated() {
-      compare(result, expected, relative, "output \(i)")
+      compare(result, expected, relative, leastScale, "output \(i)")
       compared += 1
     }
     for (result, seed) in zip(results, seeds) {
@@ -107,13 +111,15 @@ public struct PyTorchCase: Decodable, Sendable, CustomTestStringConvertible {
         Issue.record("\(testDescription): input \(i) got no gradient")
         continue
       }
-      compare(gradient, expected, relative, "gradient of input \(i)")
+      compare(gradient, expected, relative, leastScale, "gradient of input \(i)")
       compared += 1
     }
     return compared
   }
 
-  private func compare(_ actual: Tensor, _ expected: Packed, _ relative: Double, _ what: String) {
+  private func compare(
+    _ actual: Tensor, _ expected: Packed, _ relative: Double, _ leastScale: Double, _ what: String
+  ) {
     let name = "\(testDescription): \(what)"
     #expect(Array(actual.shape) == expected.shape, "\(name): shape")
     #expect(actual.dtype.description == expected.dtype, "\(name): dtype")
@@ -123,7 +129,7 @@ public struct PyTorchCase: Decodable, Sendable, CustomTestStringConvertible {
     let numbers = actual.asDoubles
     let largest = expected.numbers.filter(\.isFinite).map { abs($0) }.max() ?? 0
     let scale = actual.dtype == .float32 ? relative : relative * 1e-8
-    let tolerance = actual.dtype.isFloatingPoint ? scale * max(largest, 1e-3) : 0
+    let tolerance = actual.dtype.isFloatingPoint ? scale * max(largest, leastScale) : 0
     for (i, (a, e)) in zip(numbers, expected.numbers).enumerated() {
       let isEqual = a == e || (a.isNaN && e.isNaN) || abs(a - e) <= tolerance
       if !isEqual {
