@@ -27,7 +27,7 @@ extension Tensor {
   public static func + (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.apply(.add, x.value, y.value)
-    return record("add", inputs: [x, y], value: z, savesTensors: false) { dz in
+    return record("add", inputs: [x, y], value: z, saving: []) { dz in
       [unbroadcast(dz, to: xShape), unbroadcast(dz, to: yShape)]
     }
   }
@@ -36,7 +36,7 @@ extension Tensor {
   public static func - (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.apply(.subtract, x.value, y.value)
-    return record("subtract", inputs: [x, y], value: z, savesTensors: false) { dz, request in
+    return record("subtract", inputs: [x, y], value: z, saving: []) { dz, request in
       [
         unbroadcast(dz, to: xShape),
         request.isNeeded(1) ? unbroadcast(Kernels.apply(.negate, dz), to: yShape) : nil,
@@ -46,12 +46,14 @@ extension Tensor {
 
   /// z = x y, broadcast;  dx = dz y,  dy = dz x.
   public static func * (x: Tensor, y: Tensor) -> Tensor {
-    let (a, b) = (x.value, y.value)
-    return record("multiply", inputs: [x, y], value: Kernels.apply(.multiply, a, b)) {
-      dz, request in
+    let (xShape, yShape) = (x.shape, y.shape)
+    let z = Kernels.apply(.multiply, x.value, y.value)
+    // An operand is kept only for the other's gradient.
+    let (a, b) = (y.requiresGrad ? x.value : nil, x.requiresGrad ? y.value : nil)
+    return record("multiply", inputs: [x, y], value: z, saving: [a, b].compactMap { $0 }) { dz in
       [
-        request.isNeeded(0) ? unbroadcast(Kernels.apply(.multiply, dz, b), to: a.shape) : nil,
-        request.isNeeded(1) ? unbroadcast(Kernels.apply(.multiply, dz, a), to: b.shape) : nil,
+        b.map { unbroadcast(Kernels.apply(.multiply, dz, $0), to: xShape) },
+        a.map { unbroadcast(Kernels.apply(.multiply, dz, $0), to: yShape) },
       ]
     }
   }
@@ -60,22 +62,26 @@ extension Tensor {
   /// in PyTorch: 1 / 2 is 0.5.
   public static func / (x: Tensor, y: Tensor) -> Tensor {
     if !x.dtype.isFloatingPoint && x.dtype == y.dtype { return x.to(.float32) / y.to(.float32) }
-    let (a, b) = (x.value, y.value)
-    let z = Kernels.apply(.divide, a, b)
-    return record("divide", inputs: [x, y], value: z) { dz, request in
+    let b = y.value
+    let z = Kernels.apply(.divide, x.value, b)
+    let xShape = x.shape
+    let quotient = y.requiresGrad ? z : nil
+    return record(
+      "divide", inputs: [x, y], value: z, saving: [b] + (quotient.map { [$0] } ?? [])
+    ) { dz, request in
       let dx = Kernels.apply(.divide, dz, b)
       return [
-        request.isNeeded(0) ? unbroadcast(dx, to: a.shape) : nil,
-        request.isNeeded(1)
-          ? unbroadcast(
-            Kernels.apply(.negate, Kernels.apply(.multiply, dx, z)), to: b.shape) : nil,
+        request.isNeeded(0) ? unbroadcast(dx, to: xShape) : nil,
+        quotient.map {
+          unbroadcast(Kernels.apply(.negate, Kernels.apply(.multiply, dx, $0)), to: b.shape)
+        },
       ]
     }
   }
 
   /// y = -x;  dx = -dy.
   public static prefix func - (x: Tensor) -> Tensor {
-    record("negate", inputs: [x], value: Kernels.apply(.negate, x.value), savesTensors: false) {
+    record("negate", inputs: [x], value: Kernels.apply(.negate, x.value), saving: []) {
       dy in
       [Kernels.apply(.negate, dy)]
     }

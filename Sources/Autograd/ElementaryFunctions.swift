@@ -7,7 +7,7 @@ extension Tensor {
     _ name: String, _ operation: UnaryOperation, ofInput slope: @escaping (_ x: Tensor) -> Tensor
   ) -> Tensor {
     let x = value
-    return record(name, inputs: [self], value: Kernels.apply(operation, x)) { dy in
+    return record(name, inputs: [self], value: Kernels.apply(operation, x), saving: [x]) { dy in
       [Kernels.apply(.multiply, dy, slope(x))]
     }
   }
@@ -17,7 +17,7 @@ extension Tensor {
     _ name: String, _ operation: UnaryOperation, ofResult slope: @escaping (_ y: Tensor) -> Tensor
   ) -> Tensor {
     let y = Kernels.apply(operation, value)
-    return record(name, inputs: [self], value: y) { dy in
+    return record(name, inputs: [self], value: y, saving: [y]) { dy in
       [Kernels.apply(.multiply, dy, slope(y))]
     }
   }
@@ -25,7 +25,7 @@ extension Tensor {
   /// A function of steps, whose gradient is 0 everywhere.
   private func stepwise(_ name: String, _ operation: UnaryOperation) -> Tensor {
     let y = Kernels.apply(operation, value)
-    return record(name, inputs: [self], value: y, savesTensors: false) { dy in
+    return record(name, inputs: [self], value: y, saving: []) { dy in
       [Tensor(zeros: dy.shape, dy.dtype)]
     }
   }

@@ -13,9 +13,9 @@ public final class GradientFunction {
   let depth: Int
   /// nil once a backward pass has used and freed it.
   var backward: Backward?
-  /// The memory the op may have saved, the inputs' and then its result's, and how often each had
-  /// been written by then; empty where it saves none.
-  private let versions: [(StorageVersion, writes: Int)]
+  /// The memory the op saved, how often it had been written by then, and whose it is: the index of
+  /// an input, or the number of inputs for the result.
+  private let versions: [(version: StorageVersion, writes: Int, owner: Int)]
   /// The gradient collected during a backward pass.
   var collected: Tensor?
   /// Whether the current backward pass has met this function.
@@ -30,17 +30,25 @@ public final class GradientFunction {
   typealias Backward = (Tensor, GradientRequest) -> [Tensor?]
 
   init(
-    name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool,
+    name: String, inputs: [Tensor], value: Tensor, saved: [Tensor]?,
     backward: @escaping Backward
   ) {
     self.name = name
     self.outputShape = value.shape
     self.backward = backward
-    var versions: [(StorageVersion, writes: Int)] = []
-    if savesTensors {
+    var versions: [(version: StorageVersion, writes: Int, owner: Int)] = []
+    func note(_ tensor: Tensor, _ owner: Int) {
+      let version = tensor.storage.version
+      versions.append((version, version.writes, owner))
+    }
+    if let saved {
+      for tensor in saved {
+        note(tensor, inputs.firstIndex { $0.storage === tensor.storage } ?? inputs.count)
+      }
+    } else {
       versions.reserveCapacity(inputs.count + 1)
-      for input in inputs { versions.append(GradientFunction.version(of: input)) }
-      versions.append(GradientFunction.version(of: value))
+      for (index, input) in inputs.enumerated() { note(input, index) }
+      note(value, inputs.count)
     }
     self.versions = versions
     inputShapes = inputs.map(\.shape)
@@ -55,14 +63,10 @@ public final class GradientFunction {
     self.depth = depth
   }
 
-  private static func version(of tensor: Tensor) -> (StorageVersion, writes: Int) {
-    (tensor.storage.version, tensor.storage.version.writes)
-  }
-
-  /// - Precondition: nothing the op may have saved was written in place since.
+  /// - Precondition: nothing the op saved was written in place since.
   func requireUnchanged() {
-    for (index, (version, writes)) in versions.enumerated() where version.writes != writes {
-      let what = index < inputs.count ? "its input \(index)" : "its result"
+    for saved in versions where saved.version.writes != saved.writes {
+      let what = saved.owner < inputs.count ? "its input \(saved.owner)" : "its result"
       fatalError(
         "backward: \(self) needs \(what) as it was, but it has been changed in place since; "
           + "change a copy (copied()), or use maskedFilled or Tensor.where")
@@ -126,12 +130,12 @@ public struct GradientRequest {
 ///   - inputs: what it was computed from, in the order in which `backward` returns gradients.
 ///   - value: the result, computed without history. `backward` may capture it: the tensor returned
 ///     is another view, so nothing holds itself.
-///   - savesTensors: whether `backward` reads elements of an input or of the result: then a backward
+///   - saved: the tensors whose elements `backward` reads; nil: all inputs and the result. A backward
 ///     pass traps where one of them was written in place since.
 ///   - backward: from the gradient of the result to one gradient per input, nil where none flows.
 ///     What it captures stays in memory until the backward pass: capture the smallest thing.
 public func record(
-  _ name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool = true,
+  _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor, _ request: GradientRequest) -> [Tensor?]
 ) -> Tensor {
   guard isRecording, inputs.contains(where: \.requiresGrad) else { return value }
@@ -139,15 +143,15 @@ public func record(
     storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
     dtype: value.dtype)
   let function = GradientFunction(
-    name: name, inputs: inputs, value: value, savesTensors: savesTensors, backward: backward)
+    name: name, inputs: inputs, value: value, saved: saved, backward: backward)
   result.history = History(value: value, function: function, leaf: nil)
   return result
 }
 
 /// The same for an op whose gradients are too small to care where they go.
 public func record(
-  _ name: String, inputs: [Tensor], value: Tensor, savesTensors: Bool = true,
+  _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor) -> [Tensor?]
 ) -> Tensor {
-  record(name, inputs: inputs, value: value, savesTensors: savesTensors) { dy, _ in backward(dy) }
+  record(name, inputs: inputs, value: value, saving: saved) { dy, _ in backward(dy) }
 }

@@ -61,7 +61,7 @@ extension Tensor {
       next += extent
     }
     let shapes = parts.map(\.shape)
-    return record(name, inputs: parts, value: y, savesTensors: false) { dy in
+    return record(name, inputs: parts, value: y, saving: []) { dy in
       shapes.indices.map { i in
         dy.slicedView(axis: axis, start: starts[i], count: extents[i]).viewed(as: shapes[i])
       }

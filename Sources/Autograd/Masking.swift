@@ -19,7 +19,7 @@ extension Tensor {
     let flat = value.viewed(as: [elementCount])
     let shape = self.shape
     let y = Kernels.gather(flat, axis: 0, index: places)
-    return record("maskedSelect", inputs: [self], value: y, savesTensors: false) { dy in
+    return record("maskedSelect", inputs: [self], value: y, saving: []) { dy in
       let dx = Kernels.scatterAdd(dy, axis: 0, index: places, shape: [shape.elementCount])
       return [dx.viewed(as: shape)]
     }

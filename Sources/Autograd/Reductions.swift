@@ -12,7 +12,7 @@ extension Tensor {
   public func sum(axes: [Int]? = nil, keepAxes: Bool = false) -> Tensor {
     let (shape, axes) = (self.shape, normalizedAxes(axes, self.shape, op: "sum"))
     let y = Kernels.reduce(.sum, value, axes: axes, keepAxes: keepAxes)
-    return record("sum", inputs: [self], value: y, savesTensors: false) { dy in
+    return record("sum", inputs: [self], value: y, saving: []) { dy in
       [Tensor.repeated(dy, over: axes, of: shape)]
     }
   }
@@ -25,7 +25,7 @@ extension Tensor {
     let count = scalar(Double(axes.reduce(1) { $0 * shape[$1] }))
     let y = Kernels.apply(
       .divide, Kernels.reduce(.sum, value, axes: axes, keepAxes: keepAxes), count)
-    return record("mean", inputs: [self], value: y, savesTensors: false) { dy in
+    return record("mean", inputs: [self], value: y, saving: []) { dy in
       [Tensor.repeated(Kernels.apply(.divide, dy, count), over: axes, of: shape)]
     }
   }

@@ -24,7 +24,7 @@ extension Tensor {
   public func reshaped(_ newShape: Shape) -> Tensor {
     let shape = self.shape
     return record(
-      "reshape", inputs: [self], value: value.viewed(as: newShape), savesTensors: false
+      "reshape", inputs: [self], value: value.viewed(as: newShape), saving: []
     ) { dy in [dy.viewed(as: shape)] }
   }
 
@@ -47,7 +47,7 @@ extension Tensor {
   public func permuted(_ order: [Int]) -> Tensor {
     let axes = order.map { $0 < 0 ? $0 + axisCount : $0 }
     let view = value.permutedView(axes)
-    return record("permute", inputs: [self], value: view, savesTensors: false) { dy in
+    return record("permute", inputs: [self], value: view, saving: []) { dy in
       [dy.permutedView(axes.indices.map { axes.firstIndex(of: $0)! })]
     }
   }
@@ -83,7 +83,7 @@ extension Tensor {
   public func expanded(to target: Shape) -> Tensor {
     let shape = self.shape
     return record(
-      "expand", inputs: [self], value: value.broadcastView(to: target), savesTensors: false
+      "expand", inputs: [self], value: value.broadcastView(to: target), saving: []
     ) { dy in [unbroadcast(dy, to: shape)] }
   }
 
@@ -93,7 +93,7 @@ extension Tensor {
     let dtype = self.dtype
     let converted = Kernels.converted(value, to: target)
     guard target.isFloatingPoint else { return converted }
-    return record("to", inputs: [self], value: converted, savesTensors: false) { dy in
+    return record("to", inputs: [self], value: converted, saving: []) { dy in
       [Kernels.converted(dy, to: dtype)]
     }
   }

@@ -73,7 +73,7 @@ extension Tensor {
       storage: view.storage, shape: Shape(kept.map { view.shape[$0] }), strides: steps,
       offset: view.offset, dtype: dtype)
     let (partShape, dtype) = (view.shape, self.dtype)
-    return record("slice", inputs: [self], value: result, savesTensors: false) { dy in
+    return record("slice", inputs: [self], value: result, saving: []) { dy in
       let dx = Tensor(zeros: shape, dtype)
       part(of: dx).overwrite(with: dy.viewed(as: partShape))
       return [dx]
@@ -92,7 +92,7 @@ extension Tensor {
     let count = (range.count + step - 1) / step
     let view = value.slicedView(axis: axis, start: range.lowerBound, count: count, step: step)
     let dtype = self.dtype
-    return record("slice", inputs: [self], value: view, savesTensors: false) { dy in
+    return record("slice", inputs: [self], value: view, saving: []) { dy in
       let dx = Tensor(zeros: shape, dtype)
       dx.slicedView(axis: axis, start: range.lowerBound, count: count, step: step)
         .overwrite(with: dy)

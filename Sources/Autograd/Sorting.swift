@@ -59,7 +59,7 @@ extension Tensor {
     if axisCount == 0 { return reshaped([1] as Shape).cumulativeSum(axis: 0).reshaped([] as Shape) }
     let axis = normalizedAxes([axis], shape, op: "cumulativeSum")[0]
     let y = Kernels.cumulativeSum(value, axis: axis)
-    return record("cumulativeSum", inputs: [self], value: y, savesTensors: false) { dy in
+    return record("cumulativeSum", inputs: [self], value: y, saving: []) { dy in
       [Kernels.cumulativeSum(dy, axis: axis, reversed: true)]
     }
   }
@@ -68,7 +68,7 @@ extension Tensor {
   public func flipped(axes: [Int]) -> Tensor {
     let axes = normalizedAxes(axes, shape, op: "flip")
     return record(
-      "flip", inputs: [self], value: Kernels.flipped(value, axes: axes), savesTensors: false
+      "flip", inputs: [self], value: Kernels.flipped(value, axes: axes), saving: []
     ) { dy in [Kernels.flipped(dy, axes: axes)] }
   }
 
@@ -82,7 +82,7 @@ extension Tensor {
   private func triangle(_ name: String, lower: Bool, _ diagonal: Int) -> Tensor {
     require(axisCount >= 2, "\(name): shape \(shape) has no matrix")
     let y = Kernels.triangle(value, lower: lower, diagonal: diagonal)
-    return record(name, inputs: [self], value: y, savesTensors: false) { dy in
+    return record(name, inputs: [self], value: y, saving: []) { dy in
       [Kernels.triangle(dy, lower: lower, diagonal: diagonal)]
     }
   }

@@ -26,7 +26,7 @@ private func real<T: RealScalar>(_ operation: UnaryOperation, _ x: Tensor, _: T.
   case .negate: mapElements(x) { (v: T) in -v }
   case .absolute: mapElements(x) { (v: T) in abs(v) }
   // 0 of NaN, as in PyTorch.
-  case .sign: mapElements(x) { (v: T) in v > 0 ? 1 : v < 0 ? -1 : 0 }
+  case .sign: mapElements(x) { (v: T) -> T in v > 0 ? 1 : v < 0 ? -1 : 0 }
   case .square: mapElements(x) { (v: T) in v * v }
   case .squareRoot: mapElements(x) { (v: T) in v.squareRoot() }
   case .reciprocal: mapElements(x) { (v: T) in 1 / v }

@@ -10,8 +10,8 @@ from pytorch_cases import packed
 
 torch.manual_seed(9)
 join = torch._tensor_str._add_suffixes
-torch._tensor_str._add_suffixes = lambda text, suffixes, *rest: join(
-    text, [re.sub(r"Backward\d", "Backward", s) for s in suffixes], *rest)
+torch._tensor_str._add_suffixes = lambda text, suffixes, indent, force_newline: join(
+    text, [re.sub(r"Backward\d", "Backward", s) for s in suffixes], indent, force_newline)
 inf, nan = float("inf"), float("nan")
 cases = []
 
