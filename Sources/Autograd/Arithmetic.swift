@@ -107,7 +107,7 @@ extension Tensor {
   public func power(_ exponent: Tensor) -> Tensor {
     let (x, y) = (value, exponent.value)
     let z = Kernels.apply(.power, x, y)
-    return record("power", inputs: [self, exponent], value: z) { dz, request in
+    return record("power", inputs: [self, exponent], value: z, saving: [x, y, z]) { dz, request in
       let (zero, one) = (x.scalar(0), x.scalar(1))
       var gradients: [Tensor?] = [nil, nil]
       if request.isNeeded(0) {
@@ -144,7 +144,8 @@ extension Tensor {
     _ name: String, _ operation: BinaryOperation, loses: Comparison, _ x: Tensor, _ y: Tensor
   ) -> Tensor {
     let (a, b) = (x.value, y.value)
-    return record(name, inputs: [x, y], value: Kernels.apply(operation, a, b)) { dz in
+    return record(name, inputs: [x, y], value: Kernels.apply(operation, a, b), saving: [a, b]) {
+      dz in
       let half = Kernels.apply(.multiply, dz, dz.scalar(0.5))
       let shared = Kernels.select(Kernels.compare(.equal, a, b), half, dz)
       func share(_ first: Tensor, _ second: Tensor) -> Tensor {

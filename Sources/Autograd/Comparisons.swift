@@ -31,7 +31,7 @@ extension Tensor {
   public static func `where`(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.select(condition, x.value, y.value)
-    return record("where", inputs: [x, y, condition], value: z) { dz in
+    return record("where", inputs: [x, y, condition], value: z, saving: [condition]) { dz in
       let zero = dz.scalar(0)
       return [
         unbroadcast(Kernels.select(condition, dz, zero), to: xShape),

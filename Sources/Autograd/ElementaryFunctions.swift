@@ -120,7 +120,7 @@ extension Tensor {
     // An infinite end means none; integers could not hold it.
     if least > -.infinity { y = Kernels.apply(.maximum, y, x.scalar(least)) }
     if most < .infinity { y = Kernels.apply(.minimum, y, x.scalar(most)) }
-    return record("clamp", inputs: [self], value: y) { dy in
+    return record("clamp", inputs: [self], value: y, saving: [x]) { dy in
       let zero = dy.scalar(0)
       let above = Kernels.select(
         Kernels.compare(.greaterOrEqual, x, x.scalar(least)), dy, zero)

@@ -14,7 +14,7 @@ extension Tensor {
   func gathered(_ name: String, axis: Int, _ index: Tensor) -> Tensor {
     let shape = self.shape
     let y = Kernels.gather(value, axis: axis, index: index, op: name)
-    return record(name, inputs: [self, index], value: y) { dy in
+    return record(name, inputs: [self, index], value: y, saving: [index]) { dy in
       [Kernels.scatterAdd(dy, axis: axis, index: index, shape: shape, op: name), nil]
     }
   }
@@ -25,7 +25,7 @@ extension Tensor {
     let shape = self.shape
     let axis = normalizedAxes([axis], shape, op: "indexSelect")[0]
     let y = Kernels.indexSelect(value, axis: axis, index: index)
-    return record("indexSelect", inputs: [self, index], value: y) { dy in
+    return record("indexSelect", inputs: [self, index], value: y, saving: [index]) { dy in
       [Kernels.indexAdd(dy, axis: axis, index: index, shape: shape), nil]
     }
   }

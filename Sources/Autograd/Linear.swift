@@ -14,7 +14,7 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
   let y = Kernels.matmul(input, matrix.transposedView, bias: bias?.value)
   let hasBias = bias != nil
   let inputs = bias.map { [x, weight, $0] } ?? [x, weight]
-  return record("linear", inputs: inputs, value: y) { dy, request in
+  return record("linear", inputs: inputs, value: y, saving: [input, matrix]) { dy, request in
     let dy = dy.contiguous()
     var gradients: [Tensor?] = [
       request.isNeeded(0) ? Kernels.matmul(dy, matrix) : nil,

@@ -7,7 +7,7 @@ extension Tensor {
   public func maskedFilled(_ mask: Tensor, _ number: Double) -> Tensor {
     let shape = self.shape
     let y = Kernels.select(mask, value.scalar(number), value)
-    return record("maskedFill", inputs: [self, mask], value: y) { dy in
+    return record("maskedFill", inputs: [self, mask], value: y, saving: [mask]) { dy in
       [unbroadcast(Kernels.select(mask, dy.scalar(0), dy), to: shape), nil]
     }
   }

@@ -25,15 +25,22 @@ extension Tensor {
     if x.axisCount == 1 { extents.remove(at: extents.count - (y.axisCount == 1 ? 1 : 2)) }
     let z = product.viewed(as: Shape(extents))
     let whole = product.shape
-    return record("matmul", inputs: [self, other], value: z) { dz, request in
+    let (aShape, bShape, xShape, yShape) = (a.shape, b.shape, x.shape, y.shape)
+    // An operand is kept only for the other's gradient.
+    let (left, right) = (other.requiresGrad ? a : nil, requiresGrad ? b : nil)
+    return record(
+      "matmul", inputs: [self, other], value: z, saving: [left, right].compactMap { $0 }
+    ) { dz in
       let dz = dz.viewed(as: whole)
       return [
-        request.isNeeded(0)
-          ? unbroadcast(Kernels.batchedMatmul(dz, matrixTransposed(b)), to: a.shape)
-            .viewed(as: x.shape) : nil,
-        request.isNeeded(1)
-          ? unbroadcast(Kernels.batchedMatmul(matrixTransposed(a), dz), to: b.shape)
-            .viewed(as: y.shape) : nil,
+        right.map {
+          unbroadcast(Kernels.batchedMatmul(dz, matrixTransposed($0)), to: aShape)
+            .viewed(as: xShape)
+        },
+        left.map {
+          unbroadcast(Kernels.batchedMatmul(matrixTransposed($0), dz), to: bShape)
+            .viewed(as: yShape)
+        },
       ]
     }
   }

@@ -35,7 +35,7 @@ extension Tensor {
     let x = value
     let axes = normalizedAxes(axes, shape, op: "product")
     let y = Kernels.reduce(.product, x, axes: axes, keepAxes: keepAxes)
-    return record("product", inputs: [self], value: y) { dy in
+    return record("product", inputs: [self], value: y, saving: [x]) { dy in
       // Not y / x, which fails where x is 0.
       let others = Kernels.productsOfOthers(x, axes: axes)
       return [Kernels.apply(.multiply, Tensor.repeated(dy, over: axes, of: x.shape), others)]
@@ -57,7 +57,7 @@ extension Tensor {
   ) -> Tensor {
     let (x, axes) = (value, normalizedAxes(axes, shape, op: name))
     let y = Kernels.reduce(reduction, x, axes: axes, keepAxes: keepAxes)
-    return record(name, inputs: [self], value: y) { dy in
+    return record(name, inputs: [self], value: y, saving: [x, y]) { dy in
       let isChosen = Kernels.compare(.equal, x, Tensor.repeated(y, over: axes, of: x.shape))
       let mask = Kernels.converted(isChosen, to: x.dtype)
       let count = Kernels.reduce(.sum, mask, axes: axes, keepAxes: true)
@@ -86,7 +86,7 @@ extension Tensor {
   public func variance(axes: [Int]? = nil, correction: Int = 1, keepAxes: Bool = false) -> Tensor {
     let axes = normalizedAxes(axes, shape, op: "variance")
     let (y, distances, divisor) = spread(axes, correction, keepAxes, op: "variance")
-    return record("variance", inputs: [self], value: y) { dy in
+    return record("variance", inputs: [self], value: y, saving: []) { dy in
       let share = Kernels.apply(.divide, Kernels.apply(.multiply, dy, dy.scalar(2)), divisor)
       return [
         Kernels.apply(
@@ -103,7 +103,7 @@ extension Tensor {
     let axes = normalizedAxes(axes, shape, op: "standardDeviation")
     let (square, distances, divisor) = spread(axes, correction, keepAxes, op: "standardDeviation")
     let y = Kernels.apply(.squareRoot, square)
-    return record("standardDeviation", inputs: [self], value: y) { dy in
+    return record("standardDeviation", inputs: [self], value: y, saving: [y]) { dy in
       let share = Kernels.apply(.divide, Kernels.apply(.divide, dy, y), divisor)
       let isZero = Kernels.compare(.equal, y, y.scalar(0))
       let guarded = Kernels.select(isZero, y.scalar(0), share)

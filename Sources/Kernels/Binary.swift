@@ -108,10 +108,19 @@ public func select(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
   let z = Tensor(uninitialized: shape, x.dtype)
   let mask = condition.broadcastView(to: shape).contiguous()
   let (a, b) = (x.broadcastView(to: shape).contiguous(), y.broadcastView(to: shape).contiguous())
-  let (flags, width) = (mask.pointer(Bool.self), x.dtype.byteCount)
-  for i in 0..<z.elementCount {
-    (z.rawPointer + i * width).copyMemory(
-      from: (flags[i] ? a : b).rawPointer + i * width, byteCount: width)
+  let flags = mask.pointer(Bool.self)
+  func choose<Bits: BitwiseCopyable>(_: Bits.Type) {
+    let (first, second, target) = (
+      a.rawPointer.assumingMemoryBound(to: Bits.self),
+      b.rawPointer.assumingMemoryBound(to: Bits.self),
+      z.rawPointer.assumingMemoryBound(to: Bits.self)
+    )
+    for i in 0..<z.elementCount { target[i] = flags[i] ? first[i] : second[i] }
+  }
+  switch x.dtype.byteCount {
+  case 8: choose(UInt64.self)
+  case 4: choose(UInt32.self)
+  default: choose(UInt8.self)
   }
   return z
 }
