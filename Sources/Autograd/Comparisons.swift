@@ -40,4 +40,20 @@ extension Tensor {
       ]
     }
   }
+
+  /// The same with a number of the other's dtype.
+  public static func `where`(_ condition: Tensor, _ x: Tensor, _ y: Double) -> Tensor {
+    Tensor.where(condition, x, x.scalar(y))
+  }
+  public static func `where`(_ condition: Tensor, _ x: Double, _ y: Tensor) -> Tensor {
+    Tensor.where(condition, y.scalar(x), y)
+  }
+
+  /// The same of two numbers: int64 of whole ones, float32 of others, as in PyTorch.
+  public static func `where`(_ condition: Tensor, _ x: Int, _ y: Int) -> Tensor {
+    Tensor.where(condition, Tensor(scalar: Int64(x)), Tensor(scalar: Int64(y)))
+  }
+  public static func `where`(_ condition: Tensor, _ x: Double, _ y: Double) -> Tensor {
+    Tensor.where(condition, Tensor(scalar: Float(x)), Tensor(scalar: Float(y)))
+  }
 }

@@ -45,6 +45,9 @@ extension Tensor {
     require(
       source.dtype == dtype,
       "assign: \(source.dtype) values into a tensor of \(dtype); convert them with to(_:)")
+    require(
+      shape.indices.allSatisfy { shape[$0] <= 1 || strides[$0] != 0 },
+      "assign: an expanded tensor's elements share memory; write into its copied()")
     let places = markedPlaces(mask, of: shape, op: "assign")
     if source.axisCount == 1 && source.elementCount == places.elementCount {
       let flat = value.copied()
@@ -61,7 +64,8 @@ extension Tensor {
     overwrite(with: Kernels.select(mask, source.value, value))
   }
 
-  /// Writes `source`, broadcast, over all elements in place.
+  /// Writes `source`, broadcast, over all elements in place. A step of descent by hand:
+  /// `noGrad { w.assign(w - rate * w.grad!) }`.
   /// - Precondition: as for `assign(_:where:)`.
   public func assign(_ source: Tensor) {
     assign(source, where: Tensor(scalar: true))

@@ -28,6 +28,9 @@ struct InPlaceChangeTests {
     let x = InPlaceChangeTests.leaf([1, 2])
     noGrad { x.assign(9, where: x .> 1) }
     #expect(x.values(Float.self) == [1, 9])
+    (x * x).sum().backward()
+    noGrad { x.assign(x - 0.5 * x.grad!) }
+    #expect(x.values(Float.self) == [0, 0] && x.requiresGrad)
   }
 
   @Test func whatNoBackwardPassReadsMayChange() {
@@ -89,6 +92,10 @@ struct InPlaceChangeTests {
     BrokenContract(
       "dtype", "assign: float64 values into a tensor of float32; convert them with to(_:)"
     ) { Tensor([1.0]).assign(Tensor(scalar: 2.0), where: Tensor([true])) },
+    BrokenContract(
+      "an expanded tensor",
+      "assign: an expanded tensor's elements share memory; write into its copied()"
+    ) { Tensor([1.0]).expanded(to: [3]).assign(2, where: Tensor([true])) },
     BrokenContract("mask", "assign: the mask must be bool, not int64") {
       Tensor([1.0]).assign(2, where: Tensor([1]))
     },

@@ -120,8 +120,23 @@ struct TensorElementwiseTests {
       }
       compared += known.check(relative: 3e-6, leastScale: 0.1) { call(known, $0) }
     }
-    print("elementwise: \(compared) tensors compared")
-    #expect(compared >= 1900)
+    #expect(compared >= 1990)
     #expect(Set(cases.map(\.op)) == Set(calls.keys))
+  }
+
+  @Test func numbersTakeTheOthersDType() {
+    let mask = Tensor([true, false])
+    let wide = Tensor([1.5, 2] as [Double])
+    #expect(Tensor.where(mask, wide, 0).values(Double.self) == [1.5, 0])
+    #expect(Tensor.where(mask, 0, wide).values(Double.self) == [0, 2])
+    #expect(Tensor.where(mask, 1, 0).values(Int64.self) == [1, 0])
+    #expect(Tensor.where(mask, 1, 0.5).values(Float.self) == [1, 0.5])
+    #expect((Tensor([1, 2]) * 3 + 1).values(Int64.self) == [4, 7])
+    #expect((Tensor([51, 255] as [UInt8]) / 255).values(Float.self) == [0.2, 1])
+  }
+
+  @Test func anyAndAllAskForTrueOrNotZero() {
+    #expect(Tensor([0, 2]).any() && !Tensor([0, 2]).all() && Tensor([1.0, 2]).all())
+    #expect(!Tensor([false, false]).any() && !Tensor.zeros([0]).any() && Tensor.zeros([0]).all())
   }
 }
