@@ -36,7 +36,7 @@ extension Tensor {
       dtype: dtype)
   }
 
-  /// Rows `range` of the first axis, as a view.
+  /// Rows `range` of the first axis, as a view. Not recorded, unlike `x[range]`.
   public func rows(_ range: Range<Int>) -> Tensor {
     require(
       axisCount >= 1 && range.lowerBound >= 0 && range.upperBound <= shape[0],
@@ -85,10 +85,10 @@ extension Tensor {
     }
   }
 
-  /// The same values, row-major without gaps: itself where it already is.
+  /// The same values, row-major without gaps: itself where it already is. A copy is not recorded.
   public func contiguous() -> Tensor { isContiguous ? self : copied() }
 
-  /// A new row-major tensor with the same values.
+  /// A new row-major tensor with the same values. Not recorded: no gradient flows through it.
   public func copied() -> Tensor {
     let result = Tensor(uninitialized: shape, dtype)
     switch dtype.byteCount {
