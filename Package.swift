@@ -49,16 +49,28 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(
-      name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
     // Shared helpers of the tests, and what they run on many ranks.
-    .target(name: "TestSupport", path: "Tests/Support"),
+    .target(name: "TestSupport", dependencies: ["CZlib", "TensorCore"], path: "Tests/Support"),
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),
+    .testTarget(
+      name: "DatasetsTests",
+      dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"]),
     .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
     .testTarget(
       name: "DataParallelTests", dependencies: ["CKernels", "DataParallel", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "CKernels", "TensorCore", "Layers", "Optimizers", "Datasets", "DataParallel", "Training",
+        "TestSupport",
+      ]),
+    .testTarget(
+      name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
+    // nndist is among the dependencies so that it is built: the tests run it.
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["nndist", "TestSupport"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -40,7 +40,7 @@ public enum Checkpoint {
   static let stateFile = "state.json"
 
   /// "step-00000938": sorted by name is sorted by step.
-  static func name(step: Int) -> String {
+  package static func name(step: Int) -> String {
     let digits = String(step)
     return "step-" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
   }
@@ -50,7 +50,7 @@ public enum Checkpoint {
   /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
   /// checkpoints and at most a temporary directory, which the next save removes.
   /// - Returns: the checkpoint's path.
-  static func save(model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String)
+  package static func save(model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String)
     throws -> String
   {
     let manager = FileManager.default
@@ -89,7 +89,7 @@ public enum Checkpoint {
   }
 
   /// Points the symbolic link `link` to the checkpoint `name`, in one step.
-  static func link(_ link: String, to name: String, in directory: String) throws {
+  package static func link(_ link: String, to name: String, in directory: String) throws {
     let temporary = "\(directory)/.tmp-\(link)"
     unlink(temporary)
     guard symlink(name, temporary) == 0, rename(temporary, "\(directory)/\(link)") == 0 else {
@@ -98,14 +98,14 @@ public enum Checkpoint {
   }
 
   /// Checkpoints in `directory`, the newest first.
-  static func names(in directory: String) -> [String] {
+  package static func names(in directory: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
       .filter { $0.hasPrefix("step-") && $0.dropFirst(5).allSatisfy(\.isNumber) }
       .sorted { ($0.count, $0) > ($1.count, $1) }
   }
 
   /// Removes all but the newest `count` and the one `best` points to.
-  static func prune(_ directory: String, keeping count: Int) {
+  package static func prune(_ directory: String, keeping count: Int) {
     let manager = FileManager.default
     let best = try? manager.destinationOfSymbolicLink(atPath: directory + "/best")
     for name in names(in: directory).dropFirst(count) where name != best {
@@ -149,7 +149,7 @@ public enum Checkpoint {
   /// Copies `tensors` into the views of the same names.
   /// - Throws: `Failure(.badData)` naming the first tensor that is missing, unknown or of another
   ///   shape or dtype; then nothing was copied.
-  static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
+  package static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
     let known = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
     let remedy = "it belongs to another model; check the recipe"
     for (name, view) in views {

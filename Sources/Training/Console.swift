@@ -61,12 +61,25 @@ public final class Console {
   }
 
   /// A moment of a run.
-  struct Progress {
+  package struct Progress {
     var epoch, epochs: Int
     var step, stepsPerEpoch: Int  // within the epoch
     var secondsInEpoch: Double
     var stepsPerSecond: Double
     var loss: Float
+
+    package init(
+      epoch: Int, epochs: Int, step: Int, stepsPerEpoch: Int, secondsInEpoch: Double,
+      stepsPerSecond: Double, loss: Float
+    ) {
+      self.epoch = epoch
+      self.epochs = epochs
+      self.step = step
+      self.stepsPerEpoch = stepsPerEpoch
+      self.secondsInEpoch = secondsInEpoch
+      self.stepsPerSecond = stepsPerSecond
+      self.loss = loss
+    }
 
     private var percent: Int { step * 100 / max(stepsPerEpoch, 1) }
 
@@ -76,10 +89,10 @@ public final class Console {
         + "\(fixed(stepsPerSecond, 1)) steps/s, loss=\(fixed(Double(loss), 4))]"
     }
 
-    var plain: String { "Epoch \(epoch)/\(epochs): \(percent)% \(figures)" }
+    package var plain: String { "Epoch \(epoch)/\(epochs): \(percent)% \(figures)" }
 
     /// `Epoch 1/5:  42%|████▏     | 394/938 [00:02<00:03, 180.1 steps/s, loss=0.4312]`
-    func bar(width: Int) -> String {
+    package func bar(width: Int) -> String {
       let number = String(percent)
       let head = "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number + "%|"
       let tail = "| \(figures)"
@@ -114,7 +127,7 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
 }
 
 /// Minutes and seconds, with hours where there are any; "?" for what is not known.
-func clock(_ seconds: Double) -> String {
+package func clock(_ seconds: Double) -> String {
   guard seconds.isFinite, seconds >= 0 else { return "?" }
   let all = Int(seconds)
   func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }

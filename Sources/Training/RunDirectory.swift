@@ -84,7 +84,7 @@ public final class RunDirectory {
   }
 
   /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
-  func append(_ line: JSONLine) throws {
+  package func append(_ line: JSONLine) throws {
     try Array(line.text.utf8).withUnsafeBytes {
       try writeAll($0, to: metrics, path: path + "/metrics.jsonl")
     }

@@ -7,7 +7,7 @@ import TensorCore
 public enum Safetensors {
   /// Writes `tensors` in their order.
   /// - Returns: the file's length and digest; it is on the disk then.
-  static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
+  package static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
     -> FileDigest
   {
     var entries = ["\"__metadata__\":{\"format\":\"pt\"}"]
@@ -36,7 +36,7 @@ public enum Safetensors {
   }
 
   /// Longest header taken: over 5,000 tensors, and little enough that a hostile one does no harm.
-  static let maxHeaderByteCount = 1 << 20
+  package static let maxHeaderByteCount = 1 << 20
 
   /// Reads and verifies a whole file.
   /// - Throws: `Failure(.badData)` naming the file and what in it is wrong; nothing of a file that
