@@ -128,8 +128,7 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
 
 /// Minutes and seconds, with hours where there are any; "?" for what is not known.
 package func clock(_ seconds: Double) -> String {
-  guard seconds.isFinite, seconds >= 0 else { return "?" }
-  let all = Int(seconds)
+  guard seconds >= 0, let all = Int(exactly: seconds.rounded(.down)) else { return "?" }
   func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
   let tail = "\(two(all / 60 % 60)):\(two(all % 60))"
   return all >= 3600 ? "\(all / 3600):\(tail)" : tail

@@ -93,6 +93,7 @@ public final class RunDirectory {
 
 /// What a Foundation error says, without its wrapping.
 private func reason(_ error: any Error) -> String {
-  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-  return underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
+  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
+  return underlying.map { String(cString: strerror(Int32(($0 as NSError).code))) }
+    ?? error.localizedDescription
 }
