@@ -3,6 +3,10 @@ import Testing
 import Training
 
 @Suite struct JSONLineTests {
+  private struct Number<Value: Decodable>: Decodable {
+    let value: Value
+  }
+
   private func parsed(_ line: JSONLine) throws -> [String: Any] {
     let object = try JSONSerialization.jsonObject(with: Data(line.text.utf8))
     return try #require(object as? [String: Any])
@@ -37,15 +41,15 @@ import Training
   func doublesKeepAllTheirDigits(value: Double) throws {
     var line = JSONLine(event: "x")
     line.add("value", value)
-    #expect((try parsed(line)["value"] as? NSNumber)?.doubleValue.bitPattern == value.bitPattern)
+    let read = try JSONDecoder().decode(Number<Double>.self, from: Data(line.text.utf8)).value
+    #expect(read.bitPattern == value.bitPattern)
   }
 
   @Test(arguments: [0.1, 2.302585, 1e-45, .greatestFiniteMagnitude, 16_777_216, 1 / 3] as [Float])
   func floatsKeepAllTheirDigitsAndNoMore(value: Float) throws {
     var line = JSONLine(event: "x")
     line.add("value", value)
-    let number = try #require(try parsed(line)["value"] as? NSNumber)
-    #expect(Float(number.doubleValue) == value)
+    #expect(try JSONDecoder().decode(Number<Float>.self, from: Data(line.text.utf8)).value == value)
     #expect(line.text.utf8.count <= "{\"event\":\"x\",\"value\":}\n".utf8.count + 15)
   }
 
