@@ -1,12 +1,15 @@
 #include "ckernels.h"
 #include "clones.h"
-#include <math.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 ND_KERNEL void nd_sgd(float *restrict p, const float *restrict g, ptrdiff_t n, float lr) {
   for (ptrdiff_t i = 0; i < n; i++) p[i] -= lr * g[i];
 }
 
-ND_KERNEL void nd_adam(
+ND_KERNEL static void adam(
     float *restrict p, float *restrict m, float *restrict v, const float *restrict g, ptrdiff_t n,
     float beta1, float beta2, float step, float rv, float eps) {
   const float a = 1 - beta1, b = 1 - beta2;
@@ -15,6 +18,22 @@ ND_KERNEL void nd_adam(
     float square = v[i] * beta2 + b * (g[i] * g[i]);
     m[i] = mean;
     v[i] = square;
-    p[i] -= step * mean / (sqrtf(square) * rv + eps);
+    // The builtin is the bare instruction; sqrtf sets errno, which keeps the loop scalar.
+    p[i] -= step * mean / (__builtin_elementwise_sqrt(square) * rv + eps);
   }
+}
+
+void nd_adam(
+    float *restrict p, float *restrict m, float *restrict v, const float *restrict g, ptrdiff_t n,
+    float beta1, float beta2, float step, float rv, float eps) {
+#if defined(__x86_64__)
+  // Moments of a weight whose gradient stays 0 die out through the denormal numbers, on which the
+  // loop is 10 times slower. They are some 30 powers of ten below eps: 0 is as good.
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040);  // flush results to zero, take denormal operands for zero
+  adam(p, m, v, g, n, beta1, beta2, step, rv, eps);
+  _mm_setcsr(before);
+#else
+  adam(p, m, v, g, n, beta1, beta2, step, rv, eps);
+#endif
 }

@@ -20,7 +20,6 @@ public final class ShardedImages: @unchecked Sendable {
   public var sampleCount: Int { deal.sampleCount }
   public var shardCount: Int { deal.shardCount }
   public let shards: Range<Int>
-  public let classCount: Int
 
   private let deal: SampleDeal
   private let sampleByteCount: Int
@@ -41,36 +40,21 @@ public final class ShardedImages: @unchecked Sendable {
   public static func load(
     images: String, labels: String, shards: Range<Int>, shardCount: Int, classCount: Int
   ) throws -> ShardedImages {
-    let imageReader = try IDXReader(path: images)
-    let labelReader = try IDXReader(path: labels)
-    guard labelReader.dims.count == 1 else {
-      throw damage("\(labels) declares \(labelReader.dims.count) axes, where labels have 1")
-    }
-    guard imageReader.dims.count > 1 else {
-      throw damage("\(images) declares 1 axis, where images have 2 to 4")
-    }
-    guard imageReader.itemCount == labelReader.itemCount else {
-      throw damage(
-        "\(images) declares \(imageReader.itemCount) images, but \(labels) declares "
-          + "\(labelReader.itemCount) labels")
-    }
+    let stream = try ImageStream(images: images, labels: labels, classCount: classCount)
     let loaded = ShardedImages(
-      deal: SampleDeal(sampleCount: imageReader.itemCount, shardCount: shardCount), shards: shards,
-      sampleShape: Array(imageReader.dims.dropFirst()), classCount: classCount)
-    try loaded.loadLabels(labelReader)
-    try loaded.loadPixels(imageReader)
+      deal: SampleDeal(sampleCount: stream.sampleCount, shardCount: shardCount), shards: shards,
+      sampleShape: stream.sampleShape)
+    try loaded.load(stream, path: images)
     return loaded
   }
 
-  private init(deal: SampleDeal, shards: Range<Int>, sampleShape: [Int], classCount: Int) {
+  private init(deal: SampleDeal, shards: Range<Int>, sampleShape: [Int]) {
     require(
       shards.lowerBound >= 0 && shards.upperBound <= deal.shardCount,
       "load: shards \(shards) are not within 0 ..< \(deal.shardCount)")
-    require(classCount >= 1, "load: \(classCount) classes")
     self.deal = deal
     self.shards = shards
     self.sampleShape = sampleShape
-    self.classCount = classCount
     sampleByteCount = sampleShape.reduce(1, *)
   }
 
@@ -92,16 +76,13 @@ public final class ShardedImages: @unchecked Sendable {
     shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
     images: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int64>
   ) {
-    // fatalError and not precondition: the message should reach a release build's user too.
-    guard shards.contains(shard) else {
-      fatalError("gather: shard \(shard) is not among the loaded \(shards)")
-    }
+    require(shards.contains(shard), "gather: shard \(shard) is not among the loaded \(shards)")
     guard let rows = local.baseAddress else { return }
     let ownLabels = self.labels[shard - shards.lowerBound]
     for (i, row) in local.enumerated() {
-      guard row >= 0 && Int(row) < ownLabels.count else {
-        fatalError("gather: no local sample \(row) in shard \(shard), which has \(ownLabels.count)")
-      }
+      require(
+        row >= 0 && Int(row) < ownLabels.count,
+        "gather: no local sample \(row) in shard \(shard), which has \(ownLabels.count)")
       labels[i] = Int64(ownLabels[Int(row)])
     }
     nd_gather_u8(
@@ -113,38 +94,24 @@ public final class ShardedImages: @unchecked Sendable {
 // MARK: - Loading
 
 extension ShardedImages {
-  private func loadLabels(_ reader: IDXReader) throws {
-    labels = shards.map { shard in
-      var own: [UInt8] = []
-      own.reserveCapacity(localCount(shard))
-      return own
+  private func load(_ stream: ImageStream, path: String) throws {
+    for shard in shards {
+      pixels.append(try allocatePixels(shard, path: path))
+      labels.append([])
+      labels[labels.count - 1].reserveCapacity(localCount(shard))
     }
-    var label: UInt8 = 0
-    for sample in 0..<sampleCount {
-      try reader.readItems(1, into: &label)
-      guard label < classCount else {
-        throw damage(
-          "\(reader.path): sample \(sample) (\(reader.place(ofItem: sample))) has the label "
-            + "\(label); allowed are 0 ... \(classCount - 1)")
-      }
-      let shard = sample % shardCount
-      if shards.contains(shard) { labels[shard - shards.lowerBound].append(label) }
-    }
-    try reader.finish()
-  }
-
-  private func loadPixels(_ reader: IDXReader) throws {
-    for shard in shards { pixels.append(try allocatePixels(shard, path: reader.path)) }
     for sample in 0..<sampleCount {
       let shard = sample % shardCount
+      let label = try stream.readLabel()
       if shards.contains(shard) {
-        let start = (sample / shardCount) * sampleByteCount
-        try reader.readItems(1, into: pixels[shard - shards.lowerBound] + start)
+        labels[shard - shards.lowerBound].append(label)
+        try stream.readPixels(
+          into: pixels[shard - shards.lowerBound] + sample / shardCount * sampleByteCount)
       } else {
-        try reader.skipItems(1)
+        try stream.skipPixels()
       }
     }
-    try reader.finish()
+    try stream.finish()
   }
 
   /// The system's own allocator, which may refuse: Swift's would trap.

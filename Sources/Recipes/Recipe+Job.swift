@@ -20,29 +20,28 @@ extension Recipe {
       makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
       loadTrainingSet: { shards, shardCount in
         let folder = try recipe.data.folder()
-        return try recipe.loaded(
+        let set = try ShardedImages.load(
           images: folder.trainImages, labels: folder.trainLabels, shards: shards,
-          shardCount: shardCount)
+          shardCount: shardCount, classCount: Recipe.classCount)
+        try recipe.check(set.sampleShape, of: folder.trainImages)
+        return set
       },
-      loadTestSet: {
+      openTestSet: {
         let folder = try recipe.data.folder()
-        return try recipe.loaded(
-          images: folder.testImages, labels: folder.testLabels, shards: 0..<1, shardCount: 1)
+        let stream = try ImageStream(
+          images: folder.testImages, labels: folder.testLabels, classCount: Recipe.classCount)
+        try recipe.check(stream.sampleShape, of: folder.testImages)
+        return stream
       })
   }
 
-  private func loaded(images: String, labels: String, shards: Range<Int>, shardCount: Int) throws
-    -> ShardedImages
-  {
-    let set = try ShardedImages.load(
-      images: images, labels: labels, shards: shards, shardCount: shardCount,
-      classCount: Recipe.classCount)
-    guard set.sampleShape == [28, 28] else {
+  private func check(_ sampleShape: [Int], of path: String) throws {
+    guard [1] + sampleShape == Recipe.sampleShape else {
       throw Failure(
-        .badData, "\(images): its images are \(set.sampleShape), \(name) takes [28, 28]",
+        .badData,
+        "\(path): its images are \(sampleShape), \(name) takes \(Array(Recipe.sampleShape[1...]))",
         remedy: "use the data set's own files")
     }
-    return set
   }
 }
 

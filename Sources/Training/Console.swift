@@ -31,18 +31,21 @@ public final class Console {
     put(text + "\n")
   }
 
-  /// How far the run is. Shown at most ten times a second on a terminal, else every ten seconds.
-  func progress(_ progress: @autoclosure () -> Progress) {
+  /// How far the run is. Shown at most ten times a second on a terminal, where the bar of a finished
+  /// epoch stays; else every ten seconds.
+  func progress(isEpochsEnd: Bool, _ progress: @autoclosure () -> Progress) {
     guard !isQuiet else { return }
     let now = monotonicSeconds()
     if lastUpdate == -.infinity && !isTerminal { lastUpdate = now }
-    guard now - lastUpdate >= (isTerminal ? 0.1 : 10) else { return }
+    let isDue = now - lastUpdate >= (isTerminal ? 0.1 : 10) || (isTerminal && isEpochsEnd)
+    guard isDue else { return }
     lastUpdate = now
     if isTerminal {
       var size = winsize()
       let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 ? Int(size.ws_col) : 0
       put("\r\u{1B}[K" + progress().bar(width: width > 0 ? width : 80))
-      barIsShown = true
+      if isEpochsEnd { put("\n") }
+      barIsShown = !isEpochsEnd
     } else {
       put(progress().plain + "\n")
     }

@@ -16,35 +16,37 @@ public struct Evaluation: Sendable, Equatable {
   public var count: Int
   public var accuracy: Double { Double(correct) / Double(count) }
 
-  /// Evaluates `module` on every sample of `data`, in order.
+  /// Evaluates `module` on every sample of `data`, in order, reading it as it goes.
   ///
   /// The work is cut into fixed blocks of whole batches, each on one thread, and added up in their
   /// order: the number of threads changes no bit.
   /// - Parameters:
-  ///   - data: one shard with everything.
-  ///   - batchSize: for `lossBatchMean`.
+  ///   - data: the split, from its beginning.
+  ///   - job: its batch size is that of `lossBatchMean`.
   public static func run(
-    _ module: any Module, on data: ShardedImages, job: TrainingJob, threads: ShardThreads
-  ) -> Evaluation {
+    _ module: any Module, on data: ImageStream, job: TrainingJob, threads: ShardThreads
+  ) throws -> Evaluation {
     let count = data.sampleCount
     let batchSize = min(job.batchSize, count)
-    // About a thousand rows: enough for the kernels' full speed, little memory.
-    let blockSize = max(1024 / batchSize, 1) * batchSize
-    let blockCount = (count + blockSize - 1) / blockSize
-    var blocks = [Block](repeating: Block(), count: blockCount)
-    blocks.withUnsafeMutableBufferPointer { blocks in
-      nonisolated(unsafe) let blocks = blocks
-      threads.run(pieces: blockCount) { index in
-        let rows = index * blockSize..<min((index + 1) * blockSize, count)
-        blocks[index] = noGrad { evaluate(module, data, rows, batchSize: batchSize, job: job) }
-      }
-    }
+    // Some 250 rows run at the kernels' full speed and take little memory.
+    let blockSize = max(256 / batchSize, 1) * batchSize
     var total = Block()
-    for block in blocks {
-      total.lossSum += block.lossSum
-      total.batchMeanSum += block.batchMeanSum
-      total.correct += block.correct
+    var next = 0
+    while next < count {
+      var blocks: [Block] = []
+      while blocks.count < threads.count && next < count {
+        blocks.append(try Block(reading: min(blockSize, count - next), from: data, job: job))
+        next += blocks.last!.rowCount
+      }
+      blocks.withUnsafeMutableBufferPointer { blocks in
+        nonisolated(unsafe) let blocks = blocks
+        threads.run(pieces: blocks.count) { index in
+          noGrad { blocks[index].evaluate(module, batchSize: batchSize, loss: job.loss) }
+        }
+      }
+      for block in blocks { total.add(block) }
     }
+    try data.finish()
     return Evaluation(
       loss: total.lossSum / Double(count),
       lossBatchMean: total.batchMeanSum / Double((count + batchSize - 1) / batchSize),
@@ -52,33 +54,41 @@ public struct Evaluation: Sendable, Equatable {
   }
 
   private struct Block {
+    private var samples: (images: Tensor, labels: Tensor)?
     var lossSum = 0.0
     var batchMeanSum = 0.0
     var correct = 0
-  }
 
-  private static func evaluate(
-    _ module: any Module, _ data: ShardedImages, _ rows: Range<Int>, batchSize: Int,
-    job: TrainingJob
-  ) -> Block {
-    let images = Tensor(uninitialized: Shape([rows.count] + job.inputShape))
-    let labels = Tensor(uninitialized: [rows.count], .int64)
-    let indices = rows.map(Int32.init)
-    indices.withUnsafeBufferPointer {
-      data.gather(
-        shard: 0, local: $0, scale: job.pixelScale, images: images.pointer(Float.self),
+    init() {}
+
+    init(reading count: Int, from data: ImageStream, job: TrainingJob) throws {
+      let images = Tensor(uninitialized: Shape([count] + job.inputShape))
+      let labels = Tensor(uninitialized: [count], .int64)
+      try data.read(
+        count, scale: job.pixelScale, images: images.pointer(Float.self),
         labels: labels.pointer(Int64.self))
+      samples = (images, labels)
     }
-    let logits = module(images)
-    var block = Block()
-    block.correct = Kernels.countCorrect(logits, labels)
-    for start in stride(from: 0, to: rows.count, by: batchSize) {
-      let batch = start..<min(start + batchSize, rows.count)
-      let sum = job.loss(logits.rows(batch), labels.rows(batch), globalCount: 1).item()
-      block.lossSum += sum
-      block.batchMeanSum += sum / Double(batch.count)
+
+    var rowCount: Int { samples?.labels.elementCount ?? 0 }
+
+    mutating func evaluate(_ module: any Module, batchSize: Int, loss: any Loss) {
+      guard let (images, labels) = samples else { return }
+      let prediction = module(images)
+      correct = Kernels.countCorrect(prediction, labels)
+      for start in stride(from: 0, to: rowCount, by: batchSize) {
+        let batch = start..<min(start + batchSize, rowCount)
+        let sum = loss(prediction.rows(batch), labels.rows(batch), globalCount: 1).item()
+        lossSum += sum
+        batchMeanSum += sum / Double(batch.count)
+      }
     }
-    return block
+
+    mutating func add(_ other: Block) {
+      lossSum += other.lossSum
+      batchMeanSum += other.batchMeanSum
+      correct += other.correct
+    }
   }
 }
 

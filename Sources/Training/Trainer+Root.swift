@@ -48,9 +48,9 @@ extension Trainer {
   /// Collective: every rank.
   func evaluate(epoch: Int) throws {
     let isBest = try communicator.agree(on: "evaluating") { () -> Int64 in
-      guard let testSet else { return 0 }
-      let result = Evaluation.run(
-        deal.workers[0].replica.module, on: testSet, job: job, threads: threads)
+      guard communicator.isRoot else { return 0 }
+      let result = try Evaluation.run(
+        deal.workers[0].replica.module, on: job.openTestSet(), job: job, threads: threads)
       var line = JSONLine(event: "eval")
       line.add("epoch", epoch)
       line.add("step", state.step)

@@ -25,7 +25,6 @@ public final class Trainer {
 
   /// Root's alone.
   var directory: RunDirectory?
-  var testSet: ShardedImages?
   /// The number of the last saved step; -1 before the first.
   var savedStep = -1
 
@@ -68,7 +67,8 @@ public final class Trainer {
     (directory, loaded) = try communicator.agree(on: "opening the run directory") {
       try Trainer.openExisting(options, communicator: communicator, console: console)
     }
-    let digest = SHA256.digest(of: job.recipeText)
+    // Root's alone, as are the checkpoints it goes into.
+    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeText) : ""
     state =
       try communicator.broadcast(state: loaded?.state)
       ?? CheckpointState(
@@ -85,8 +85,9 @@ public final class Trainer {
         "warning: \(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
     }
     if options.evalEvery > 0 {
-      testSet = try communicator.agree(on: "loading the test split") {
-        communicator.isRoot ? try job.loadTestSet() : nil
+      // Damage is to be known now, and not after the first epoch.
+      try communicator.agree(on: "reading the test split") {
+        if communicator.isRoot { try job.openTestSet().verify() }
       }
     }
 
@@ -100,7 +101,7 @@ public final class Trainer {
       }
     }
     if isResumed || options.initFile != nil { try communicator.broadcast(arenas: replicatedArenas) }
-    if state.recipeDigest != digest {
+    if communicator.isRoot && state.recipeDigest != digest {
       console.line("note: the recipe changed since step \(state.step): a new recipe from here")
       state.recipeDigest = digest
     }
@@ -212,6 +213,7 @@ public final class Trainer {
       try log(line)
     }
     console.progress(
+      isEpochsEnd: batch + 1 == deal.order.stepsPerEpoch,
       Console.Progress(
         epoch: epoch, epochs: job.epochs, step: batch + 1, stepsPerEpoch: deal.order.stepsPerEpoch,
         secondsInEpoch: meter.seconds, stepsPerSecond: meter.stepsPerSecond, loss: loss))

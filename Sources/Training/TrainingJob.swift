@@ -27,8 +27,8 @@ public struct TrainingJob {
   public var makeOptimizer: (Int) -> any Optimizer
   /// The training samples of some of S shards.
   public var loadTrainingSet: (_ shards: Range<Int>, _ shardCount: Int) throws -> ShardedImages
-  /// The whole test split.
-  public var loadTestSet: () throws -> ShardedImages
+  /// The test split, from its beginning.
+  public var openTestSet: () throws -> ImageStream
 
   public init(
     name: String, recipeText: String, seed: UInt64, batchSize: Int, epochs: Int, shardCount: Int,
@@ -36,7 +36,7 @@ public struct TrainingJob {
     inputShape: [Int], makeModel: @escaping () -> any Module, loss: any Loss,
     makeOptimizer: @escaping (Int) -> any Optimizer,
     loadTrainingSet: @escaping (_ shards: Range<Int>, _ shardCount: Int) throws -> ShardedImages,
-    loadTestSet: @escaping () throws -> ShardedImages
+    openTestSet: @escaping () throws -> ImageStream
   ) {
     self.name = name
     self.recipeText = recipeText
@@ -53,7 +53,7 @@ public struct TrainingJob {
     self.loss = loss
     self.makeOptimizer = makeOptimizer
     self.loadTrainingSet = loadTrainingSet
-    self.loadTestSet = loadTestSet
+    self.openTestSet = openTestSet
   }
 }
 

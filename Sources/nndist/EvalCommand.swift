@@ -40,7 +40,7 @@ struct EvalCommand: SessionCommand {
       let state = try Checkpoint.restore(checkpoint, into: module)
       let pool = ShardThreads(count: threads ?? Cores.usable.count)
       defer { pool.end() }
-      let result = Evaluation.run(module, on: try job.loadTestSet(), job: job, threads: pool)
+      let result = try Evaluation.run(module, on: job.openTestSet(), job: job, threads: pool)
       print(
         """
         \(checkpoint): \(recipe.name) after \(state.step) steps

@@ -12,9 +12,9 @@ struct NNDist: ParsableCommand {
       nndist recipes             lists what comes with it
       nndist doctor              tells what is installed, bound, slow or missing
 
-      Exit status: 0 done; 64 usage or recipe; 65 bad data or checkpoint; 66 input missing;
-      70 training went wrong; 73 run directory; 74 I/O; 75 stopped, go on with --resume;
-      76 ranks disagree.
+      Exit status: 0 done, 64 usage or recipe, 65 bad data or checkpoint,
+      66 input missing, 70 training went wrong, 73 run directory, 74 I/O,
+      75 stopped (go on with --resume), 76 ranks disagree.
       """,
     version: "nndist \(version)",
     subcommands: [TrainCommand.self, RecipesCommand.self, EvalCommand.self, DoctorCommand.self],

@@ -18,25 +18,30 @@ final class Session {
     }
   }
 
-  var isRoot: Bool { communicator?.isRoot ?? true }
+  /// srun without MPI support starts tasks that each believe to be alone; so many there are of them.
+  private static var scatteredTasks: Int {
+    guard !isUnderLauncher, let tasks = getenv("SLURM_STEP_NUM_TASKS") else { return 1 }
+    return Int(String(cString: tasks)) ?? 1
+  }
+
+  /// Whether this is the rank that speaks.
+  var isRoot: Bool {
+    if let communicator { return communicator.isRoot }
+    guard Session.scatteredTasks > 1, let task = getenv("SLURM_PROCID") else { return true }
+    return String(cString: task) == "0"
+  }
 
   /// All ranks: of the launcher's job, or this process alone.
   func world() throws -> Communicator {
     if let communicator { return communicator }
+    guard Session.scatteredTasks == 1 else {
+      throw Failure(
+        .usage, "srun started \(Session.scatteredTasks) tasks without MPI between them",
+        remedy: "start them with `srun --mpi=pmix`, or with mpirun")
+    }
     let world = try Communicator.world()
     communicator = world
-    try Session.refuseScatteredTasks(world)
     return world
-  }
-
-  /// srun without MPI support starts N programs that each believe to be alone.
-  private static func refuseScatteredTasks(_ world: Communicator) throws {
-    guard world.worldSize == 1, !isUnderLauncher, let tasks = getenv("SLURM_STEP_NUM_TASKS"),
-      let count = Int(String(cString: tasks)), count > 1
-    else { return }
-    throw Failure(
-      .usage, "srun started \(count) tasks, but MPI sees only this one",
-      remedy: "start them with `srun --mpi=pmix` or with mpirun")
   }
 
   /// Runs the command that `arguments` name.
@@ -100,9 +105,11 @@ final class Session {
 
   private static func parse(_ arguments: [String]) throws -> Parsed {
     do {
-      let command = try NNDist.parseAsRoot(arguments)
+      var command = try NNDist.parseAsRoot(arguments)
       if let command = command as? any SessionCommand { return .command(command) }
-      return .text(NNDist.helpMessage())
+      // The parser's own commands, such as help, run by throwing what they say.
+      try command.run()
+      return .text("")
     } catch {
       let text = NNDist.fullMessage(for: error)
       if NNDist.exitCode(for: error) == .success { return .text(text) }

@@ -1,0 +1,94 @@
+import CKernels
+import TensorCore
+
+/// The labelled images of two IDX files, read once, front to back: no more than what is asked for
+/// is ever in memory.
+public final class ImageStream {
+  /// Extents of one sample, such as [28, 28].
+  public let sampleShape: [Int]
+  public let sampleCount: Int
+  let sampleByteCount: Int
+  private let classCount: Int
+  private let images: IDXReader
+  private let labels: IDXReader
+  private var labelsRead = 0
+  private var pixels: [UInt8] = []
+
+  /// - Parameters:
+  ///   - images: path of an IDX file [N, ...]; gzipped or not, as `labels`.
+  ///   - labels: path of an IDX file [N].
+  ///   - classCount: every label must be below.
+  /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
+  public init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
+    require(classCount >= 1, "images of \(classCount) classes")
+    images = try IDXReader(path: imagePath)
+    labels = try IDXReader(path: labelPath)
+    guard labels.dims.count == 1 else {
+      throw damage("\(labelPath) declares \(labels.dims.count) axes, where labels have 1")
+    }
+    guard images.dims.count > 1 else {
+      throw damage("\(imagePath) declares 1 axis, where images have 2 to 4")
+    }
+    guard images.itemCount == labels.itemCount else {
+      throw damage(
+        "\(imagePath) declares \(images.itemCount) images, but \(labelPath) declares "
+          + "\(labels.itemCount) labels")
+    }
+    self.classCount = classCount
+    sampleShape = Array(images.dims.dropFirst())
+    sampleByteCount = sampleShape.reduce(1, *)
+    sampleCount = images.itemCount
+  }
+
+  /// Reads the next `count` samples as a batch.
+  /// - Parameters:
+  ///   - images: [count, sampleShape...] float32, written.
+  ///   - labels: [count], written.
+  /// - Throws: `badData` naming the sample whose label is out of range, or where a file ends early.
+  /// - Precondition: so many samples are left.
+  public func read(
+    _ count: Int, scale: PixelScale, images target: UnsafeMutablePointer<Float>,
+    labels targetLabels: UnsafeMutablePointer<Int64>
+  ) throws {
+    for i in 0..<count { targetLabels[i] = Int64(try readLabel()) }
+    if pixels.count < count * sampleByteCount {
+      pixels = [UInt8](repeating: 0, count: count * sampleByteCount)
+    }
+    try pixels.withUnsafeMutableBytes { try images.readItems(count, into: $0.baseAddress!) }
+    nd_gather_u8(
+      target, pixels, Array(0..<Int32(count)), count, sampleByteCount, scale == .unit ? 1 : 0)
+  }
+
+  /// Reads on to the end and keeps nothing: whether both files are whole and every label in range.
+  public func verify() throws {
+    for _ in labelsRead..<sampleCount {
+      _ = try readLabel()
+      try images.skipItems(1)
+    }
+    try finish()
+  }
+
+  /// Checks that nothing follows, once all samples were read.
+  public func finish() throws {
+    try labels.finish()
+    try images.finish()
+  }
+
+  func readLabel() throws -> UInt8 {
+    var label: UInt8 = 0
+    try labels.readItems(1, into: &label)
+    guard label < classCount else {
+      throw damage(
+        "\(labels.path): sample \(labelsRead) (\(labels.place(ofItem: labelsRead))) has the label "
+          + "\(label); allowed are 0 ... \(classCount - 1)")
+    }
+    labelsRead += 1
+    return label
+  }
+
+  func readPixels(into target: UnsafeMutablePointer<UInt8>) throws {
+    try images.readItems(1, into: target)
+  }
+
+  func skipPixels() throws { try images.skipItems(1) }
+}
