@@ -18,11 +18,11 @@ import Training
   private let pixels = noise(count * pixelCount, seed: 3)
   private let classes = noise(count, seed: 4).map { $0 % UInt8(classCount) }
 
-  private func data() throws -> ShardedImages {
-    try ShardedImages.load(
+  private func data() throws -> ImageStream {
+    try ImageStream(
       images: folder.write("images", idx([EvaluationTests.count, 4, 3], pixels)),
       labels: folder.write("labels", idx([EvaluationTests.count], classes)),
-      shards: 0..<1, shardCount: 1, classCount: EvaluationTests.classCount)
+      classCount: EvaluationTests.classCount)
   }
 
   private func job(batchSize: Int) -> TrainingJob {
@@ -35,7 +35,7 @@ import Training
           Flatten(startAxis: 1, endAxis: -1),
           Linear(EvaluationTests.pixelCount, EvaluationTests.classCount))
       }, loss: CrossEntropyLoss(), makeOptimizer: { _ in SGD() },
-      loadTrainingSet: { _, _ in try data() }, loadTestSet: { try data() })
+      loadTrainingSet: { _, _ in fatalError("not to be loaded") }, openTestSet: { try data() })
   }
 
   private func evaluation(batchSize: Int, threads: Int) throws -> Evaluation {
@@ -44,7 +44,7 @@ import Training
     module.initialize(seed: 5)
     let pool = ShardThreads(count: threads)
     defer { pool.end() }
-    return Evaluation.run(module, on: try data(), job: job, threads: pool)
+    return try Evaluation.run(module, on: job.openTestSet(), job: job, threads: pool)
   }
 
   /// Each sample's loss, and whether the largest score is its class's, in double precision:
