@@ -69,12 +69,14 @@ public final class Trainer {
     }
     // Root's alone, as are the checkpoints it goes into.
     let digest = communicator.isRoot ? SHA256.digest(of: job.recipeText) : ""
+    let found = try communicator.broadcast(state: loaded?.state)
+    // Also at step 0, whose weights may have come from a file.
+    let isResumed = found != nil
     state =
-      try communicator.broadcast(state: loaded?.state)
+      found
       ?? CheckpointState(
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
         recipeDigest: digest)
-    let isResumed = state.step > 0
     // The rest of a begun epoch keeps its shards; the next may be dealt anew.
     if state.position == 0 { state.shards = job.shardCount }
     deal = try Trainer.deal(
@@ -150,12 +152,11 @@ public final class Trainer {
     try dealAnewIfAsked()
     let epoch = state.epoch
     meter.begin()
+    var stopAgreed = false
     for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
-      let stopAgreed = try step(batch: batch)
+      stopAgreed = try step(batch: batch)
       if state.step % 100 == 0 { try verifyReplicas() }
-      if stopAgreed {
-        return .stopped(signal: StopSignals.received ?? "a signal to another rank")
-      }
+      if stopAgreed && state.position > 0 { return stopped }
       let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false
       if state.position > 0 {
         if let every = options.checkpointEvery, every > 0, state.step % every == 0 { try save() }
@@ -167,7 +168,12 @@ public final class Trainer {
     }
     let every = options.checkpointEvery ?? 1
     if options.checkpointEvery == nil || (every > 0 && state.step % every == 0) { try save() }
-    return nil
+    // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
+    return stopAgreed && state.epoch <= job.epochs ? stopped : nil
+  }
+
+  private var stopped: Outcome {
+    .stopped(signal: StopSignals.received ?? "a signal to another rank")
   }
 
   /// One optimizer update. Returns whether all ranks agreed to stop.
