@@ -83,6 +83,10 @@ struct TrainCommand: SessionCommand {
     try check("--batch-size", batchSize, atLeast: 1)
     try check("--epochs", epochs, atLeast: 0)
     try check("--shards", shards, atLeast: 1)
+    for (option, value) in [("--run", runDirectory), ("--data", data), ("--init", initFile)]
+    where value?.isEmpty ?? false {
+      throw ValidationError("\(option) has an empty value; name a path")
+    }
     for setting in settings where !setting.contains("=") {
       throw ValidationError("--set \(setting) has no value; write --set KEY=VALUE")
     }
@@ -92,7 +96,7 @@ struct TrainCommand: SessionCommand {
     let world = try session.world()
     let plan = try plan(world)
     let job = try plan.recipe.job()
-    try RanksAgreement.check(plan.recipe.yaml, communicator: world)
+    try RanksAgreement.check(plan.recipe.yaml + optionsOfAllRanks, communicator: world)
 
     var options = RunOptions(runDirectory: plan.directory)
     options.resume = resume
@@ -112,6 +116,16 @@ struct TrainCommand: SessionCommand {
           "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8))
     }
     return Failure.Status.stopped.rawValue
+  }
+
+  /// The options that decide what the ranks do together, a line each.
+  private var optionsOfAllRanks: String {
+    """
+    --init \(initFile == nil ? "not given" : "given")
+    --max-steps \(maxSteps.map(String.init) ?? "not given")
+    --eval-every \(evalEvery)
+    --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
+    """
   }
 
   /// What to train, and where.
