@@ -78,7 +78,7 @@ public final class Trainer {
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
         recipeDigest: digest)
     // The rest of a begun epoch keeps its shards; the next may be dealt anew.
-    if state.position == 0 { state.shards = job.shardCount }
+    if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       communicator: communicator)
@@ -247,10 +247,7 @@ public final class Trainer {
       for worker in deal.workers { worker.begin(epoch: state.epoch) }
       return
     }
-    console.line(
-      "note: from epoch \(state.epoch) on the samples are dealt over \(job.shardCount) shards "
-        + "instead of \(state.shards): a new recipe from here")
-    state.shards = job.shardCount
+    state.dealAnew(over: job.shardCount, console)
     deal = try Trainer.deal(
       job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       communicator: communicator)
@@ -285,6 +282,16 @@ public final class Trainer {
         communicator: communicator, shardCount: shardCount,
         elementCount: ShardReplica.arenaElementCount(layout)),
       arenas: workers.map { $0.replica.arena.pointer(Float.self) })
+  }
+}
+
+extension CheckpointState {
+  fileprivate mutating func dealAnew(over shardCount: Int, _ console: Console) {
+    guard shards != shardCount else { return }
+    console.line(
+      "note: from epoch \(epoch) on the samples are dealt over \(shardCount) shards instead of "
+        + "\(shards): a new recipe from here")
+    shards = shardCount
   }
 }
 
