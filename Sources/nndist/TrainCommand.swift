@@ -20,7 +20,9 @@ struct TrainCommand: SessionCommand {
   var runDirectory: String?
 
   @Flag(
-    help: "Go on with the run in the run directory; without --run, with the newest of this recipe.")
+    help:
+      "Go on with the run in the run directory; without --run, with the newest of this recipe. (default: a new run)"
+  )
   var resume = false
 
   @Option(name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
