@@ -70,7 +70,8 @@ let package = Package(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
     // nndist is among the dependencies so that it is built: the tests run it.
     .testTarget(
-      name: "CommandLineTests", dependencies: ["nndist", "TestSupport"], exclude: ["Golden"]),
+      name: "CommandLineTests", dependencies: ["nndist", "TensorCore", "Training", "TestSupport"],
+      exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

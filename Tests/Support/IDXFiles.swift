@@ -34,7 +34,7 @@ public let testLabelsName = "t10k-labels-idx1-ubyte"
 
 extension TemporaryFolder {
   /// Writes a small data set of MNIST's kind that can be learned: a sample of class c is bright in
-  /// rows 2c to 2c + 3, over noise.
+  /// rows 2c to 2c + 3, over dark noise.
   /// - Returns: the folder's path.
   @discardableResult
   public func writeImages(train: Int, test: Int, in name: String = "data") -> String {
@@ -43,7 +43,7 @@ extension TemporaryFolder {
       (testImagesName, testLabelsName, test, UInt64(2)),
     ] {
       let classes = noise(count, seed: seed + 10).map { $0 % 10 }
-      var pixels = noise(count * 784, seed: seed)
+      var pixels = noise(count * 784, seed: seed).map { $0 & 0x1f }
       for (sample, label) in classes.enumerated() {
         let first = sample * 784 + Int(label) * 2 * 28
         for pixel in first..<first + 4 * 28 { pixels[pixel] |= 0x80 }

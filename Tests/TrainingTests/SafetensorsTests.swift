@@ -28,7 +28,7 @@ struct TensorBytes: Equatable {
   /// One of each type, with the values a careless copy would change.
   static var everyKind: [(name: String, tensor: Tensor)] {
     [
-      ("0.weight", Tensor([1.5, -0.0, .infinity, .nan, 1e-45, 3] as [Float], shape: [2, 3])),
+      ("0.weight", Tensor([1.5, -0.0, .infinity, .nan, .leastNonzeroMagnitude, 3] as [Float], shape: [2, 3])),
       ("double", Tensor([0.1, .leastNonzeroMagnitude, -.infinity], shape: [3])),
       ("i32", Tensor([.min, -1, 0, .max] as [Int32], shape: [2, 1, 2])),
       ("i64", Tensor([.min, .max] as [Int64], shape: [2])),
