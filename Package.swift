@@ -50,21 +50,41 @@ let package = Package(
       ]),
 
     // Shared helpers of the tests, and what they run on many ranks.
-    .target(name: "TestSupport", dependencies: ["CZlib", "TensorCore"], path: "Tests/Support"),
+    .target(
+      name: "TestSupport", dependencies: ["CZlib", "TensorCore", "Autograd"],
+      path: "Tests/Support"),
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),
+
+    // Golden: numbers beside the script that made them.
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"], exclude: ["Golden"]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["CKernels", "Kernels", "TensorCore", "TestSupport"]),
+    .testTarget(
+      name: "AutogradTests", dependencies: ["Autograd", "Kernels", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(
+      name: "LayersTests", dependencies: ["Autograd", "Layers", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(
+      name: "OptimizersTests",
+      dependencies: ["CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
     .testTarget(
       name: "DatasetsTests",
       dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"]),
     .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
     .testTarget(
-      name: "DataParallelTests", dependencies: ["CKernels", "DataParallel", "TestSupport"]),
+      name: "DataParallelTests",
+      dependencies: [
+        "Autograd", "CKernels", "DataParallel", "Kernels", "Layers", "TensorCore", "TestSupport",
+      ]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "CKernels", "TensorCore", "Layers", "Optimizers", "Datasets", "DataParallel", "Training",
-        "TestSupport",
+        "TensorCore", "Layers", "Optimizers", "Datasets", "DataParallel", "Training", "TestSupport",
       ]),
     .testTarget(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),

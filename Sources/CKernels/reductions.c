@@ -48,8 +48,8 @@ ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {
 
 ND_INLINE uint64_t stirred(uint64_t h, uint64_t word) {
   h ^= word;
-  h = h << 29 | h >> 35;
-  return h * 0x9e3779b97f4a7c15u;  // odd, so that the step can be undone: no change is lost
+  h = (h << 29 | h >> 35) * 0x9e3779b97f4a7c15u;  // odd, so that the step can be undone
+  return h ^ h >> 32;  // or changes of a top bit would stay there, for another to cancel
 }
 
 uint64_t nd_hash(const void *bytes, ptrdiff_t n) {

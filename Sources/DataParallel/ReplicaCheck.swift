@@ -26,7 +26,7 @@ public enum ReplicaCheck {
   }
 
   /// Which ranks hold another hash than most; nil if all agree.
-  static func outliers(_ hashes: [UInt64]) -> String? {
+  package static func outliers(_ hashes: [UInt64]) -> String? {
     var votes: [UInt64: Int] = [:]
     for hash in hashes { votes[hash, default: 0] += 1 }
     if votes.count <= 1 { return nil }

@@ -31,7 +31,11 @@ public final class ShardReplica {
     self.module = module
     self.layout = layout
     self.arena = Tensor(zeros: [ShardReplica.arenaElementCount(layout)])
-    self.parameters = module.namedParameters.map(\.tensor)
+    let named = module.namedParameters
+    require(
+      named.map(\.name) == layout.entries.map(\.name),
+      "the module of shard \(shard) has other parameters than the arena's layout")
+    self.parameters = named.map(\.tensor)
     for (entry, parameter) in zip(layout.entries, parameters) {
       let shared = layout.view(entry, in: arena)
       parameter.adopt(

@@ -45,6 +45,7 @@ public final class ShardThreads: @unchecked Sendable {
     }
     withoutActuallyEscaping(body) { body in
       pthread_mutex_lock(mutex)
+      require(!isEnding, "work for threads that were ended")
       work = body
       pieceCount = pieces
       running = count - 1

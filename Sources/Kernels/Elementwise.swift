@@ -15,8 +15,10 @@ public func relu(_ x: Tensor) -> Tensor {
 }
 
 /// dy where y > 0, else 0: relu's derivative, from its result.
+/// - Precondition: one shape and dtype.
 public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
-  let dy = dy.contiguous()
+  require(dy.shape == y.shape, "relu backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
+  let (dy, y) = (dy.contiguous(), y.contiguous())
   let dx = Tensor(uninitialized: y.shape, y.dtype)
   dispatch("relu backward", [dy, y]) {
     nd_relu_backward(dx.floats, dy.floats, y.floats, y.elementCount)

@@ -37,8 +37,8 @@ public func matmul(
     context.matmul(key).run(
       in: context, a: a.rawPointer, b: b.rawPointer, bias: bias?.rawPointer, c: c.rawPointer)
   } reference: {
-    Reference.matmul(
-      a.contiguous().doubles, b.contiguous().doubles, bias?.doubles, c.doubles, m: m, n: n, k: k)
+    let (a, b) = (a.contiguous(), b.contiguous())
+    Reference.matmul(a.doubles, b.doubles, bias?.doubles, c.doubles, m: m, n: n, k: k)
   }
   return c
 }

@@ -31,10 +31,15 @@ public func softmaxCrossEntropy(
 }
 
 /// (softmax - onehot(target)) scale.
-/// - probabilities: [N, C], from `softmaxCrossEntropy`.  Returns [N, C].
+/// - probabilities: [N, C], from `softmaxCrossEntropy`; targets: [N], the same.  Returns [N, C].
 public func softmaxCrossEntropyBackward(
   probabilities: Tensor, targets: Tensor, scale: Double
 ) -> Tensor {
+  require(
+    probabilities.axisCount == 2 && targets.shape == [probabilities.shape[0]],
+    "crossEntropy backward: probabilities \(probabilities.shape) and targets \(targets.shape) do not "
+      + "belong together")
+  let (probabilities, targets) = (probabilities.contiguous(), targets.contiguous())
   let (rows, classes) = (probabilities.shape[0], probabilities.shape[1])
   let dx = Tensor(uninitialized: probabilities.shape, probabilities.dtype)
   let labels = targets.pointer(Int64.self)
@@ -55,7 +60,7 @@ public func countCorrect(_ logits: Tensor, _ targets: Tensor) -> Int {
   require(
     logits.axisCount == 2 && targets.shape == [logits.shape[0]],
     "countCorrect: logits \(logits.shape) and targets \(targets.shape) do not belong together")
+  let (logits, targets) = (logits.contiguous(), targets.contiguous())
   return nd_count_correct(
-    logits.contiguous().floats, targets.contiguous().pointer(Int64.self), logits.shape[0],
-    logits.shape[1])
+    logits.floats, targets.pointer(Int64.self), logits.shape[0], logits.shape[1])
 }

@@ -24,10 +24,10 @@ extension Module {
 
 /// Collects what a module names in `visit`.
 public struct Visitor {
-  var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] = []
-  var children: [(name: String, module: any Module)] = []
+  package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] = []
+  package private(set) var children: [(name: String, module: any Module)] = []
 
-  init(_ module: any Module) { module.visit(&self) }
+  package init(_ module: any Module) { module.visit(&self) }
 
   /// A parameter, and how it gets its initial values.
   public mutating func callAsFunction(

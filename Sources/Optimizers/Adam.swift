@@ -40,7 +40,7 @@ public final class Adam: Optimizer {
     let squareCorrection = 1 - pow(beta2, Double(step))
     nd_adam(
       parameters.baseAddress, mean.pointer(Float.self), square.pointer(Float.self), gradients,
-      parameters.count, Float(beta1), Float(beta2), Float(learningRate / meanCorrection),
-      Float(1 / squareCorrection.squareRoot()), Float(epsilon))
+      parameters.count, Float(1 - beta1), Float(beta2), Float(1 - beta2),
+      Float(learningRate / meanCorrection), Float(1 / squareCorrection.squareRoot()), Float(epsilon))
   }
 }

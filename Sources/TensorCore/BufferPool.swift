@@ -4,8 +4,9 @@ import Synchronization
 /// Memory for tensors, kept for reuse by size class, so that after the first steps a training step
 /// asks the system for none.
 ///
-/// A size class is a power of two cut in four (16, 20, 24, 28, 32, 40, ... times 64 bytes): at most
-/// a fifth of a buffer is wasted. Buffers are 64-byte aligned: a cache line and an AVX-512 register.
+/// A size class is a power of two cut in four (4, 5, 6, 7, 8, 10, ... times 64 bytes): at most a
+/// fifth of a buffer is wasted, but for those of 256 bytes, the smallest. Buffers are 64-byte
+/// aligned: a cache line and an AVX-512 register.
 public final class BufferPool: Sendable {
   public static let shared = BufferPool()
 
@@ -27,6 +28,8 @@ public final class BufferPool: Sendable {
   }
 
   private let state = Mutex(State())
+
+  package init() {}
 
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
@@ -78,14 +81,14 @@ public final class BufferPool: Sendable {
   }
 
   /// Classes count in quarter powers of two, from 4 lines of 64 bytes up.
-  static func sizeClass(of byteCount: Int) -> Int {
+  package static func sizeClass(of byteCount: Int) -> Int {
     let lines = max((byteCount + 63) / 64, 4)
     let exponent = Int.bitWidth - 1 - (lines - 1).leadingZeroBitCount  // 2^e <= lines - 1
     let quarter = (lines - 1) >> (exponent - 2) & 3
     return lines == 4 ? 0 : (exponent - 2) * 4 + quarter + 1
   }
 
-  static func capacity(ofClass sizeClass: Int) -> Int {
+  package static func capacity(ofClass sizeClass: Int) -> Int {
     if sizeClass == 0 { return 4 * 64 }
     let exponent = (sizeClass - 1) / 4 + 2
     let quarter = (sizeClass - 1) % 4

@@ -78,7 +78,8 @@ public final class Tensor {
     storage.base + offset * dtype.byteCount
   }
 
-  /// The address of the first element. Valid while the tensor lives.
+  /// The address of the first element. Valid while the tensor lives: one that has no name, as in
+  /// `f(x.contiguous().pointer(Float.self))`, is gone before `f` begins.
   /// - Precondition: `type` is the tensor's dtype.
   public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<Scalar> {
     require(Scalar.dtype == dtype, "a tensor of \(dtype) was read as \(Scalar.dtype)")

@@ -158,7 +158,21 @@ import Testing
     ])
   }
 
-  /// A file of the run that came to the number of a closed stream would get all that is printed.
+  @Test func closedStreamLeavesItsNumberToNoFile() throws {
+    let arguments = (jobs.arguments("run") + ["--epochs", "1000000"]).map { "'\($0)'" }
+    let program = try StartedProgram([
+      "bash", "-c", "exec \(nndist) \(arguments.joined(separator: " ")) <&- >&-",
+    ])
+    while program.isRunning && ((try? jobs.steps("run").count) ?? 0) < 5 { usleep(2000) }
+    for descriptor in 0...1 {
+      let path = "/proc/\(program.processIdentifier)/fd/\(descriptor)"
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
+    }
+    program.send(SIGTERM)
+    let outcome = try program.outcome(deadlineSeconds: 10)
+    #expect(outcome.status == 75, "\(outcome)")
+  }
+
   @Test(arguments: ["<&-", ">&-", "<&- >&-"])
   func closedStreamsDoNoHarm(redirection: String) throws {
     let outcome = try bash(redirection)

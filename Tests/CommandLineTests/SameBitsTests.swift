@@ -83,9 +83,8 @@ import Testing
     try jobs.copy("run", to: "two")
     for (name, ranks) in [("run", 1), ("two", 2)] {
       let outcome = try jobs.train(name, ranks: ranks, ["--resume", "--shards", "3"])
-      #expect(
-        outcome.stdout.contains(
-          "note: from epoch 3 on the samples are dealt over 3 shards instead of 4"), "\(outcome)")
+      let note = "note: from epoch 3 on the samples are dealt over 3 shards instead of 4"
+      #expect(outcome.stdout.components(separatedBy: note).count == 2, "\(outcome)")
       #expect(try jobs.state(name).shards == 3)
     }
     #expect(try jobs.bits("run") == jobs.bits("two"))

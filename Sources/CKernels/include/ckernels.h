@@ -42,11 +42,12 @@ ptrdiff_t nd_count_correct(
 
 // p -= lr * g
 void nd_sgd(float *p, const float *g, ptrdiff_t n, float lr);
-// m += (g - m) * (1 - beta1); v = beta2 v + (1 - beta2) g^2; p -= step * m / (sqrt(v) * rv + eps)
-// where step = lr / (1 - beta1^t) and rv = 1 / sqrt(1 - beta2^t).
+// m += (g - m) * a; v = beta2 v + b g^2; p -= step * m / (sqrt(v) * rv + eps)
+// where a = 1 - beta1, b = 1 - beta2 (rounded from double: 1 - 0.999f is 1e-5 off), step = lr / (1 -
+// beta1^t) and rv = 1 / sqrt(1 - beta2^t).
 void nd_adam(
-    float *p, float *m, float *v, const float *g, ptrdiff_t n, float beta1, float beta2, float step,
-    float rv, float eps);
+    float *p, float *m, float *v, const float *g, ptrdiff_t n, float a, float beta2, float b,
+    float step, float rv, float eps);
 
 // A 64-bit hash of n bytes: any change of one 8-byte word changes it.
 uint64_t nd_hash(const void *bytes, ptrdiff_t n);

@@ -1,0 +1,78 @@
+import Foundation
+import Layers
+import TensorCore
+import Testing
+
+/// Reflection audits what `visit` names: a forgotten parameter would never be trained or saved.
+struct VisitAuditTests {
+  /// Every tensor and module a value holds, found by reflection through optionals, arrays, tuples,
+  /// dictionaries and superclasses, but not inside other modules and tensors.
+  private func held(by value: Any) -> Set<ObjectIdentifier> {
+    var found: Set<ObjectIdentifier> = []
+    var mirror: Mirror? = Mirror(reflecting: value)
+    while let level = mirror {
+      for child in level.children {
+        if let tensor = child.value as? Tensor {
+          found.insert(ObjectIdentifier(tensor))
+        } else if let module = child.value as? any Module {
+          found.insert(ObjectIdentifier(module))
+        } else {
+          found.formUnion(held(by: child.value))
+        }
+      }
+      mirror = level.superclassMirror
+    }
+    return found
+  }
+
+  private func visited(by module: any Module) -> Set<ObjectIdentifier> {
+    let visitor = Visitor(module)
+    return Set(
+      visitor.parameters.map { ObjectIdentifier($0.tensor) }
+        + visitor.children.map { ObjectIdentifier($0.module) })
+  }
+
+  /// One of every class in Sources/Layers, with all it can hold.
+  static var layers: [any Module] {
+    [
+      Linear(3, 2), Linear(3, 2, bias: false), Flatten(), ReLU(), Sequential(),
+      Sequential(ReLU(), Linear(3, 3), Sequential(Linear(3, 2))),
+    ]
+  }
+
+  @Test func visitNamesEveryTensorAndModuleOfEveryLayer() {
+    for layer in Self.layers {
+      #expect(held(by: layer) == visited(by: layer), "\(layer.summary)")
+    }
+    #expect(held(by: Linear(3, 2)).count == 2)
+  }
+
+  @Test func theAuditFindsWhatVisitForgot() {
+    class Forgetful: Module {
+      let kept = Linear(1, 1)
+      let forgotten: [(String, Tensor?)] = [("scale", Tensor(zeros: [1]))]
+      func visit(_ v: inout Visitor) { v("kept", kept) }
+      func callAsFunction(_ x: Tensor) -> Tensor { x }
+    }
+    final class Heir: Forgetful {}
+    for module in [Forgetful(), Heir()] {
+      #expect(held(by: module).subtracting(visited(by: module)).count == 1)
+    }
+  }
+
+  /// A new layer must join `layers` above.
+  @Test func everyLayerClassIsAudited() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../Sources/Layers")
+    let audited = Set(Self.layers.map { String(describing: type(of: $0)) })
+    var classes: Set<String> = []
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+      let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+      for match in text.matches(of: /final class (\w+)[^{\n]*: [^{\n]*\bModule\b/) {
+        classes.insert(String(match.1))
+      }
+    }
+    #expect(classes.isSuperset(of: ["Linear", "Sequential"]))
+    #expect(classes == audited)
+  }
+}
