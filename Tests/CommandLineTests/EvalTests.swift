@@ -41,7 +41,8 @@ import func Training.fixed
       "/nonexistent is neither a run directory nor a checkpoint")
     try jobs.train("run", ["--max-steps", "1"])
     expectError(
-      try launch.nndist(["eval", jobs.path("run"), "--data", "/nonexistent"], deadlineSeconds: 5), 66,
+      try launch.nndist(["eval", jobs.path("run"), "--data", "/nonexistent"], deadlineSeconds: 5),
+      66,
       "apt-get install dataset-fashion-mnist")
     var bytes = contents(jobs.path("run") + "/checkpoints/latest/model.safetensors")
     bytes[bytes.count / 2] ^= 1

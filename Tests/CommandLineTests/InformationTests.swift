@@ -45,10 +45,13 @@ import Testing
   @Test func recipesAreListedWithWhatToExpect() throws {
     let lines = try run([nndist, "recipes"]).stdout.split(separator: "\n")
     #expect(lines.count == 4)
-    for (line, parts) in zip(lines, [
-      ["recipe", "parameters", "expect"], ["fashion-mnist", "669,706", "89 %"],
-      ["mnist-mlp", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
-    ]) {
+    for (line, parts) in zip(
+      lines,
+      [
+        ["recipe", "parameters", "expect"], ["fashion-mnist", "669,706", "89 %"],
+        ["mnist-mlp", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
+      ])
+    {
       for part in parts { #expect(line.contains(part)) }
     }
   }

@@ -88,14 +88,16 @@ struct Jobs {
   struct Step: Decodable, Equatable {
     let epoch, step, samples: Int
     let loss: Float
-    let lr, grad_norm: Double
+    let lr, gradNorm: Double
   }
 
   func steps(_ name: String) throws -> [Step] {
     let path = path(name) + "/metrics.jsonl"
     let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try text.split(separator: "\n").filter { $0.contains("\"event\":\"step\"") }
-      .map { try JSONDecoder().decode(Step.self, from: Data($0.utf8)) }
+      .map { try decoder.decode(Step.self, from: Data($0.utf8)) }
   }
 
   func checkpoints(_ name: String) -> [String] {

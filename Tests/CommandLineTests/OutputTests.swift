@@ -13,12 +13,14 @@ import Testing
       "shards": Int.self, "host": String.self,
     ],
     "step": [
-      "epoch": Int.self, "step": Int.self, "samples": Int.self, "loss": Double.self, "lr": Double.self,
+      "epoch": Int.self, "step": Int.self, "samples": Int.self, "loss": Double.self,
+      "lr": Double.self,
       "grad_norm": Double.self, "samples_per_second": Double.self,
     ],
     "eval": [
       "epoch": Int.self, "step": Int.self, "split": String.self, "loss": Double.self,
-      "loss_batch_mean": Double.self, "accuracy": Double.self, "correct": Int.self, "count": Int.self,
+      "loss_batch_mean": Double.self, "accuracy": Double.self, "correct": Int.self,
+      "count": Int.self,
     ],
     "checkpoint": ["step": Int.self, "path": String.self],
     "end": ["reason": String.self, "steps": Int.self, "seconds": Double.self],
@@ -59,7 +61,12 @@ import Testing
       #expect(line["loss"] as? Double != line["loss_batch_mean"] as? Double)
     }
     let paths = try jobs.metrics("run", "checkpoint").map { $0["path"] as? String ?? "" }
-    #expect(paths == [5, 10, 15].map { jobs.path("run") + "/checkpoints/step-\(String(repeating: "0", count: $0 < 10 ? 7 : 6))\($0)" })
+    #expect(
+      paths
+        == [5, 10, 15].map {
+          jobs.path("run")
+            + "/checkpoints/step-\(String(repeating: "0", count: $0 < 10 ? 7 : 6))\($0)"
+        })
   }
 
   @Test func zeroTurnsEachOff() throws {
@@ -69,7 +76,8 @@ import Testing
       try jobs.train(event, [option, "0"])
       let events = Set(try jobs.metrics(event).map { $0["event"] as? String })
       #expect(
-        events == Set(["start", "step", "eval", "checkpoint", "end"].filter { $0 != event }), "\(option)")
+        events == Set(["start", "step", "eval", "checkpoint", "end"].filter { $0 != event }),
+        "\(option)")
     }
     #expect(jobs.checkpoints("checkpoint").isEmpty)
     #expect(
@@ -135,11 +143,15 @@ import Testing
     let lines = outcome.stdout.split(separator: "\n")
     #expect(lines.count == 7, "\(outcome)")
     #expect(Set(lines).count == lines.count, "\(outcome)")
-    for (line, start) in zip(lines, [
-      "fashion-mnist: 13002 parameters, 203 samples, batch 50, 3 epochs of 5 steps; 4 ranks x ",
-      "run directory: \(jobs.path("run"))", "Epoch 1/3: test accuracy ", "Epoch 2/3: test accuracy ",
-      "Epoch 3/3: test accuracy ", "done after ", "the run is in \(jobs.path("run"))",
-    ]) { #expect(line.hasPrefix(start), "\(line)") }
+    for (line, start) in zip(
+      lines,
+      [
+        "fashion-mnist: 13002 parameters, 203 samples, batch 50, 3 epochs of 5 steps; 4 ranks x ",
+        "run directory: \(jobs.path("run"))", "Epoch 1/3: test accuracy ",
+        "Epoch 2/3: test accuracy ",
+        "Epoch 3/3: test accuracy ", "done after ", "the run is in \(jobs.path("run"))",
+      ])
+    { #expect(line.hasPrefix(start), "\(line)") }
     #expect(outcome.stderr.isEmpty, "\(outcome)")
   }
 

@@ -16,10 +16,14 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
     arguments: ["", "mpirun --oversubscribe -n 2"])
   func everyStepsLossIsPyTorchs(launch: String) throws {
     let outcome = try run(
-      [pythonAtAll!, accept!, "--nndist", nndist, "--launch", launch, "mnist-mlp", "fashion-linear"],
+      [
+        pythonAtAll!, accept!, "--nndist", nndist, "--launch", launch, "mnist-mlp",
+        "fashion-linear",
+      ],
       environment: mpirunAsRoot)
     #expect(outcome.status == 0, "\(outcome)")
-    #expect(outcome.stdout.contains("mnist-mlp: ok") && outcome.stdout.contains("fashion-linear: ok"))
+    #expect(
+      outcome.stdout.contains("mnist-mlp: ok") && outcome.stdout.contains("fashion-linear: ok"))
     #expect(outcome.stdout.hasSuffix("2 passed, 0 failed\n"), "\(outcome)")
   }
 }
@@ -28,7 +32,7 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
 @Suite struct PyTorchWeightsTests {
   private struct Figures: Decodable {
     let module: String
-    let loss_batch_mean, loss: Double
+    let lossBatchMean, loss: Double
     let correct: Int
     let first: [Double]
   }
@@ -59,27 +63,30 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
       pythonWithTorch!, script, runPath + "/checkpoints/latest/model.safetensors", data,
     ])
     try #require(outcome.status == 0, "\(outcome)")
-    let torch = try JSONDecoder().decode(Figures.self, from: Data(outcome.stdout.utf8))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let torch = try decoder.decode(Figures.self, from: Data(outcome.stdout.utf8))
     #expect(torch.correct > 16 && torch.correct < 157, "nothing to tell apart: \(outcome)")
 
     let ours = try evaluate(runPath, data)
     #expect(ours.correct == torch.correct)
     // Half a digit of the print, and PyTorch's own float arithmetic: 1e-6 of some 2.
     #expect(abs(ours.losses[0] - torch.loss) < 0.5e-6 + 1e-6 * torch.loss)
-    #expect(abs(ours.losses[1] - torch.loss_batch_mean) < 0.5e-6 + 1e-6 * torch.loss_batch_mean)
+    #expect(abs(ours.losses[1] - torch.lossBatchMean) < 0.5e-6 + 1e-6 * torch.lossBatchMean)
     // With all digits, in the log.
     let line = try #require(
       String(decoding: contents(runPath + "/metrics.jsonl"), as: UTF8.self).split(separator: "\n")
         .last { $0.contains("\"event\":\"eval\"") })
-    let logged = try JSONDecoder().decode(Logged.self, from: Data(line.utf8))
+    let logged = try decoder.decode(Logged.self, from: Data(line.utf8))
     #expect(abs(logged.loss - torch.loss) < 1e-6 * torch.loss)
-    #expect(abs(logged.loss_batch_mean - torch.loss_batch_mean) < 1e-6 * torch.loss_batch_mean)
+    #expect(abs(logged.lossBatchMean - torch.lossBatchMean) < 1e-6 * torch.lossBatchMean)
 
     // Digit by digit: a test set of one.
     let images = contents(data + "/" + testImagesName)
     let labels = contents(data + "/" + testLabelsName)
     for (digit, expected) in torch.first.enumerated() {
-      folder.write("one/" + testImagesName, idx([1, 28, 28], Array(images[(16 + digit * 784)...].prefix(784))))
+      folder.write(
+        "one/" + testImagesName, idx([1, 28, 28], Array(images[(16 + digit * 784)...].prefix(784))))
       folder.write("one/" + testLabelsName, idx([1], [labels[8 + digit]]))
       folder.write("one/" + trainImagesName, idx([1, 28, 28], noise(784)))
       folder.write("one/" + trainLabelsName, idx([1], [0]))
@@ -93,6 +100,6 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
   }
 
   private struct Logged: Decodable {
-    let loss, loss_batch_mean: Double
+    let loss, lossBatchMean: Double
   }
 }

@@ -26,7 +26,10 @@ import Testing
   func folderWithoutDataSaysWhatToInstall(launch: Launch) throws {
     try refused(
       launch, 66, ["--data", "/nonexistent"],
-      parts: ["no fashion-mnist data: /nonexistent", "apt-get install dataset-fashion-mnist", "--data DIR"])
+      parts: [
+        "no fashion-mnist data: /nonexistent", "apt-get install dataset-fashion-mnist",
+        "--data DIR",
+      ])
   }
 
   @Test(arguments: Launch.allCases)
@@ -42,7 +45,9 @@ import Testing
     jobs.folder.write("data/\(file).gz", Array(zipped[..<(zipped.count * 2 / 3)]))
     try refused(
       launch, 65, [],
-      parts: ["\(jobs.data)/\(file).gz: the gzip data are cut short at byte \(zipped.count * 2 / 3)"])
+      parts: [
+        "\(jobs.data)/\(file).gz: the gzip data are cut short at byte \(zipped.count * 2 / 3)"
+      ])
   }
 
   @Test(arguments: Launch.allCases)
@@ -104,7 +109,8 @@ import Testing
 
   @Test(arguments: Launch.allCases)
   func unknownRecipeGivesTheNearestName(launch: Launch) throws {
-    let outcome = try launch.nndist(["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 5)
+    let outcome = try launch.nndist(
+      ["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 5)
     expectError(outcome, 64, "there is no recipe fashion-minst", "did you mean fashion-mnist?")
   }
 
@@ -149,9 +155,11 @@ import Testing
       try launch.nndist(jobs.arguments("home"), deadlineSeconds: 5), 73,
       "\(jobs.path("home")) is not empty and holds no run", "--run DIR")
     expectError(
-      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 5), 73, "is not empty")
+      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 5), 73,
+      "is not empty")
     expectError(
-      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 5), 73, "not a directory")
+      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 5), 73, "not a directory"
+    )
     #expect(contents(notes) == Array("mine".utf8))
     #expect(try FileManager.default.contentsOfDirectory(atPath: jobs.path("home")) == ["notes.txt"])
   }
@@ -177,7 +185,8 @@ import Testing
     try jobs.train("run", ["--max-steps", "7"])
     for (change, part) in [
       (["--seed", "1"], "seed (0, not 1)"), (["--batch-size", "64"], "batch_size (50, not 64)"),
-      (["--no-shuffle"], "shuffle"), (["--set", "optimizer.kind=sgd", "--set", "optimizer={kind: sgd, lr: 1}"], "optimizer.kind"),
+      (["--no-shuffle"], "shuffle"),
+      (["--set", "optimizer.kind=sgd", "--set", "optimizer={kind: sgd, lr: 1}"], "optimizer.kind"),
     ] {
       expectError(
         try launch.nndist(jobs.arguments("run", ["--resume"] + change), deadlineSeconds: 5), 64,
@@ -196,13 +205,15 @@ import Testing
       expectError(second, 73, "\(jobs.path("run")) is in use by another run (pid ", "--run DIR")
       if ranks == 1 { expectError(second, 73, "(pid \(program.processIdentifier) on host ") }
       expectError(
-        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 5), 73, "already holds a run")
+        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 5), 73,
+        "already holds a run")
     }
     program.send(ranks == 1 ? SIGTERM : SIGUSR1)
     let first = try program.outcome(deadlineSeconds: 10)
     #expect(first.status == 75, "\(first)")
     let signal = ranks == 1 ? "SIGTERM" : "SIGUSR1"
-    #expect(first.stderr.contains("nndist: stopped by \(signal); go on with: nndist --resume --run "))
+    #expect(
+      first.stderr.contains("nndist: stopped by \(signal); go on with: nndist --resume --run "))
     #expect(!first.stderr.contains("error: "))
     let end = try #require(try jobs.metrics("run", "end").last)
     #expect(end["reason"] as? String == "stopped")
@@ -241,7 +252,10 @@ import Testing
   /// What is no part of the recipe but decides what ranks do together: they would wait for each
   /// other for ever.
   @Test(arguments: [
-    (["--max-steps", "3"], ["--max-steps", "6"], "rank 0 has `--max-steps 3`, rank 1 `--max-steps 6`"),
+    (
+      ["--max-steps", "3"], ["--max-steps", "6"],
+      "rank 0 has `--max-steps 3`, rank 1 `--max-steps 6`"
+    ),
     (["--max-steps", "3"], [], "rank 1 `--max-steps not given`"),
     (["--eval-every", "0"], [], "rank 0 has `--eval-every 0`, rank 1 `--eval-every 1`"),
     (["--checkpoint-every", "2"], [], "rank 0 has `--checkpoint-every 2`"),
@@ -268,7 +282,9 @@ import Testing
   @Test func rankWithoutDataIsNamed() throws {
     let arguments = jobs.arguments("run", ["--data", "data"])
     let outcome = try mpirun(
-      ["-wdir", jobs.folder.path, "-n", "1", nndist] + arguments + [":", "-wdir", "/", "-n", "1", nndist]
+      ["-wdir", jobs.folder.path, "-n", "1", nndist] + arguments + [
+        ":", "-wdir", "/", "-n", "1", nndist,
+      ]
         + arguments, deadlineSeconds: 5)
     expectError(outcome, 66, "no fashion-mnist data", "(rank 1 of 2, host ", "apt-get install")
     #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))

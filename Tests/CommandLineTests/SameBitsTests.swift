@@ -121,7 +121,8 @@ import Testing
   @Test func gzippedFilesGiveTheSameBits() throws {
     try jobs.train("plain")
     for name in [trainImagesName, trainLabelsName, testImagesName, testLabelsName] {
-      jobs.folder.write("zipped/FashionMNIST/raw/\(name).gz", gzipped(contents(jobs.data + "/" + name)))
+      jobs.folder.write(
+        "zipped/FashionMNIST/raw/\(name).gz", gzipped(contents(jobs.data + "/" + name)))
     }
     try jobs.train("run", ranks: 2, ["--data", jobs.path("zipped")])
     #expect(try jobs.bits("run") == jobs.bits("plain"))

@@ -74,7 +74,8 @@ import Testing
 
   @Test func namesThatAreNoneGiveTheNearest() {
     for (wrong, right) in [
-      ("mnist-mpl", "mnist-mlp"), ("fashion_mnist", "fashion-mnist"), ("FASHION-LINEAR", "fashion-linear"),
+      ("mnist-mpl", "mnist-mlp"), ("fashion_mnist", "fashion-mnist"),
+      ("FASHION-LINEAR", "fashion-linear"),
       ("fashionlinear", "fashion-linear"),
     ] {
       expectFailure(.usage, "there is no recipe \(wrong)", remedy: "did you mean \(right)?") {

@@ -16,7 +16,8 @@ import Testing
     let recipe = try recipe(
       ("batch_size", "50"), ("optimizer.lr", "1e-2"), ("optimizer.betas.1", "0.99"),
       ("model.layers.1.out_features", "16"), ("model.layers.3.in_features", "16"),
-      ("shuffle", "false"), ("data.path", "'12'"), ("seed", "18446744073709551615"), ("shards", "7"),
+      ("shuffle", "false"), ("data.path", "'12'"), ("seed", "18446744073709551615"),
+      ("shards", "7"),
       ("model.class", "Net"), ("model.layers.1.name", "hidden"))
     #expect(recipe.batchSize == 50 && recipe.optimizer.lr == 0.01)
     #expect(recipe.optimizer.betas == [0.9, 0.99] && recipe.shards == 7)
@@ -50,14 +51,18 @@ import Testing
   }
 
   @Test func wrongPathsAreNamed() {
-    func refused(_ path: String, _ value: String, _ part: String, at: SourceLocation = #_sourceLocation)
-    {
+    func refused(
+      _ path: String, _ value: String, _ part: String, at: SourceLocation = #_sourceLocation
+    ) {
       expectFailure(.usage, part, at: at) { _ = try recipe((path, value)) }
     }
     refused("epoch", "5", "recipe fashion-mnist: epoch: unknown key; did you mean epochs?")
-    refused("optimizer.momentum", "5", "optimizer.momentum: unknown key; choose from kind, lr, betas, eps")
+    refused(
+      "optimizer.momentum", "5", "optimizer.momentum: unknown key; choose from kind, lr, betas, eps"
+    )
     refused("optimiser.lr", "5", "optimiser: unknown key; did you mean optimizer?")
-    refused("model.layers.9.bias", "true", "--set model.layers.9.bias: 9 is not an index of a list of 6")
+    refused(
+      "model.layers.9.bias", "true", "--set model.layers.9.bias: 9 is not an index of a list of 6")
     refused("model.layers.-1.bias", "true", "-1 is not an index of a list of 6")
     refused("model.layers.x", "1", "--set model.layers.x: x is not an index of a list of 6")
     refused("epochs.x", "1", "--set epochs.x: there is nothing below the value before x")
@@ -65,7 +70,8 @@ import Testing
     refused("optimizer.", "1", "unknown key")
     refused("optimizer.lr", "[1", "--set optimizer.lr: [1 is not a YAML value")
     refused("epochs", "five", "recipe fashion-mnist: epochs: 'five' is not a whole number")
-    refused("model.layers.1.out_features", "16", "model.layers.3: Linear with in_features 512 gets [16]")
+    refused(
+      "model.layers.1.out_features", "16", "model.layers.3: Linear with in_features 512 gets [16]")
   }
 
   /// What was set has no line in the file.

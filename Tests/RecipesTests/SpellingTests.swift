@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct SpellingTests {
   @Test(arguments: [
-    ("", "", 0), ("a", "", 1), ("", "abc", 3), ("abc", "abc", 0), ("abc", "abd", 1), ("abc", "ac", 1),
+    ("", "", 0), ("a", "", 1), ("", "abc", 3), ("abc", "abc", 0), ("abc", "abd", 1),
+    ("abc", "ac", 1),
     ("abc", "acb", 1), ("abcd", "badc", 2), ("kitten", "sitting", 3), ("epochs", "epoch", 1),
     ("ca", "abc", 3), ("ä", "a", 1),
   ])
@@ -19,7 +20,8 @@ import Testing
     let random = CountedRandom(seed: 7, purpose: "words")
     func word(_ n: Int) -> String {
       let block = random.block(UInt64(n))
-      return String((0..<Int(block[0] % 7)).map { Array("abc")[Int(block[1] >> (4 * UInt32($0))) % 3] })
+      return String(
+        (0..<Int(block[0] % 7)).map { Array("abc")[Int(block[1] >> (4 * UInt32($0))) % 3] })
     }
     for n in 0..<2000 {
       let (a, b) = (word(2 * n), word(2 * n + 1))

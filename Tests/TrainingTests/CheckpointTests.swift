@@ -8,13 +8,17 @@ import Training
 private func tensors(_ step: Int) -> (model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors) {
   let values = (0..<6).map { Float($0) + 0.1 * Float(step) }
   return (
-    [("1.weight", Tensor(values, shape: [2, 3])), ("1.bias", Tensor([1, 2] as [Float], shape: [2]))],
+    [
+      ("1.weight", Tensor(values, shape: [2, 3])),
+      ("1.bias", Tensor([1, 2] as [Float], shape: [2])),
+    ],
     [("exp_avg.1.weight", Tensor(values, shape: [2, 3]))]
   )
 }
 
 private func state(step: Int, best: Int? = nil) throws -> CheckpointState {
-  let best = best.map { ",\"best\":{\"metric\":\"accuracy\",\"value\":0.8871,\"step\":\($0)}" } ?? ""
+  let best =
+    best.map { ",\"best\":{\"metric\":\"accuracy\",\"value\":0.8871,\"step\":\($0)}" } ?? ""
   return try JSONDecoder().decode(
     CheckpointState.self,
     from: Data(
@@ -82,7 +86,9 @@ private func target(_ link: String) throws -> String {
     let other = tensors(99)
     let path = try Checkpoint.save(
       model: other.model, optimizer: other.optimizer, state: state(step: 5), in: folder.path)
-    #expect(try Checkpoint.load(path).model.map { TensorBytes($0) } == other.model.map { TensorBytes($0) })
+    #expect(
+      try Checkpoint.load(path).model.map { TensorBytes($0) } == other.model.map { TensorBytes($0) }
+    )
     #expect(try entries(folder.path) == ["latest", "step-00000005"])
   }
 
@@ -187,7 +193,9 @@ private func target(_ link: String) throws -> String {
     let path = try save(step: 10, in: folder.path)
     let other = try save(step: 20, in: folder.path)
     folder.write("step-00000010/model.safetensors", contents(other + "/model.safetensors"))
-    expectFailure(.badData, "\(path)/model.safetensors is damaged") { _ = try Checkpoint.load(path) }
+    expectFailure(.badData, "\(path)/model.safetensors is damaged") {
+      _ = try Checkpoint.load(path)
+    }
   }
 
   @Test func stateThatNamesNoFilesIsRefused() throws {
@@ -202,14 +210,17 @@ private func target(_ link: String) throws -> String {
   private let views: Checkpoint.Tensors = [
     ("a", Tensor(zeros: [2])), ("b", Tensor(zeros: [1, 2])),
   ]
-  private func loaded(_ name: String, _ shape: Shape, _ dtype: DType = .float32) -> Checkpoint.Tensors {
+  private func loaded(_ name: String, _ shape: Shape, _ dtype: DType = .float32)
+    -> Checkpoint.Tensors
+  {
     [("a", Tensor([1, 2] as [Float], shape: [2])), (name, Tensor(zeros: shape, dtype))]
   }
 
   @Test func namesDecideNotTheOrder() throws {
     try Checkpoint.restore(
       [
-        ("b", Tensor([3, 4] as [Float], shape: [1, 2])), ("a", Tensor([1, 2] as [Float], shape: [2])),
+        ("b", Tensor([3, 4] as [Float], shape: [1, 2])),
+        ("a", Tensor([1, 2] as [Float], shape: [2])),
       ], into: views, from: "file")
     #expect(views[0].tensor.values(Float.self) == [1, 2])
     #expect(views[1].tensor.values(Float.self) == [3, 4])

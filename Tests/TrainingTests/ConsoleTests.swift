@@ -68,7 +68,8 @@ import Training
 
   @Test func unknownSpeedGivesNoTimeLeft() {
     let start = Console.Progress(
-      epoch: 1, epochs: 1, step: 0, stepsPerEpoch: 10, secondsInEpoch: 0, stepsPerSecond: 0, loss: 1)
+      epoch: 1, epochs: 1, step: 0, stepsPerEpoch: 10, secondsInEpoch: 0, stepsPerSecond: 0, loss: 1
+    )
     #expect(start.plain == "Epoch 1/1: 0% 0/10 [00:00<?, 0.0 steps/s, loss=1.0000]")
   }
 }

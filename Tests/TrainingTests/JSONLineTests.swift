@@ -30,12 +30,14 @@ import Training
     #expect(line.text.utf8.filter { $0 == 10 }.count == 1)
     #expect(line.text.utf8.allSatisfy { $0 >= 32 || $0 == 10 })
     let object = try parsed(line)
-    #expect(Array((object["event"] as? String ?? "").unicodeScalars) == Array(awkward.unicodeScalars))
+    #expect(
+      Array((object["event"] as? String ?? "").unicodeScalars) == Array(awkward.unicodeScalars))
     #expect(object[awkward] as? String == awkward)
   }
 
   @Test(arguments: [
-    0, -0.0, 0.1, 1 / 3, 1e-8, 1e16, 1.5e300, 5e-324, .greatestFiniteMagnitude, .leastNormalMagnitude,
+    0, -0.0, 0.1, 1 / 3, 1e-8, 1e16, 1.5e300, 5e-324, .greatestFiniteMagnitude,
+    .leastNormalMagnitude,
     0.30000000000000004, 123_456_789_012_345_680,
   ])
   func doublesKeepAllTheirDigits(value: Double) throws {

