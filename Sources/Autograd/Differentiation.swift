@@ -59,7 +59,10 @@ extension Tensor {
         differentiation?.function == nil,
         "requiresGrad: only a leaf can be changed; this tensor was made by "
           + "\(differentiation?.function?.name ?? ""); use its `value` to cut the graph")
-      guard newValue else { return history = nil }
+      guard newValue else {
+        history = nil
+        return
+      }
       require(dtype.isFloatingPoint, "requiresGrad: a tensor of \(dtype) has no gradient")
       if history == nil {
         let bare = Tensor(

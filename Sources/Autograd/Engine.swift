@@ -51,8 +51,10 @@ extension GradientFunction {
     // A chain, the usual case, is already in order.
     if zip(found, found.dropFirst()).allSatisfy({ $0.depth >= $1.depth }) { return found }
     // Among equals the order of discovery decides, so that the bits never depend on the sort.
-    return found.enumerated().sorted { ($1.element.depth, $0.offset) < ($0.element.depth, $1.offset) }
-      .map(\.element)
+    return found.enumerated().sorted {
+      ($1.element.depth, $0.offset) < ($0.element.depth, $1.offset)
+    }
+    .map(\.element)
   }
 
   fileprivate func propagate(_ dy: Tensor, retainGraph: Bool) {

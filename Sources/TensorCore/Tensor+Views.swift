@@ -4,7 +4,8 @@ extension Tensor {
   public func viewed(as newShape: Shape) -> Tensor {
     require(
       newShape.elementCount == elementCount,
-      "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)")
+      "reshape: shape \(shape) has \(elementCount) elements, \(newShape) has \(newShape.elementCount)"
+    )
     let source = contiguous()
     return Tensor(
       storage: source.storage, shape: newShape, strides: newShape.contiguousStrides,

@@ -62,7 +62,9 @@ public enum Checkpoint {
   /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
   /// checkpoints and at most a temporary directory, which the next save removes.
   /// - Returns: the checkpoint's path.
-  package static func save(model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String)
+  package static func save(
+    model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String
+  )
     throws -> String
   {
     let manager = FileManager.default

@@ -97,10 +97,14 @@ public final class Console {
     /// `Epoch 1/5:  42%|████▏     | 394/938 [00:02<00:03, 180.1 steps/s, loss=0.4312]`
     package func bar(width: Int) -> String {
       let number = String(percent)
-      let head = "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number + "%|"
+      let head =
+        "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number
+        + "%|"
       let tail = "| \(figures)"
       let room = width - head.count - tail.count - 1
-      guard room >= 4 else { return String((head.dropLast() + " " + tail.dropFirst(2)).prefix(width - 1)) }
+      guard room >= 4 else {
+        return String((head.dropLast() + " " + tail.dropFirst(2)).prefix(width - 1))
+      }
       let eighths = step * room * 8 / max(stepsPerEpoch, 1)
       var bar = String(repeating: "█", count: eighths / 8)
       if eighths % 8 > 0 { bar.append(Array("▏▎▍▌▋▊▉")[eighths % 8 - 1]) }

@@ -31,7 +31,8 @@ public final class RunDirectory {
       throw systemFailure(.cannotCreate, "cannot use \(path) as run directory")
     }
     guard status.st_mode & S_IFMT == S_IFDIR else {
-      throw Failure(.cannotCreate, "\(path) is not a directory", remedy: "name another with --run DIR")
+      throw Failure(
+        .cannotCreate, "\(path) is not a directory", remedy: "name another with --run DIR")
     }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       throw systemFailure(.cannotCreate, "cannot read \(path)")

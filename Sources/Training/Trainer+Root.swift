@@ -130,7 +130,9 @@ extension Trainer {
     line.add("steps_per_epoch", deal.order.stepsPerEpoch)
     line.add("step", state.step)
     try log(line)
-    func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+    func counted(_ count: Int, _ noun: String) -> String {
+      "\(count) \(noun)\(count == 1 ? "" : "s")"
+    }
     console.line(
       "\(job.name): \(parameterCount) parameters, \(deal.order.sampleCount) samples, batch "
         + "\(job.batchSize), \(counted(job.epochs, "epoch")) of "
@@ -173,7 +175,8 @@ extension Trainer {
 extension Communicator {
   /// Root's state on every rank; nil where root has none.
   func broadcast(state: CheckpointState?) throws -> CheckpointState? {
-    let bytes = try broadcast(isRoot ? Array(state.map { try JSONEncoder().encode($0) } ?? Data()) : [])
+    let bytes = try broadcast(
+      isRoot ? Array(state.map { try JSONEncoder().encode($0) } ?? Data()) : [])
     return bytes.isEmpty ? nil : try JSONDecoder().decode(CheckpointState.self, from: Data(bytes))
   }
 

@@ -198,7 +198,9 @@ public final class Trainer {
     state.step = number
     state.position += deal.order.batchCount(batch)
     meter.add(samples: deal.order.batchCount(batch))
-    if communicator.isRoot { try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate) }
+    if communicator.isRoot {
+      try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate)
+    }
     if batch == deal.order.stepsPerEpoch - 1 {
       state.epoch += 1
       state.position = 0
@@ -234,7 +236,8 @@ public final class Trainer {
     return Failure(
       .trainingFailed,
       "the loss is not finite at step \(step), on "
-        + (places.isEmpty ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
+        + (places.isEmpty
+          ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
       remedy: "lower the learning rate (--lr); the last checkpoint is from before it")
   }
 

@@ -25,7 +25,8 @@ struct TrainCommand: SessionCommand {
   )
   var resume = false
 
-  @Option(name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
+  @Option(
+    name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
   var initFile: String?
 
   @Option(help: "Passes over the training set. (default: the recipe's)")
@@ -43,7 +44,8 @@ struct TrainCommand: SessionCommand {
   @Option(help: "Seed of weights and order. (default: the recipe's)")
   var seed: UInt64?
 
-  @Option(help: "Logical shards; at least as many as ranks. (default: the ranks of the first launch)")
+  @Option(
+    help: "Logical shards; at least as many as ranks. (default: the ranks of the first launch)")
   var shards: Int?
 
   @Flag(help: "Take the samples in file order. (default: the recipe's)")
@@ -115,7 +117,8 @@ struct TrainCommand: SessionCommand {
     if session.isRoot {
       FileHandle.standardError.write(
         Data(
-          "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8))
+          "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8
+        ))
     }
     return Failure.Status.stopped.rawValue
   }
@@ -162,7 +165,9 @@ struct TrainCommand: SessionCommand {
   }
 
   /// The recipe of a run that goes on: the stored one, with what was asked for now.
-  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws -> Recipe {
+  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws
+    -> Recipe
+  {
     let before = try stored.recipe()
     var after = try recipe == nil ? overridden(stored).recipe() : requested
     after.shards = after.shards ?? before.shards
