@@ -25,7 +25,7 @@ extension Trainer {
     guard communicator.isRoot else { return (nil, nil) }
     try RunDirectory.check(options.runDirectory, resume: options.resume)
     guard RunDirectory.holdsRun(options.runDirectory) else { return (nil, nil) }
-    let directory = try RunDirectory(opening: options.runDirectory)
+    let directory = try RunDirectory(opening: options.runDirectory, resume: options.resume)
     var firstFailure: Failure?
     for name in Checkpoint.names(in: directory.checkpointsPath) {
       let path = directory.checkpointsPath + "/" + name

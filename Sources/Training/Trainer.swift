@@ -68,7 +68,7 @@ public final class Trainer {
       try Trainer.openExisting(options, communicator: communicator, console: console)
     }
     // Root's alone, as are the checkpoints it goes into.
-    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeText) : ""
+    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeIdentity) : ""
     let found = try communicator.broadcast(state: loaded?.state)
     // Also at step 0, whose weights may have come from a file.
     let isResumed = found != nil
@@ -110,7 +110,8 @@ public final class Trainer {
     if isResumed { savedStep = state.step }
     try communicator.agree(on: "making the run directory") {
       guard communicator.isRoot else { return }
-      let directory = try directory ?? RunDirectory(opening: options.runDirectory)
+      let directory =
+        try directory ?? RunDirectory(opening: options.runDirectory, resume: options.resume)
       self.directory = directory
       try DurableFile.replace(directory.recipePath, with: job.recipeText)
     }
@@ -238,7 +239,8 @@ public final class Trainer {
       "the loss is not finite at step \(step), on "
         + (places.isEmpty
           ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
-      remedy: "lower the learning rate (--lr); the last checkpoint is from before it")
+      remedy: "lower the learning rate (--lr)"
+        + (savedStep > 0 ? "; step \(savedStep) is saved, from before it" : ""))
   }
 
   func verifyReplicas() throws {

@@ -100,7 +100,7 @@ struct TrainCommand: SessionCommand {
     let world = try session.world()
     let plan = try plan(world)
     let job = try plan.recipe.job()
-    try RanksAgreement.check(plan.recipe.yaml + optionsOfAllRanks, communicator: world)
+    try RanksAgreement.check(plan.recipe.identity + optionsOfAllRanks, communicator: world)
 
     var options = RunOptions(runDirectory: plan.directory)
     options.resume = resume
@@ -114,11 +114,12 @@ struct TrainCommand: SessionCommand {
     let trainer = try Trainer(job: job, options: options, communicator: world)
     let outcome = try trainer.run()
     guard case .stopped(let signal) = outcome else { return 0 }
+    let advice =
+      checkpointEvery == 0
+      ? "nothing was saved, as --checkpoint-every 0 asks"
+      : "go on with: nndist --resume --run \(plan.directory)"
     if session.isRoot {
-      FileHandle.standardError.write(
-        Data(
-          "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8
-        ))
+      FileHandle.standardError.write(Data("nndist: stopped by \(signal); \(advice)\n".utf8))
     }
     return Failure.Status.stopped.rawValue
   }
@@ -193,7 +194,8 @@ struct TrainCommand: SessionCommand {
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
       if let value { try text.set(key, to: value.description) }
     }
-    if let data { try text.set("data.path", toText: data) }
+    // In full, so that the recipe in the run directory can be used from anywhere.
+    if let data { try text.set("data.path", toText: URL(fileURLWithPath: data).path) }
     try set("epochs", epochs)
     try set("batch_size", batchSize)
     try set("optimizer.lr", lr)

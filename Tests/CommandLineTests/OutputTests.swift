@@ -181,7 +181,7 @@ import Testing
       #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
     }
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 10)
+    let outcome = try program.outcome(deadlineSeconds: 60)
     #expect(outcome.status == 75, "\(outcome)")
   }
 

@@ -12,7 +12,7 @@ import Testing
     _ launch: Launch, _ status: Int32, _ more: [String], parts: [String],
     at location: SourceLocation = #_sourceLocation
   ) throws {
-    let outcome = try launch.nndist(jobs.arguments("run", more), deadlineSeconds: 5)
+    let outcome = try launch.nndist(jobs.arguments("run", more), deadlineSeconds: 60)
     expectError(outcome, status, at: location)
     for part in parts {
       #expect(outcome.stderr.contains(part), "\(part): \(outcome)", sourceLocation: location)
@@ -34,7 +34,7 @@ import Testing
 
   @Test(arguments: Launch.allCases)
   func missingMNISTSaysWhatToBring(launch: Launch) throws {
-    let outcome = try launch.nndist(["mnist-mlp", "--run", jobs.path("run")], deadlineSeconds: 5)
+    let outcome = try launch.nndist(["mnist-mlp", "--run", jobs.path("run")], deadlineSeconds: 60)
     expectError(outcome, 66, "mnist", "--data DIR", "train-images-idx3-ubyte")
   }
 
@@ -110,13 +110,13 @@ import Testing
   @Test(arguments: Launch.allCases)
   func unknownRecipeGivesTheNearestName(launch: Launch) throws {
     let outcome = try launch.nndist(
-      ["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 5)
+      ["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 60)
     expectError(outcome, 64, "there is no recipe fashion-minst", "did you mean fashion-mnist?")
   }
 
   @Test(arguments: Launch.allCases)
   func missingRecipeFileIsNamed(launch: Launch) throws {
-    let outcome = try launch.nndist(["train", "none.yaml"], deadlineSeconds: 5)
+    let outcome = try launch.nndist(["train", "none.yaml"], deadlineSeconds: 60)
     expectError(outcome, 66, "cannot open none.yaml", "No such file or directory")
   }
 
@@ -152,13 +152,13 @@ import Testing
   func placeWithOtherThingsInItIsLeftAlone(launch: Launch) throws {
     let notes = jobs.folder.write("home/notes.txt", "mine")
     expectError(
-      try launch.nndist(jobs.arguments("home"), deadlineSeconds: 5), 73,
+      try launch.nndist(jobs.arguments("home"), deadlineSeconds: 60), 73,
       "\(jobs.path("home")) is not empty and holds no run", "--run DIR")
     expectError(
-      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 5), 73,
+      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 60), 73,
       "is not empty")
     expectError(
-      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 5), 73, "not a directory"
+      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 60), 73, "not a directory"
     )
     #expect(contents(notes) == Array("mine".utf8))
     #expect(try FileManager.default.contentsOfDirectory(atPath: jobs.path("home")) == ["notes.txt"])
@@ -169,7 +169,7 @@ import Testing
     try jobs.train("run", ["--max-steps", "7"])
     let before = try (jobs.bits("run"), jobs.metrics("run").count)
     expectError(
-      try launch.nndist(jobs.arguments("run"), deadlineSeconds: 5), 73,
+      try launch.nndist(jobs.arguments("run"), deadlineSeconds: 60), 73,
       "\(jobs.path("run")) already holds a run", "--resume")
     #expect(try jobs.bits("run") == before.0)
     #expect(try jobs.metrics("run").count == before.1)
@@ -189,7 +189,7 @@ import Testing
       (["--set", "optimizer.kind=sgd", "--set", "optimizer={kind: sgd, lr: 1}"], "optimizer.kind"),
     ] {
       expectError(
-        try launch.nndist(jobs.arguments("run", ["--resume"] + change), deadlineSeconds: 5), 64,
+        try launch.nndist(jobs.arguments("run", ["--resume"] + change), deadlineSeconds: 60), 64,
         "was made with another \(part)")
       if launch == .onFourRanks { break }
     }
@@ -201,15 +201,15 @@ import Testing
     let long = ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "100000000"]
     let program = try jobs.start("run", ranks: ranks, long)
     for launch in Launch.allCases {
-      let second = try launch.nndist(jobs.arguments("run", long + ["--resume"]), deadlineSeconds: 5)
+      let second = try launch.nndist(jobs.arguments("run", long + ["--resume"]), deadlineSeconds: 60)
       expectError(second, 73, "\(jobs.path("run")) is in use by another run (pid ", "--run DIR")
       if ranks == 1 { expectError(second, 73, "(pid \(program.processIdentifier) on host ") }
       expectError(
-        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 5), 73,
+        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 60), 73,
         "already holds a run")
     }
     program.send(ranks == 1 ? SIGTERM : SIGUSR1)
-    let first = try program.outcome(deadlineSeconds: 10)
+    let first = try program.outcome(deadlineSeconds: 60)
     #expect(first.status == 75, "\(first)")
     let signal = ranks == 1 ? "SIGTERM" : "SIGUSR1"
     #expect(
@@ -233,7 +233,7 @@ import Testing
   /// One rank with `first`, one with `second`.
   private func pair(_ first: [String], _ second: [String]) throws -> Outcome {
     try mpirun(
-      ["-n", "1", nndist] + first + [":", "-n", "1", nndist] + second, deadlineSeconds: 10)
+      ["-n", "1", nndist] + first + [":", "-n", "1", nndist] + second, deadlineSeconds: 60)
   }
 
   @Test func badOptionOfOneRankNamesIt() throws {
@@ -285,7 +285,7 @@ import Testing
       ["-wdir", jobs.folder.path, "-n", "1", nndist] + arguments + [
         ":", "-wdir", "/", "-n", "1", nndist,
       ]
-        + arguments, deadlineSeconds: 5)
+        + arguments, deadlineSeconds: 60)
     expectError(outcome, 66, "no fashion-mnist data", "(rank 1 of 2, host ", "apt-get install")
     #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
   }

@@ -105,7 +105,7 @@ import Testing
   @Test func moreRanksThanTheRunsShardsAreRefused() throws {
     try jobs.train("run", ["--shards", "3", "--max-steps", "7"])
     let outcome = try mpirun(
-      ranks: 4, [nndist, "--resume", "--run", jobs.path("run")], deadlineSeconds: 5)
+      ranks: 4, [nndist, "--resume", "--run", jobs.path("run")], deadlineSeconds: 60)
     expectError(outcome, 64, "4 ranks for 3 shards")
   }
 
@@ -143,6 +143,33 @@ import Testing
   }
 }
 
+/// Where the data lie decides nothing.
+@Suite struct DataPlaceTests {
+  let jobs = Jobs()
+
+  @Test func dataElsewhereIsTheSameRecipe() throws {
+    try jobs.train("whole")
+    try jobs.train("run", ["--max-steps", "7"])
+    try jobs.copy("data", to: "moved")
+    let outcome = try jobs.train("run", ["--resume", "--data", jobs.path("moved")])
+    #expect(!outcome.stdout.contains("recipe changed"), "\(outcome)")
+    #expect(try jobs.bits("run") == jobs.bits("whole"))
+    let command = [nndist] + jobs.arguments("pair") + ["--data"]
+    let pair = try mpirun(
+      ["-n", "1"] + command + [jobs.data, ":", "-n", "1"] + command + [jobs.path("moved")])
+    #expect(pair.status == 0, "\(pair)")
+    #expect(try jobs.bits("pair") == jobs.bits("whole"))
+  }
+
+  @Test func recipeOfARunCanBeUsedFromAnywhere() throws {
+    let arguments = jobs.arguments("run", ["--data", "data"])
+    let shell = "cd '\(jobs.folder.path)' && exec \"$@\""
+    #expect(try run(["sh", "-c", shell, "sh", nndist] + arguments).status == 0)
+    let outcome = try run([nndist, "eval", jobs.path("run")])
+    #expect(outcome.status == 0, "\(outcome)")
+  }
+}
+
 /// Runs that are asked to stop.
 @Suite struct StopTests {
   /// mpirun passes SIGUSR1 on to its ranks, as Slurm does before the time limit.
@@ -152,7 +179,7 @@ import Testing
     try jobs.train("whole", long)
     let program = try jobs.start("run", ranks: 2, long)
     program.send(SIGUSR1)
-    let outcome = try program.outcome(deadlineSeconds: 20)
+    let outcome = try program.outcome(deadlineSeconds: 60)
     #expect(outcome.status == 75, "\(outcome)")
     #expect(
       outcome.stderr.components(separatedBy: "nndist: stopped by SIGUSR1; go on with: ").count == 2,
@@ -170,9 +197,19 @@ import Testing
     let program = try jobs.start(
       "run", ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "100000000"])
     program.send(signal)
-    let outcome = try program.outcome(deadlineSeconds: 10)
+    let outcome = try program.outcome(deadlineSeconds: 60)
     #expect(outcome.status == 75, "\(outcome)")
     #expect(try jobs.metrics("run", "step").count == jobs.state("run").step)
+  }
+
+  @Test func stopOfARunThatSavesNothingSaysSo() throws {
+    let jobs = Jobs()
+    let program = try jobs.start(
+      "run", ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "0"])
+    program.send(SIGTERM)
+    let outcome = try program.outcome(deadlineSeconds: 60)
+    #expect(outcome.status == 75 && outcome.stderr.contains("nothing was saved"), "\(outcome)")
+    #expect(jobs.checkpoints("run") == [])
   }
 
   /// Each epoch is one step, so that any stop comes at an epoch's end: its evaluation is not lost.
@@ -180,7 +217,7 @@ import Testing
     let jobs = Jobs(train: 40, test: 20)
     let program = try jobs.start("run", ["--epochs", "1000000", "--checkpoint-every", "100000000"])
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 10)
+    let outcome = try program.outcome(deadlineSeconds: 60)
     #expect(outcome.status == 75, "\(outcome)")
     let step = try jobs.state("run").step
     #expect(try jobs.metrics("run", "eval").map { $0["step"] as? Int } == (1...step).map { $0 })

@@ -27,7 +27,8 @@ import Training
 
   private func job(batchSize: Int) -> TrainingJob {
     TrainingJob(
-      name: "test", recipeText: "", seed: 0, batchSize: batchSize, epochs: 1, shardCount: 1,
+      name: "test", recipeText: "", recipeIdentity: "", seed: 0, batchSize: batchSize, epochs: 1,
+      shardCount: 1,
       isShuffled: false, learningRate: 0.1, schedule: .constant, pixelScale: .unit,
       inputShape: [1, 4, 3],
       makeModel: {

@@ -18,6 +18,23 @@ import Training
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/new"))
   }
 
+  /// What a run leaves that was killed before it wrote its recipe.
+  @Test func placeOfARunThatNeverBeganIsTaken() throws {
+    for file in ["run.lock", "metrics.jsonl", "recipe.yaml.tmp"] { folder.write("run/" + file, "") }
+    mkdir(folder.path + "/run/checkpoints", 0o700)
+    for resume in [false, true] { try RunDirectory.check(folder.path + "/run", resume: resume) }
+    _ = try RunDirectory(opening: folder.path + "/run", resume: false)
+  }
+
+  /// Also where the run appeared between the first check and the lock.
+  @Test func openingChecksAgainUnderTheLock() throws {
+    folder.write("run/recipe.yaml", "name: x\n")
+    expectFailure(.cannotCreate, "\(folder.path)/run already holds a run", remedy: "--resume") {
+      _ = try RunDirectory(opening: folder.path + "/run", resume: false)
+    }
+    _ = try RunDirectory(opening: folder.path + "/run", resume: true)
+  }
+
   @Test func placeThatHoldsARunIsTakenWithResumeOnly() throws {
     folder.write("run/recipe.yaml", "name: x\n")
     #expect(RunDirectory.holdsRun(folder.path + "/run"))
@@ -54,30 +71,30 @@ import Training
     expectFailure(
       .cannotCreate, "cannot make /proc/nndist/checkpoints: No such file or directory",
       remedy: "--run DIR"
-    ) { _ = try RunDirectory(opening: "/proc/nndist") }
+    ) { _ = try RunDirectory(opening: "/proc/nndist", resume: false) }
   }
 
   @Test func openRunIsLockedForEveryOtherProcess() throws {
     let path = folder.path + "/run"
     let tryLock = ["flock", "--nonblock", path + "/run.lock", "true"]
     do {
-      let directory = try RunDirectory(opening: path)
+      let directory = try RunDirectory(opening: path, resume: false)
       #expect(try run(tryLock).status == 1)
       // flock belongs to the open file: a second opening of this very process meets it too.
       expectFailure(
         .cannotCreate, "\(path) is in use by another run (pid \(getpid()) on host ",
         remedy: "--run DIR"
-      ) { _ = try RunDirectory(opening: path) }
+      ) { _ = try RunDirectory(opening: path, resume: false) }
       _ = directory
     }
     #expect(try run(tryLock).status == 0)
-    _ = try RunDirectory(opening: path)
+    _ = try RunDirectory(opening: path, resume: false)
   }
 
   @Test func lockOfALongDeadProcessIsNoneAndIsRewritten() throws {
     let path = folder.path + "/run"
     folder.write("run/run.lock", "pid 99999999 on host some-very-long-host-name.example.org\n")
-    let directory = try RunDirectory(opening: path)
+    let directory = try RunDirectory(opening: path, resume: false)
     let holder = String(decoding: contents(path + "/run.lock"), as: UTF8.self)
     #expect(holder == "pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n")
     _ = directory
@@ -89,7 +106,7 @@ import Training
     mkdir(folder.path + "/run", 0o700)
     symlink(other, folder.path + "/run/" + name)
     expectFailure(.cannotCreate, "cannot open \(folder.path)/run/\(name)") {
-      _ = try RunDirectory(opening: folder.path + "/run")
+      _ = try RunDirectory(opening: folder.path + "/run", resume: false)
     }
     #expect(contents(other) == Array("mine".utf8))
   }
@@ -97,7 +114,7 @@ import Training
   @Test func linesAreAppendedAlsoWhenOpenedAgain() throws {
     let path = folder.path + "/run"
     for event in ["first", "second"] {
-      let directory = try RunDirectory(opening: path)
+      let directory = try RunDirectory(opening: path, resume: false)
       try directory.append(JSONLine(event: event))
       // On the disk at once, not when the run ends.
       #expect(
