@@ -51,8 +51,8 @@ let package = Package(
 
     // Shared helpers of the tests, and what they run on many ranks.
     .target(
-      name: "TestSupport", dependencies: ["TensorCore", "Autograd"], path: "Tests/Support",
-      exclude: ["pytorch_cases.py"]),
+      name: "TestSupport", dependencies: ["CZlib", "TensorCore", "Autograd"],
+      path: "Tests/Support", exclude: ["pytorch_cases.py"]),
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),
@@ -73,13 +73,25 @@ let package = Package(
       dependencies: ["CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(
-      name: "DatasetsTests", dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore"]),
+      name: "DatasetsTests",
+      dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"]),
     .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
     .testTarget(
       name: "DataParallelTests",
       dependencies: [
         "Autograd", "CKernels", "DataParallel", "Kernels", "Layers", "TensorCore", "TestSupport",
       ]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "TensorCore", "Layers", "Optimizers", "Datasets", "DataParallel", "Training", "TestSupport",
+      ]),
+    .testTarget(
+      name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
+    // nndist is among the dependencies so that it is built: the tests run it.
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["nndist", "TensorCore", "Training", "TestSupport"],
+      exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -1,5 +1,5 @@
-import TensorCore
 import Glibc
+import TensorCore
 
 /// A rank's threads, each working on shards (or blocks) of its own.
 ///
@@ -89,7 +89,8 @@ public final class ShardThreads: @unchecked Sendable {
         start.owner.serve(start.index)
         return nil
       }, start)
-    require(status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
+    require(
+      status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
     threads.append(thread)
   }
 

@@ -37,6 +37,7 @@ func result(
   guard let destination else { return Tensor(uninitialized: shape, dtype) }
   require(
     destination.shape == shape && destination.dtype == dtype && destination.isContiguous,
-    "\(op): the result is \(dtype) \(shape); the destination is \(destination.dtype) \(destination.shape)")
+    "\(op): the result is \(dtype) \(shape); the destination is \(destination.dtype) \(destination.shape)"
+  )
   return destination
 }

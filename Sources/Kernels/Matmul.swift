@@ -16,7 +16,8 @@ public func matmul(
   let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
   if let bias {
     require(
-      bias.shape == [n] && bias.isContiguous, "matmul: a bias of shape \(bias.shape) for \(n) columns")
+      bias.shape == [n] && bias.isContiguous,
+      "matmul: a bias of shape \(bias.shape) for \(n) columns")
   }
   let c = result("matmul", [m, n], a.dtype, into: destination)
   if m == 0 || n == 0 { return c }

@@ -24,7 +24,8 @@ extension Module {
 
 /// Collects what a module names in `visit`.
 public struct Visitor {
-  package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] = []
+  package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] =
+    []
   package private(set) var children: [(name: String, module: any Module)] = []
 
   package init(_ module: any Module) { module.visit(&self) }

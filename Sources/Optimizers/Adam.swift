@@ -41,6 +41,7 @@ public final class Adam: Optimizer {
     nd_adam(
       parameters.baseAddress, mean.pointer(Float.self), square.pointer(Float.self), gradients,
       parameters.count, Float(1 - beta1), Float(beta2), Float(1 - beta2),
-      Float(learningRate / meanCorrection), Float(1 / squareCorrection.squareRoot()), Float(epsilon))
+      Float(learningRate / meanCorrection), Float(1 / squareCorrection.squareRoot()), Float(epsilon)
+    )
   }
 }

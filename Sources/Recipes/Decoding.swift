@@ -18,7 +18,8 @@ extension KeyedDecodingContainer {
   }
 
   /// One of an enum's names.
-  func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default standard: T? = nil) throws -> T
+  func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default standard: T? = nil) throws
+    -> T
   where T.RawValue == String {
     if let standard, try !contains(key) || decodeNil(forKey: key) { return standard }
     let found = try decode(String.self, forKey: key)

@@ -50,7 +50,8 @@ public struct LayerSpec: Codable, Equatable, Sendable {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     name = try fields.decodeIfPresent(String.self, forKey: .name)
     try fields.check(
-      .name, name ?? "", !(name ?? "x").isEmpty && !(name ?? "").contains("."), "a name without dots")
+      .name, name ?? "", !(name ?? "x").isEmpty && !(name ?? "").contains("."),
+      "a name without dots")
     let layer: Layer = try fields.choice(.layer)
     switch layer {
     case .flatten:
@@ -103,7 +104,8 @@ extension KeyedDecodingContainer {
   fileprivate func checkNames(_ key: Key, _ layers: [LayerSpec]) throws {
     let names = layers.enumerated().map { $1.name ?? String($0) }
     for (index, name) in names.enumerated() where names[..<index].contains(name) {
-      throw RecipeProblem(codingPath + [key], "layer \(index) is named \(name) like another before it")
+      throw RecipeProblem(
+        codingPath + [key], "layer \(index) is named \(name) like another before it")
     }
   }
 }

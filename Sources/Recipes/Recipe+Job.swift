@@ -12,7 +12,8 @@ extension Recipe {
     let recipe = self
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
     return TrainingJob(
-      name: name, recipeText: yaml, seed: seed, batchSize: batchSize, epochs: epochs,
+      name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
+      epochs: epochs,
       shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
       schedule: schedule == .cosine ? .cosine : .constant,
       pixelScale: data.scale == .unit ? .unit : .raw, inputShape: Recipe.sampleShape,
@@ -65,6 +66,14 @@ extension DataSpec.Dataset {
 }
 
 extension Recipe {
+  /// The recipe's YAML without where the data lie, which may differ between hosts and decides
+  /// nothing.
+  public var identity: String {
+    var recipe = self
+    recipe.data.path = nil
+    return recipe.yaml
+  }
+
   /// The first key that a run cannot change on its way, and that differs. The number of epochs,
   /// shards, the learning rate and its schedule can: that is a new recipe from there on.
   public func firstFixedDifference(from other: Recipe) -> String? {

@@ -43,7 +43,8 @@ extension Recipe {
         let last = endAxis < 0 ? endAxis + count : endAxis
         guard 1 <= first, first <= last, last < count else {
           throw RecipeProblem(
-            place, "Flatten cannot join axes \(startAxis) through \(endAxis) of \(count), batch included")
+            place,
+            "Flatten cannot join axes \(startAxis) through \(endAxis) of \(count), batch included")
         }
         shape[(first - 1)...(last - 1)] = [shape[(first - 1)...(last - 1)].reduce(1, *)]
       }

@@ -65,7 +65,9 @@ public struct Recipe: Codable, Equatable, Sendable {
   private static func isPlainName(_ name: String) -> Bool {
     !name.isEmpty && !name.hasPrefix(".")
       && name.unicodeScalars.allSatisfy {
-        $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "-_.".unicodeScalars.contains($0))
+        $0.isASCII
+          && ($0.properties.isAlphabetic || $0.properties.numericType != nil
+            || "-_.".unicodeScalars.contains($0))
       }
   }
 }

@@ -25,39 +25,59 @@ public struct RecipeText {
   public mutating func set(_ path: String, to text: String) throws {
     let value: Node
     do {
-      value = try Yams.compose(yaml: text) ?? Node("null", Tag(.null))
+      value = try Yams.compose(yaml: text) ?? Node("null", .implicit, .plain)
     } catch {
       throw Failure(.usage, "--set \(path): \(text) is not a YAML value")
     }
-    // A scalar's mark would point into the option's text: made anew, it has none.
-    let unmarked = value.scalar.map { Node($0.string, .implicit, $0.style) } ?? value
     root = try RecipeText.setting(
       path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)[...],
-      in: root, to: unmarked, path: path)
+      in: root, defaults: defaults, to: RecipeText.unmarked(value), path: path)
   }
 
   /// Sets the value at a dotted path to a text as it stands, whatever YAML would make of it.
   public mutating func set(_ path: String, toText text: String) throws {
     root = try RecipeText.setting(
-      path.split(separator: ".").map(String.init)[...], in: root,
+      path.split(separator: ".").map(String.init)[...], in: root, defaults: defaults,
       to: Node(text, Tag(.str), .singleQuoted), path: path)
   }
 
+  /// What stands where the text says nothing: a path may lead into it. nil while there is no recipe.
+  private var defaults: Node? {
+    (try? Yams.compose(yaml: YAMLDecoder().decode(Recipe.self, from: root).yaml))
+      .map(RecipeText.unmarked)
+  }
+
+  /// The same without marks, which would point into another text than the recipe's.
+  private static func unmarked(_ node: Node) -> Node {
+    switch node {
+    case .scalar(let scalar): Node(scalar.string, .implicit, scalar.style)
+    case .mapping(let mapping): Node(mapping.map { (unmarked($0.key), unmarked($0.value)) })
+    case .sequence(let sequence): Node(sequence.map(unmarked))
+    case .alias: node
+    }
+  }
+
   private static func setting(
-    _ path: ArraySlice<String>, in node: Node, to value: Node, path whole: String
+    _ path: ArraySlice<String>, in node: Node, defaults: Node?, to value: Node, path whole: String
   ) throws -> Node {
     guard let key = path.first else { return value }
     switch node {
     case .mapping(var mapping):
-      let child = mapping[Node(key)] ?? Node([(Node, Node)]())
-      mapping[Node(key)] = try setting(path.dropFirst(), in: child, to: value, path: whole)
+      let standard = defaults?.mapping?[Node(key)]
+      let child = mapping[Node(key)] ?? standard ?? Node([(Node, Node)]())
+      mapping[Node(key)] = try setting(
+        path.dropFirst(), in: child, defaults: standard, to: value, path: whole)
       return .mapping(mapping)
     case .sequence(var sequence):
       guard let index = Int(key), sequence.indices.contains(index) else {
         throw Failure(
           .usage, "--set \(whole): \(key) is not an index of a list of \(sequence.count)")
       }
-      sequence[index] = try setting(path.dropFirst(), in: sequence[index], to: value, path: whole)
+      let all = defaults?.sequence
+      sequence[index] = try setting(
+        path.dropFirst(), in: sequence[index],
+        defaults: all.flatMap { $0.indices.contains(index) ? $0[index] : nil }, to: value,
+        path: whole)
       return .sequence(sequence)
     default:
       throw Failure(.usage, "--set \(whole): there is nothing below the value before \(key)")
@@ -160,6 +180,8 @@ public struct RecipeText {
     case is Double.Type: "a number"
     case is Bool.Type: "true or false"
     case is String.Type: "text"
+    case is Node.Scalar.Type: "a single value"
+    case is Node.Sequence.Type: "a list"
     default: "\(type)".hasPrefix("Array") ? "a list" : "a mapping"
     }
   }

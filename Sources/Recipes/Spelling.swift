@@ -1,7 +1,7 @@
 /// The right spelling nearest to a wrong one.
-enum Spelling {
+package enum Spelling {
   /// The candidate with the fewest edits from `word`; nil if none is near enough to be meant.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+  package static func nearest(to word: String, among candidates: [String]) -> String? {
     let distances = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
     guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(word.count / 3, 2) else {
       return nil
@@ -17,7 +17,7 @@ enum Spelling {
 
   /// Insertions, deletions, changes and exchanges of neighbours from `a` to `b` (optimal string
   /// alignment).
-  static func distance(_ a: String, _ b: String) -> Int {
+  package static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var rows = [Array(0...b.count)]
     for i in 1..<a.count + 1 {

@@ -23,10 +23,22 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   public var best: Best?
   /// The two other files of the checkpoint.
   public var files: [String: FileDigest] = [:]
+  /// Of all the above: no bit of this file changes unnoticed either.
+  package var digest: String?
 
   enum CodingKeys: String, CodingKey {
-    case step, epoch, position, seed, shards, best, files
+    case step, epoch, position, seed, shards, best, files, digest
     case recipeDigest = "recipe_digest"
+  }
+
+  /// What `digest` must be.
+  var expectedDigest: String {
+    let files = files.sorted { $0.key < $1.key }
+      .map { "\($0.key) \($0.value.bytes) \($0.value.sha256)" }
+    let best = best.map { "\($0.metric) \($0.value) \($0.step)" } ?? "none"
+    return SHA256.digest(
+      of: (["\(step) \(epoch) \(position) \(seed) \(shards) \(recipeDigest)", best] + files)
+        .joined(separator: "\n"))
   }
 }
 
@@ -40,7 +52,7 @@ public enum Checkpoint {
   static let stateFile = "state.json"
 
   /// "step-00000938": sorted by name is sorted by step.
-  static func name(step: Int) -> String {
+  package static func name(step: Int) -> String {
     let digits = String(step)
     return "step-" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
   }
@@ -50,7 +62,9 @@ public enum Checkpoint {
   /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
   /// checkpoints and at most a temporary directory, which the next save removes.
   /// - Returns: the checkpoint's path.
-  static func save(model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String)
+  package static func save(
+    model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String
+  )
     throws -> String
   {
     let manager = FileManager.default
@@ -69,6 +83,7 @@ public enum Checkpoint {
       state.files[modelFile] = try Safetensors.write(model, to: temporary + "/" + modelFile)
       state.files[optimizerFile] = try Safetensors.write(
         optimizer, to: temporary + "/" + optimizerFile)
+      state.digest = state.expectedDigest
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
       let text = String(decoding: try encoder.encode(state), as: UTF8.self) + "\n"
@@ -89,7 +104,7 @@ public enum Checkpoint {
   }
 
   /// Points the symbolic link `link` to the checkpoint `name`, in one step.
-  static func link(_ link: String, to name: String, in directory: String) throws {
+  package static func link(_ link: String, to name: String, in directory: String) throws {
     let temporary = "\(directory)/.tmp-\(link)"
     unlink(temporary)
     guard symlink(name, temporary) == 0, rename(temporary, "\(directory)/\(link)") == 0 else {
@@ -98,17 +113,20 @@ public enum Checkpoint {
   }
 
   /// Checkpoints in `directory`, the newest first.
-  static func names(in directory: String) -> [String] {
+  package static func names(in directory: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
-      .filter { $0.hasPrefix("step-") && $0.dropFirst(5).allSatisfy(\.isNumber) }
+      .filter { $0.hasPrefix("step-") && $0.count > 5 && $0.dropFirst(5).allSatisfy(\.isNumber) }
       .sorted { ($0.count, $0) > ($1.count, $1) }
   }
 
-  /// Removes all but the newest `count` and the one `best` points to.
-  static func prune(_ directory: String, keeping count: Int) {
+  /// Removes all but the newest `count` and those that `latest` and `best` point to. (A run that
+  /// went back past damaged checkpoints saves below their numbers: its latest is not the newest.)
+  package static func prune(_ directory: String, keeping count: Int) {
     let manager = FileManager.default
-    let best = try? manager.destinationOfSymbolicLink(atPath: directory + "/best")
-    for name in names(in: directory).dropFirst(count) where name != best {
+    let kept = ["latest", "best"].map {
+      try? manager.destinationOfSymbolicLink(atPath: directory + "/" + $0)
+    }
+    for name in names(in: directory).dropFirst(count) where !kept.contains(name) {
       try? manager.removeItem(atPath: directory + "/" + name)
     }
   }
@@ -122,10 +140,15 @@ public enum Checkpoint {
     let state: CheckpointState
     do {
       state = try JSONDecoder().decode(
-        CheckpointState.self, from: Data(try readText(statePath).utf8))
+        CheckpointState.self, from: Data(try readText(statePath, missing: .badData).utf8))
     } catch let error as DecodingError {
       throw Failure(
         .badData, "\(statePath): \(explanation(error))", remedy: "resume from another checkpoint")
+    }
+    guard state.digest == state.expectedDigest else {
+      throw Failure(
+        .badData, "\(statePath) is damaged: its contents are not those of its digest",
+        remedy: "resume from another checkpoint")
     }
     for file in [modelFile, optimizerFile] {
       guard let expected = state.files[file] else {
@@ -149,7 +172,7 @@ public enum Checkpoint {
   /// Copies `tensors` into the views of the same names.
   /// - Throws: `Failure(.badData)` naming the first tensor that is missing, unknown or of another
   ///   shape or dtype; then nothing was copied.
-  static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
+  package static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
     let known = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })
     let remedy = "it belongs to another model; check the recipe"
     for (name, view) in views {

@@ -64,12 +64,25 @@ public final class Console {
   }
 
   /// A moment of a run.
-  struct Progress {
+  package struct Progress {
     var epoch, epochs: Int
     var step, stepsPerEpoch: Int  // within the epoch
     var secondsInEpoch: Double
     var stepsPerSecond: Double
     var loss: Float
+
+    package init(
+      epoch: Int, epochs: Int, step: Int, stepsPerEpoch: Int, secondsInEpoch: Double,
+      stepsPerSecond: Double, loss: Float
+    ) {
+      self.epoch = epoch
+      self.epochs = epochs
+      self.step = step
+      self.stepsPerEpoch = stepsPerEpoch
+      self.secondsInEpoch = secondsInEpoch
+      self.stepsPerSecond = stepsPerSecond
+      self.loss = loss
+    }
 
     private var percent: Int { step * 100 / max(stepsPerEpoch, 1) }
 
@@ -79,15 +92,19 @@ public final class Console {
         + "\(fixed(stepsPerSecond, 1)) steps/s, loss=\(fixed(Double(loss), 4))]"
     }
 
-    var plain: String { "Epoch \(epoch)/\(epochs): \(percent)% \(figures)" }
+    package var plain: String { "Epoch \(epoch)/\(epochs): \(percent)% \(figures)" }
 
     /// `Epoch 1/5:  42%|████▏     | 394/938 [00:02<00:03, 180.1 steps/s, loss=0.4312]`
-    func bar(width: Int) -> String {
+    package func bar(width: Int) -> String {
       let number = String(percent)
-      let head = "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number + "%|"
+      let head =
+        "Epoch \(epoch)/\(epochs): " + String(repeating: " ", count: 3 - number.count) + number
+        + "%|"
       let tail = "| \(figures)"
       let room = width - head.count - tail.count - 1
-      guard room >= 4 else { return String((head.dropLast() + " " + tail.dropFirst(2)).prefix(width - 1)) }
+      guard room >= 4 else {
+        return String((head.dropLast() + " " + tail.dropFirst(2)).prefix(width - 1))
+      }
       let eighths = step * room * 8 / max(stepsPerEpoch, 1)
       var bar = String(repeating: "█", count: eighths / 8)
       if eighths % 8 > 0 { bar.append(Array("▏▎▍▌▋▊▉")[eighths % 8 - 1]) }
@@ -117,9 +134,8 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
 }
 
 /// Minutes and seconds, with hours where there are any; "?" for what is not known.
-func clock(_ seconds: Double) -> String {
-  guard seconds.isFinite, seconds >= 0 else { return "?" }
-  let all = Int(seconds)
+package func clock(_ seconds: Double) -> String {
+  guard seconds >= 0, let all = Int(exactly: seconds.rounded(.down)) else { return "?" }
   func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
   let tail = "\(two(all / 60 % 60)):\(two(all % 60))"
   return all >= 3600 ? "\(all / 3600):\(tail)" : tail

@@ -69,7 +69,8 @@ private func exchange(_ value: inout SHA256, with other: consuming SHA256) -> SH
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var rest = bytes[...]
   while !rest.isEmpty {
-    let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+    let written = Glibc.write(
+      descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
     if written < 0 && errno == EINTR { continue }
     guard written >= 0 else { throw systemFailure(.ioError, "cannot write \(path)") }
     rest = rest.dropFirst(written)

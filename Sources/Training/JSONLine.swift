@@ -1,25 +1,25 @@
 /// One JSON object on one line, its fields in the order they were added; numbers keep all their
 /// digits.
-struct JSONLine {
+package struct JSONLine {
   private var fields: [String] = []
 
-  init(event: String) { add("event", event) }
+  package init(event: String) { add("event", event) }
 
-  mutating func add(_ key: String, _ value: String) {
+  package mutating func add(_ key: String, _ value: String) {
     fields.append("\(JSONLine.quoted(key)):\(JSONLine.quoted(value))")
   }
-  mutating func add(_ key: String, _ value: Int) {
+  package mutating func add(_ key: String, _ value: Int) {
     fields.append("\(JSONLine.quoted(key)):\(value)")
   }
   /// Swift writes the shortest digits that read back as the same number. JSON has no NaN: null.
-  mutating func add(_ key: String, _ value: Double) {
+  package mutating func add(_ key: String, _ value: Double) {
     fields.append("\(JSONLine.quoted(key)):\(value.isFinite ? "\(value)" : "null")")
   }
-  mutating func add(_ key: String, _ value: Float) {
+  package mutating func add(_ key: String, _ value: Float) {
     fields.append("\(JSONLine.quoted(key)):\(value.isFinite ? "\(value)" : "null")")
   }
 
-  var text: String { "{\(fields.joined(separator: ","))}\n" }
+  package var text: String { "{\(fields.joined(separator: ","))}\n" }
 
   static func quoted(_ text: String) -> String {
     var quoted = "\""

@@ -31,13 +31,16 @@ public final class RunDirectory {
       throw systemFailure(.cannotCreate, "cannot use \(path) as run directory")
     }
     guard status.st_mode & S_IFMT == S_IFDIR else {
-      throw Failure(.cannotCreate, "\(path) is not a directory", remedy: "name another with --run DIR")
+      throw Failure(
+        .cannotCreate, "\(path) is not a directory", remedy: "name another with --run DIR")
     }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       throw systemFailure(.cannotCreate, "cannot read \(path)")
     }
-    // A lock file alone is what a run leaves that failed before it began.
-    guard names.allSatisfy({ $0 == "run.lock" }) else {
+    // The recipe is written last: what is there before it is of a run that never began.
+    guard
+      names.allSatisfy(["run.lock", "checkpoints", "metrics.jsonl", "recipe.yaml.tmp"].contains)
+    else {
       throw Failure(
         .cannotCreate, "\(path) is not empty and holds no run",
         remedy: "name an empty or a new directory with --run DIR")
@@ -45,8 +48,9 @@ public final class RunDirectory {
   }
 
   /// Makes the directory if need be, and locks it.
-  /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, or another process has it.
-  public init(opening path: String) throws {
+  /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, another process has it, or
+  ///   `check` refuses it, which is asked again under the lock: another run may just have ended.
+  public init(opening path: String, resume: Bool) throws {
     self.path = path
     do {
       try FileManager.default.createDirectory(
@@ -67,6 +71,12 @@ public final class RunDirectory {
         .cannotCreate, "\(path) is in use by another run (\(holder))",
         remedy: "wait for it or stop it, or name another directory with --run DIR")
     }
+    do {
+      try RunDirectory.check(path, resume: resume)
+    } catch {
+      close(lock)
+      throw error
+    }
     let metrics = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
     guard metrics >= 0 else {
       close(lock)
@@ -84,7 +94,7 @@ public final class RunDirectory {
   }
 
   /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
-  func append(_ line: JSONLine) throws {
+  package func append(_ line: JSONLine) throws {
     try Array(line.text.utf8).withUnsafeBytes {
       try writeAll($0, to: metrics, path: path + "/metrics.jsonl")
     }
@@ -93,6 +103,7 @@ public final class RunDirectory {
 
 /// What a Foundation error says, without its wrapping.
 private func reason(_ error: any Error) -> String {
-  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-  return underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
+  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
+  return underlying.map { String(cString: strerror(Int32(($0 as NSError).code))) }
+    ?? error.localizedDescription
 }

@@ -1,7 +1,7 @@
 import COpenSSL
 
 /// SHA-256 (FIPS 180-4), by OpenSSL.
-struct SHA256: ~Copyable {
+package struct SHA256: ~Copyable {
   private let context: OpaquePointer
 
   init() {
@@ -25,7 +25,7 @@ struct SHA256: ~Copyable {
     return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }
 
-  static func digest(of text: String) -> String {
+  package static func digest(of text: String) -> String {
     var hash = SHA256()
     Array(text.utf8).withUnsafeBytes { hash.update($0) }
     return hash.finish()

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TensorCore
 
 /// The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length (little
@@ -7,7 +8,7 @@ import TensorCore
 public enum Safetensors {
   /// Writes `tensors` in their order.
   /// - Returns: the file's length and digest; it is on the disk then.
-  static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
+  package static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
     -> FileDigest
   {
     var entries = ["\"__metadata__\":{\"format\":\"pt\"}"]
@@ -36,12 +37,19 @@ public enum Safetensors {
   }
 
   /// Longest header taken: over 5,000 tensors, and little enough that a hostile one does no harm.
-  static let maxHeaderByteCount = 1 << 20
+  package static let maxHeaderByteCount = 1 << 20
 
   /// Reads and verifies a whole file.
   /// - Throws: `Failure(.badData)` naming the file and what in it is wrong; nothing of a file that
   ///   does not hold what its header says is returned.
   public static func read(_ path: String) throws -> [(name: String, tensor: Tensor)] {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw systemFailure(.inputMissing, "cannot open \(path)")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(.badData, "\(path) is not a regular file")
+    }
     guard let file = FileHandle(forReadingAtPath: path) else {
       throw systemFailure(.inputMissing, "cannot open \(path)")
     }
@@ -79,7 +87,7 @@ public enum Safetensors {
         throw bad("tensor \(name) has the unknown dtype \(entry.dtype)")
       }
       guard entry.shape.count <= Shape.maxAxisCount,
-        let count = elementCount(entry.shape, byteCount: dtype.byteCount)
+        let count = size(entry.shape, byteCount: dtype.byteCount)
       else { throw bad("tensor \(name) has the impossible shape \(entry.shape)") }
       guard entry.begin == next, entry.end <= dataCount, entry.end - entry.begin == count else {
         throw bad(
@@ -100,16 +108,17 @@ public enum Safetensors {
     return tensors
   }
 
-  /// The product of a shape's extents in bytes; nil if negative or beyond what memory can hold.
-  private static func elementCount(_ shape: [Int], byteCount: Int) -> Int? {
+  /// The product of a shape's extents in bytes; nil if one is negative, or the strides go beyond
+  /// what an Int can hold, which they may also where another extent is 0.
+  private static func size(_ shape: [Int], byteCount: Int) -> Int? {
     var product = byteCount
     for extent in shape {
       guard extent >= 0 else { return nil }
-      let (value, overflow) = product.multipliedReportingOverflow(by: extent)
+      let (value, overflow) = product.multipliedReportingOverflow(by: max(extent, 1))
       guard !overflow else { return nil }
       product = value
     }
-    return product
+    return shape.contains(0) ? 0 : product
   }
 
   private static let tags: [(DType, String)] = [

@@ -25,7 +25,7 @@ extension Trainer {
     guard communicator.isRoot else { return (nil, nil) }
     try RunDirectory.check(options.runDirectory, resume: options.resume)
     guard RunDirectory.holdsRun(options.runDirectory) else { return (nil, nil) }
-    let directory = try RunDirectory(opening: options.runDirectory)
+    let directory = try RunDirectory(opening: options.runDirectory, resume: options.resume)
     var firstFailure: Failure?
     for name in Checkpoint.names(in: directory.checkpointsPath) {
       let path = directory.checkpointsPath + "/" + name
@@ -130,7 +130,9 @@ extension Trainer {
     line.add("steps_per_epoch", deal.order.stepsPerEpoch)
     line.add("step", state.step)
     try log(line)
-    func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+    func counted(_ count: Int, _ noun: String) -> String {
+      "\(count) \(noun)\(count == 1 ? "" : "s")"
+    }
     console.line(
       "\(job.name): \(parameterCount) parameters, \(deal.order.sampleCount) samples, batch "
         + "\(job.batchSize), \(counted(job.epochs, "epoch")) of "
@@ -173,7 +175,8 @@ extension Trainer {
 extension Communicator {
   /// Root's state on every rank; nil where root has none.
   func broadcast(state: CheckpointState?) throws -> CheckpointState? {
-    let bytes = try broadcast(isRoot ? Array(state.map { try JSONEncoder().encode($0) } ?? Data()) : [])
+    let bytes = try broadcast(
+      isRoot ? Array(state.map { try JSONEncoder().encode($0) } ?? Data()) : [])
     return bytes.isEmpty ? nil : try JSONDecoder().decode(CheckpointState.self, from: Data(bytes))
   }
 

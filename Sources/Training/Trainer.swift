@@ -68,15 +68,17 @@ public final class Trainer {
       try Trainer.openExisting(options, communicator: communicator, console: console)
     }
     // Root's alone, as are the checkpoints it goes into.
-    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeText) : ""
+    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeIdentity) : ""
+    let found = try communicator.broadcast(state: loaded?.state)
+    // Also at step 0, whose weights may have come from a file.
+    let isResumed = found != nil
     state =
-      try communicator.broadcast(state: loaded?.state)
+      found
       ?? CheckpointState(
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
         recipeDigest: digest)
-    let isResumed = state.step > 0
     // The rest of a begun epoch keeps its shards; the next may be dealt anew.
-    if state.position == 0 { state.shards = job.shardCount }
+    if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       communicator: communicator)
@@ -108,7 +110,8 @@ public final class Trainer {
     if isResumed { savedStep = state.step }
     try communicator.agree(on: "making the run directory") {
       guard communicator.isRoot else { return }
-      let directory = try directory ?? RunDirectory(opening: options.runDirectory)
+      let directory =
+        try directory ?? RunDirectory(opening: options.runDirectory, resume: options.resume)
       self.directory = directory
       try DurableFile.replace(directory.recipePath, with: job.recipeText)
     }
@@ -150,12 +153,11 @@ public final class Trainer {
     try dealAnewIfAsked()
     let epoch = state.epoch
     meter.begin()
+    var stopAgreed = false
     for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
-      let stopAgreed = try step(batch: batch)
+      stopAgreed = try step(batch: batch)
       if state.step % 100 == 0 { try verifyReplicas() }
-      if stopAgreed {
-        return .stopped(signal: StopSignals.received ?? "a signal to another rank")
-      }
+      if stopAgreed && state.position > 0 { return stopped }
       let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false
       if state.position > 0 {
         if let every = options.checkpointEvery, every > 0, state.step % every == 0 { try save() }
@@ -167,7 +169,12 @@ public final class Trainer {
     }
     let every = options.checkpointEvery ?? 1
     if options.checkpointEvery == nil || (every > 0 && state.step % every == 0) { try save() }
-    return nil
+    // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
+    return stopAgreed && state.epoch <= job.epochs ? stopped : nil
+  }
+
+  private var stopped: Outcome {
+    .stopped(signal: StopSignals.received ?? "a signal to another rank")
   }
 
   /// One optimizer update. Returns whether all ranks agreed to stop.
@@ -192,7 +199,9 @@ public final class Trainer {
     state.step = number
     state.position += deal.order.batchCount(batch)
     meter.add(samples: deal.order.batchCount(batch))
-    if communicator.isRoot { try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate) }
+    if communicator.isRoot {
+      try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate)
+    }
     if batch == deal.order.stepsPerEpoch - 1 {
       state.epoch += 1
       state.position = 0
@@ -228,8 +237,10 @@ public final class Trainer {
     return Failure(
       .trainingFailed,
       "the loss is not finite at step \(step), on "
-        + (places.isEmpty ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
-      remedy: "lower the learning rate (--lr); the last checkpoint is from before it")
+        + (places.isEmpty
+          ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
+      remedy: "lower the learning rate (--lr)"
+        + (savedStep > 0 ? "; step \(savedStep) is saved, from before it" : ""))
   }
 
   func verifyReplicas() throws {
@@ -241,10 +252,7 @@ public final class Trainer {
       for worker in deal.workers { worker.begin(epoch: state.epoch) }
       return
     }
-    console.line(
-      "note: from epoch \(state.epoch) on the samples are dealt over \(job.shardCount) shards "
-        + "instead of \(state.shards): a new recipe from here")
-    state.shards = job.shardCount
+    state.dealAnew(over: job.shardCount, console)
     deal = try Trainer.deal(
       job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       communicator: communicator)
@@ -279,6 +287,16 @@ public final class Trainer {
         communicator: communicator, shardCount: shardCount,
         elementCount: ShardReplica.arenaElementCount(layout)),
       arenas: workers.map { $0.replica.arena.pointer(Float.self) })
+  }
+}
+
+extension CheckpointState {
+  fileprivate mutating func dealAnew(over shardCount: Int, _ console: Console) {
+    guard shards != shardCount else { return }
+    console.line(
+      "note: from epoch \(epoch) on the samples are dealt over \(shardCount) shards instead of "
+        + "\(shards): a new recipe from here")
+    shards = shardCount
   }
 }
 

@@ -8,6 +8,8 @@ public struct TrainingJob {
   public var name: String
   /// The recipe as resolved, in YAML: training this text again gives the same bits.
   public var recipeText: String
+  /// The part of it that decides the bits: without where the data lie.
+  public var recipeIdentity: String
   public var seed: UInt64
   /// Samples in a global batch.
   public var batchSize: Int
@@ -31,7 +33,8 @@ public struct TrainingJob {
   public var openTestSet: () throws -> ImageStream
 
   public init(
-    name: String, recipeText: String, seed: UInt64, batchSize: Int, epochs: Int, shardCount: Int,
+    name: String, recipeText: String, recipeIdentity: String, seed: UInt64, batchSize: Int,
+    epochs: Int, shardCount: Int,
     isShuffled: Bool, learningRate: Double, schedule: Schedule, pixelScale: PixelScale,
     inputShape: [Int], makeModel: @escaping () -> any Module, loss: any Loss,
     makeOptimizer: @escaping (Int) -> any Optimizer,
@@ -40,6 +43,7 @@ public struct TrainingJob {
   ) {
     self.name = name
     self.recipeText = recipeText
+    self.recipeIdentity = recipeIdentity
     self.seed = seed
     self.batchSize = batchSize
     self.epochs = epochs

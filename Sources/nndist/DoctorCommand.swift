@@ -16,7 +16,8 @@ struct DoctorCommand: SessionCommand {
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
-    let mine = "rank \(world.rank) on \(world.hostName): cores \(DoctorCommand.ranges(Cores.usable))"
+    let mine =
+      "rank \(world.rank) on \(world.hostName): cores \(DoctorCommand.ranges(Cores.usable))"
       + ", \(Cores.threads(localSize: world.localSize)) threads"
     let ranks = try world.gather(bytes: Array(mine.utf8)) ?? []
     guard world.isRoot else { return 0 }
@@ -43,7 +44,9 @@ struct DoctorCommand: SessionCommand {
 
   private func launcher() -> String {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-    let path = folders.map { "\($0)/mpirun" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    let path = folders.map { "\($0)/mpirun" }.first {
+      FileManager.default.isExecutableFile(atPath: $0)
+    }
     return path ?? "no mpirun in PATH: apt-get install openmpi-bin"
   }
 
@@ -55,11 +58,13 @@ struct DoctorCommand: SessionCommand {
     }
     if Cores.usable.count < Cores.online && world.localSize == 1 {
       advice.append(
-        "slow: bound to \(Cores.usable.count) of \(Cores.online) cores; mpirun --bind-to none unbinds")
+        "slow: bound to \(Cores.usable.count) of \(Cores.online) cores; mpirun --bind-to none unbinds"
+      )
     }
     if world.localSize > Cores.online {
       advice.append(
-        "slow: \(world.localSize) ranks share \(Cores.online) cores; mpirun -n \(Cores.online) has one each")
+        "slow: \(world.localSize) ranks share \(Cores.online) cores; mpirun -n \(Cores.online) has one each"
+      )
     }
     if getuid() == 0 && getenv("OMPI_ALLOW_RUN_AS_ROOT") == nil {
       advice.append(

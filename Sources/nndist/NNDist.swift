@@ -4,7 +4,8 @@ import ArgumentParser
 struct NNDist: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nndist",
-    abstract: "Trains neural networks data-parallel over MPI: the same bits on any number of ranks.",
+    abstract:
+      "Trains neural networks data-parallel over MPI: the same bits on any number of ranks.",
     discussion: """
       nndist                     trains the recipe fashion-mnist on one rank
       mpirun -n 4 nndist         on four

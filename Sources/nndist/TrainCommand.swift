@@ -20,10 +20,13 @@ struct TrainCommand: SessionCommand {
   var runDirectory: String?
 
   @Flag(
-    help: "Go on with the run in the run directory; without --run, with the newest of this recipe.")
+    help:
+      "Go on with the run in the run directory; without --run, with the newest of this recipe. (default: a new run)"
+  )
   var resume = false
 
-  @Option(name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
+  @Option(
+    name: .customLong("init"), help: "Initial weights, a .safetensors file. (default: by seed)")
   var initFile: String?
 
   @Option(help: "Passes over the training set. (default: the recipe's)")
@@ -41,7 +44,8 @@ struct TrainCommand: SessionCommand {
   @Option(help: "Seed of weights and order. (default: the recipe's)")
   var seed: UInt64?
 
-  @Option(help: "Logical shards; at least as many as ranks. (default: the ranks of the first launch)")
+  @Option(
+    help: "Logical shards; at least as many as ranks. (default: the ranks of the first launch)")
   var shards: Int?
 
   @Flag(help: "Take the samples in file order. (default: the recipe's)")
@@ -83,6 +87,10 @@ struct TrainCommand: SessionCommand {
     try check("--batch-size", batchSize, atLeast: 1)
     try check("--epochs", epochs, atLeast: 0)
     try check("--shards", shards, atLeast: 1)
+    for (option, value) in [("--run", runDirectory), ("--data", data), ("--init", initFile)]
+    where value?.isEmpty ?? false {
+      throw ValidationError("\(option) has an empty value; name a path")
+    }
     for setting in settings where !setting.contains("=") {
       throw ValidationError("--set \(setting) has no value; write --set KEY=VALUE")
     }
@@ -92,7 +100,7 @@ struct TrainCommand: SessionCommand {
     let world = try session.world()
     let plan = try plan(world)
     let job = try plan.recipe.job()
-    try RanksAgreement.check(plan.recipe.yaml, communicator: world)
+    try RanksAgreement.check(plan.recipe.identity + optionsOfAllRanks, communicator: world)
 
     var options = RunOptions(runDirectory: plan.directory)
     options.resume = resume
@@ -106,12 +114,24 @@ struct TrainCommand: SessionCommand {
     let trainer = try Trainer(job: job, options: options, communicator: world)
     let outcome = try trainer.run()
     guard case .stopped(let signal) = outcome else { return 0 }
+    let advice =
+      checkpointEvery == 0
+      ? "nothing was saved, as --checkpoint-every 0 asks"
+      : "go on with: nndist --resume --run \(plan.directory)"
     if session.isRoot {
-      FileHandle.standardError.write(
-        Data(
-          "nndist: stopped by \(signal); go on with: nndist --resume --run \(plan.directory)\n".utf8))
+      FileHandle.standardError.write(Data("nndist: stopped by \(signal); \(advice)\n".utf8))
     }
     return Failure.Status.stopped.rawValue
+  }
+
+  /// The options that decide what the ranks do together, a line each.
+  private var optionsOfAllRanks: String {
+    """
+    --init \(initFile == nil ? "not given" : "given")
+    --max-steps \(maxSteps.map(String.init) ?? "not given")
+    --eval-every \(evalEvery)
+    --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
+    """
   }
 
   /// What to train, and where.
@@ -146,7 +166,9 @@ struct TrainCommand: SessionCommand {
   }
 
   /// The recipe of a run that goes on: the stored one, with what was asked for now.
-  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws -> Recipe {
+  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws
+    -> Recipe
+  {
     let before = try stored.recipe()
     var after = try recipe == nil ? overridden(stored).recipe() : requested
     after.shards = after.shards ?? before.shards
@@ -172,7 +194,8 @@ struct TrainCommand: SessionCommand {
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
       if let value { try text.set(key, to: value.description) }
     }
-    if let data { try text.set("data.path", toText: data) }
+    // In full, so that the recipe in the run directory can be used from anywhere.
+    if let data { try text.set("data.path", toText: URL(fileURLWithPath: data).path) }
     try set("epochs", epochs)
     try set("batch_size", batchSize)
     try set("optimizer.lr", lr)

@@ -2,6 +2,7 @@ import CZlib
 import Datasets
 import Glibc
 import TensorCore
+import TestSupport
 import Testing
 
 struct IDXReaderTests {

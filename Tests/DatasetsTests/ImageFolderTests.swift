@@ -1,6 +1,7 @@
 import Datasets
 import Glibc
 import TensorCore
+import TestSupport
 import Testing
 
 struct ImageFolderTests {

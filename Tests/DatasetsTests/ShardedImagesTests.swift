@@ -1,6 +1,7 @@
 import CKernels
 import Datasets
 import TensorCore
+import TestSupport
 import Testing
 
 struct ShardedImagesTests {

@@ -14,6 +14,8 @@ public struct Outcome: Sendable, CustomStringConvertible {
 /// A program that could not be run to its end.
 public struct RunError: Error, CustomStringConvertible {
   public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 /// The path of this package's executable `name`, built beside the tests.
@@ -31,40 +33,63 @@ public func builtProduct(_ name: String) -> String {
 public func run(
   _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
 ) throws -> Outcome {
+  try StartedProgram(arguments, environment: environment).outcome(deadlineSeconds: deadlineSeconds)
+}
+
+/// A program that runs beside the test; killed with its owner.
+public final class StartedProgram {
+  private let command: String
+  private let process = Process()
+  private let ended = DispatchSemaphore(value: 0)
   // Files, not pipes: a grandchild that outlives the program cannot hold up the reading.
-  let folder = FileManager.default.temporaryDirectory
-    .appendingPathComponent("nndist-test-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  let paths = ["stdout", "stderr"].map { folder.appendingPathComponent($0) }
-  for path in paths { try Data().write(to: path) }
+  private let folder = TemporaryFolder()
 
-  let process = Process()
-  process.executableURL = try executable(arguments[0])
-  process.arguments = Array(arguments.dropFirst())
-  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-  process.standardInput = FileHandle.nullDevice
-  process.standardOutput = try FileHandle(forWritingTo: paths[0])
-  process.standardError = try FileHandle(forWritingTo: paths[1])
-  let ended = DispatchSemaphore(value: 0)
-  process.terminationHandler = { _ in ended.signal() }
-  try process.run()
-  let inTime = ended.wait(timeout: .now() + .seconds(deadlineSeconds)) == .success
-  if !inTime {
-    kill(process.processIdentifier, SIGKILL)
-    ended.wait()
+  public var processIdentifier: Int32 { process.processIdentifier }
+  public var isRunning: Bool { process.isRunning }
+
+  /// Starts it; as for `run`.
+  public init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    command = arguments.joined(separator: " ")
+    process.executableURL = try executable(arguments[0])
+    process.arguments = Array(arguments.dropFirst())
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: folder.write("stdout", ""))
+    process.standardError = FileHandle(forWritingAtPath: folder.write("stderr", ""))
+    let ended = ended
+    process.terminationHandler = { _ in ended.signal() }
+    // The threads that tests run on block signals, and a program would begin with theirs blocked.
+    var none = sigset_t()
+    var mine = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &mine)
+    defer { pthread_sigmask(SIG_SETMASK, &mine, nil) }
+    try process.run()
   }
 
-  let outcome = Outcome(
-    status: process.terminationReason == .exit
-      ? process.terminationStatus : 128 + process.terminationStatus,
-    stdout: String(decoding: try Data(contentsOf: paths[0]), as: UTF8.self),
-    stderr: String(decoding: try Data(contentsOf: paths[1]), as: UTF8.self))
-  guard inTime else {
-    let command = arguments.joined(separator: " ")
-    throw RunError(description: "'\(command)' was killed after \(deadlineSeconds) s: \(outcome)")
+  deinit { if process.isRunning { send(SIGKILL) } }
+
+  public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+  /// Waits for its end; called once.
+  public func outcome(deadlineSeconds: Int = 60) throws -> Outcome {
+    let inTime = ended.wait(timeout: .now() + .seconds(deadlineSeconds)) == .success
+    if !inTime {
+      send(SIGKILL)
+      ended.wait()
+    }
+    func text(_ name: String) -> String {
+      String(decoding: contents(folder.path + "/" + name), as: UTF8.self)
+    }
+    let outcome = Outcome(
+      status: process.terminationReason == .exit
+        ? process.terminationStatus : 128 + process.terminationStatus,
+      stdout: text("stdout"), stderr: text("stderr"))
+    guard inTime else {
+      throw RunError(description: "'\(command)' was killed after \(deadlineSeconds) s: \(outcome)")
+    }
+    return outcome
   }
-  return outcome
 }
 
 /// One job at a time: the jobs of tests that run side by side would slow each other on few cores.
@@ -75,15 +100,25 @@ private let oneJob = Mutex(())
 public func mpirun(
   ranks: Int, _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
 ) throws -> Outcome {
-  var environment = environment
-  environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-  environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-  return try oneJob.withLock { _ in
+  try mpirun(
+    ["-n", "\(ranks)"] + arguments, environment: environment, deadlineSeconds: deadlineSeconds)
+}
+
+/// Runs mpirun with `arguments`, such as those of a job of several programs.
+public func mpirun(
+  _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
+) throws -> Outcome {
+  try oneJob.withLock { _ in
     try run(
-      ["mpirun", "--oversubscribe", "-n", "\(ranks)"] + arguments, environment: environment,
-      deadlineSeconds: deadlineSeconds)
+      ["mpirun", "--oversubscribe"] + arguments,
+      environment: environment.merging(mpirunAsRoot) { $1 }, deadlineSeconds: deadlineSeconds)
   }
 }
+
+/// What mpirun wants to see before it runs as root.
+public let mpirunAsRoot = [
+  "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+]
 
 private func executable(_ name: String) throws -> URL {
   let path = ProcessInfo.processInfo.environment["PATH"] ?? ""

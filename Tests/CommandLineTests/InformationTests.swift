@@ -1,0 +1,140 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What nndist tells without training.
+@Suite struct InformationTests {
+  /// The text is what PyTorch 2.13 prints for the quickstart's NeuralNetwork: print(model).
+  @Test(arguments: Launch.allCases)
+  func recipeIsShownAsPyTorchPrintsIt(launch: Launch) throws {
+    let outcome = try launch.nndist(["recipes", "mnist-mlp"])
+    #expect(outcome.status == 0 && outcome.stderr.isEmpty, "\(outcome)")
+    #expect(
+      outcome.stdout.hasSuffix(
+        """
+
+        NeuralNetwork(
+          (flatten): Flatten(start_dim=1, end_dim=-1)
+          (linear_relu_stack): Sequential(
+            (0): Linear(in_features=784, out_features=512, bias=True)
+            (1): ReLU()
+            (2): Linear(in_features=512, out_features=512, bias=True)
+            (3): ReLU()
+            (4): Linear(in_features=512, out_features=10, bias=True)
+          )
+        )
+        669,706 parameters
+
+        """), "\(outcome)")
+    #expect(outcome.stdout.hasPrefix("name: mnist-mlp\n"))
+    #expect(outcome.stdout.components(separatedBy: "669,706").count == 2)
+  }
+
+  @Test func shownRecipeCanBeTrained() throws {
+    let jobs = Jobs()
+    let shown = try run([nndist, "recipes", "fashion-linear"]).stdout
+    let yaml = shown.components(separatedBy: "\n\n")[0]
+    let file = jobs.folder.write("mine.yaml", yaml)
+    let outcome = try run([
+      nndist, file, "--data", jobs.data, "--run", jobs.path("run"), "--epochs", "1",
+    ])
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(try run([nndist, "recipes", file]).stdout == shown)
+  }
+
+  @Test func recipesAreListedWithWhatToExpect() throws {
+    let lines = try run([nndist, "recipes"]).stdout.split(separator: "\n")
+    #expect(lines.count == 4)
+    for (line, parts) in zip(
+      lines,
+      [
+        ["recipe", "parameters", "expect"], ["fashion-mnist", "669,706", "89 %"],
+        ["mnist-mlp", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
+      ])
+    {
+      for part in parts { #expect(line.contains(part)) }
+    }
+  }
+
+  /// Options with the text of each, from a help page's list.
+  private func options(of command: String) throws -> [(name: String, text: String)] {
+    let help = try run([nndist, command, "--help"])
+    #expect(help.status == 0 && help.stderr.isEmpty, "\(help)")
+    let lines = help.stdout.split(separator: "\n", omittingEmptySubsequences: false)
+      .drop { $0 != "OPTIONS:" }.dropFirst()
+    var options: [(name: String, text: String)] = []
+    for line in lines {
+      if line.hasPrefix("  -") {
+        options.append((String(line.drop { $0 == " " }.prefix { $0 != " " }), String(line)))
+      } else if !options.isEmpty {
+        options[options.count - 1].text += " " + line.drop { $0 == " " }
+      }
+    }
+    return options
+  }
+
+  @Test func helpNamesEveryOptionWithItsDefault() throws {
+    let options = try options(of: "train")
+    #expect(
+      options.map(\.name) == [
+        "--data", "--run", "--resume", "--init", "--epochs", "--max-steps", "--batch-size", "--lr",
+        "--seed", "--shards", "--no-shuffle", "--threads", "--set", "--log-every", "--eval-every",
+        "--checkpoint-every", "--quiet", "--version", "-h,",
+      ])
+    let others = try ["eval", "doctor", "recipes"].flatMap { try self.options(of: $0) }
+    for (name, text) in options + others where name != "--version" && name != "-h," {
+      #expect(text.contains("(default: "), "\(text)")
+    }
+  }
+
+  @Test(arguments: Launch.allCases)
+  func helpIsShownOnce(launch: Launch) throws {
+    for arguments in [["--help"], ["help"], ["train", "--help"], ["help", "train"]] {
+      let outcome = try launch.nndist(arguments)
+      #expect(outcome.status == 0, "\(outcome)")
+      #expect(outcome.stdout.components(separatedBy: "USAGE: nndist").count == 2, "\(outcome)")
+      if launch == .onFourRanks { break }
+    }
+  }
+
+  @Test(arguments: Launch.allCases)
+  func versionIsShown(launch: Launch) throws {
+    let outcome = try launch.nndist(["--version"])
+    #expect(outcome.status == 0 && outcome.stdout == "nndist 0.1.0\n", "\(outcome)")
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"])
+  func completionScriptsKnowTheOptions(shell: String) throws {
+    let outcome = try run([nndist, "--generate-completion-script", shell])
+    #expect(outcome.status == 0, "\(outcome)")
+    for option in ["checkpoint-every", "max-steps", "recipes", "doctor"] {
+      #expect(outcome.stdout.contains(option))
+    }
+    guard shell == "bash" else { return }
+    let folder = TemporaryFolder()
+    #expect(try run(["bash", "-n", folder.write("script", outcome.stdout)]).status == 0)
+  }
+
+  @Test(arguments: Launch.allCases)
+  func doctorTellsItsRows(launch: Launch) throws {
+    let jobs = Jobs()
+    let outcome = try launch.nndist(["doctor", "--data", jobs.data])
+    #expect(outcome.status == 0, "\(outcome)")
+    let lines = outcome.stdout.split(separator: "\n")
+    func row(_ name: String) -> Substring { lines.first { $0.hasPrefix(name) } ?? "" }
+    #expect(row("nndist").hasSuffix(" 0.1.0"))
+    #expect(row("MPI").contains("Open MPI v") && row("MPI").contains("mpirun"))
+    #expect(row("kernels").contains("oneDNN "))
+    #expect(row("cores").contains("\(ProcessInfo.processInfo.processorCount) on "))
+    #expect(row("data").contains("mnist: \(jobs.data)/train-images-idx3-ubyte"))
+    for rank in 0..<(launch == .alone ? 1 : 4) {
+      #expect(lines.filter { $0.contains("rank \(rank) on ") }.count == 1, "\(outcome)")
+    }
+  }
+
+  @Test func doctorTellsWhatToInstall() throws {
+    let outcome = try run([nndist, "doctor", "--data", "/nonexistent"])
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(outcome.stdout.contains("apt-get install dataset-fashion-mnist"))
+  }
+}

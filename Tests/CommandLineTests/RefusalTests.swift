@@ -1,0 +1,294 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Bad input: one message and a status, no hang, alone and on four ranks; nothing is
+/// trained and nothing left behind (issue 2, point 6).
+@Suite struct RefusalTests {
+  let jobs = Jobs()
+
+  /// Runs a job that must be refused with `status` and a line that holds `parts`.
+  private func refused(
+    _ launch: Launch, _ status: Int32, _ more: [String], parts: [String],
+    at location: SourceLocation = #_sourceLocation
+  ) throws {
+    let outcome = try launch.nndist(jobs.arguments("run", more), deadlineSeconds: 60)
+    expectError(outcome, status, at: location)
+    for part in parts {
+      #expect(outcome.stderr.contains(part), "\(part): \(outcome)", sourceLocation: location)
+    }
+    #expect(
+      !FileManager.default.fileExists(atPath: jobs.path("run")), "a run directory was left",
+      sourceLocation: location)
+  }
+
+  @Test(arguments: Launch.allCases)
+  func folderWithoutDataSaysWhatToInstall(launch: Launch) throws {
+    try refused(
+      launch, 66, ["--data", "/nonexistent"],
+      parts: [
+        "no fashion-mnist data: /nonexistent", "apt-get install dataset-fashion-mnist",
+        "--data DIR",
+      ])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func missingMNISTSaysWhatToBring(launch: Launch) throws {
+    let outcome = try launch.nndist(["mnist-mlp", "--run", jobs.path("run")], deadlineSeconds: 60)
+    expectError(outcome, 66, "mnist", "--data DIR", "train-images-idx3-ubyte")
+  }
+
+  @Test(arguments: Launch.allCases, [trainImagesName, testLabelsName])
+  func truncatedGzipIsNamed(launch: Launch, file: String) throws {
+    let zipped = gzipped(contents(jobs.data + "/" + file))
+    unlink(jobs.data + "/" + file)
+    jobs.folder.write("data/\(file).gz", Array(zipped[..<(zipped.count * 2 / 3)]))
+    try refused(
+      launch, 65, [],
+      parts: [
+        "\(jobs.data)/\(file).gz: the gzip data are cut short at byte \(zipped.count * 2 / 3)"
+      ])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func headerThatLiesIsNamed(launch: Launch) throws {
+    jobs.folder.write("data/\(trainImagesName)", idx([60000, 28, 28], noise(203 * 784)))
+    try refused(
+      launch, 65, [],
+      parts: [
+        "\(jobs.data)/\(trainImagesName) declares 60000 x 28 x 28", "makes 47040016 bytes",
+        "ends at byte \(203 * 784 + 16)",
+      ])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func imagesOfAnotherSizeAreNamed(launch: Launch) throws {
+    jobs.folder.write("data/\(trainImagesName)", idx([203, 32, 32], noise(203 * 1024)))
+    try refused(launch, 65, [], parts: ["its images are [32, 32], fashion-mnist takes [28, 28]"])
+  }
+
+  @Test(arguments: Launch.allCases, [trainLabelsName, testLabelsName])
+  func labelOutOfRangeIsNamedWithItsIndex(launch: Launch, file: String) throws {
+    var labels = contents(jobs.data + "/" + file)
+    labels[8 + 41] = 200
+    jobs.folder.write("data/\(file)", labels)
+    try refused(
+      launch, 65, [],
+      parts: ["\(jobs.data)/\(file): sample 41 (byte 49) has the label 200; allowed are 0 ... 9"])
+  }
+
+  static let wrongOptions: [(arguments: [String], part: String)] = [
+    (["--batch-size", "0"], "--batch-size 0 is not allowed; it must be 1 or more"),
+    (["--epoch", "1"], "Unknown option '--epoch'. Did you mean '--epochs'?"),
+    (["--set", "epoch=1"], "epoch: unknown key; did you mean epochs?"),
+    // The first three run on four ranks too.
+    (["--set", "optimizer.eps=-1"], "optimizer.eps: -1.0 is not allowed; it must be 0 or more"),
+    (["--epochs", "five"], "'five' is invalid for '--epochs <epochs>'"),
+    (["--lr"], "Missing value for '--lr <lr>'"),
+    (["--lr", "nan"], "optimizer.lr: nan is not allowed"),
+    (["--threads", "0"], "--threads 0 is not allowed"),
+    (["--shards", "0"], "--shards 0 is not allowed"),
+    (["--set", "epochs"], "--set epochs has no value; write --set KEY=VALUE"),
+    (
+      ["--set", "model.layers.1.out_features=17"],
+      "model.layers.3: Linear with in_features 16 gets [17]"
+    ),
+    (["--run", ""], "--run has an empty value"),
+    (["another", "argument"], "2 unexpected arguments: 'another', 'argument'"),
+  ]
+
+  @Test(arguments: wrongOptions)
+  func wrongOptionsAreUsageErrors(wrong: (arguments: [String], part: String)) throws {
+    try refused(.alone, 64, wrong.arguments, parts: [wrong.part])
+  }
+
+  @Test(arguments: wrongOptions[..<3])
+  func wrongOptionsOnManyRanksAreOneError(wrong: (arguments: [String], part: String)) throws {
+    try refused(.onFourRanks, 64, wrong.arguments, parts: [wrong.part])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func unknownRecipeGivesTheNearestName(launch: Launch) throws {
+    let outcome = try launch.nndist(
+      ["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 60)
+    expectError(outcome, 64, "there is no recipe fashion-minst", "did you mean fashion-mnist?")
+  }
+
+  @Test(arguments: Launch.allCases)
+  func missingRecipeFileIsNamed(launch: Launch) throws {
+    let outcome = try launch.nndist(["train", "none.yaml"], deadlineSeconds: 60)
+    expectError(outcome, 66, "cannot open none.yaml", "No such file or directory")
+  }
+
+  @Test func ranksBeyondTheShardsAreRefused() throws {
+    try refused(
+      .onFourRanks, 64, ["--shards", "3"], parts: ["4 ranks for 3 shards", "at most 3 ranks"])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func initialWeightsThatDoNotFitAreNamed(launch: Launch) throws {
+    let garbage = jobs.folder.write("garbage.safetensors", "not weights at all")
+    for (file, status, part) in [
+      (garbage, Int32(65), "\(garbage): byte 0 declares a header of"),
+      (jobs.path("none"), 66, "cannot open \(jobs.path("none"))"),
+    ] { try refused(launch, status, ["--init", file], parts: [part]) }
+  }
+
+  @Test(arguments: Launch.allCases)
+  func weightsOfAnotherNetworkAreNamed(launch: Launch) throws {
+    try jobs.train("other", ["--max-steps", "1", "--set", "model.layers.1.name=hidden"])
+    let file = jobs.path("other") + "/checkpoints/latest/model.safetensors"
+    try refused(
+      launch, 65, ["--init", file],
+      parts: ["\(file) has no tensor 1.weight", "it belongs to another model; check the recipe"])
+  }
+}
+
+/// Run directories that must not be touched.
+@Suite struct RunDirectoryRefusalTests {
+  let jobs = Jobs()
+
+  @Test(arguments: Launch.allCases)
+  func placeWithOtherThingsInItIsLeftAlone(launch: Launch) throws {
+    let notes = jobs.folder.write("home/notes.txt", "mine")
+    expectError(
+      try launch.nndist(jobs.arguments("home"), deadlineSeconds: 60), 73,
+      "\(jobs.path("home")) is not empty and holds no run", "--run DIR")
+    expectError(
+      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 60), 73,
+      "is not empty")
+    expectError(
+      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 60), 73,
+      "not a directory"
+    )
+    #expect(contents(notes) == Array("mine".utf8))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: jobs.path("home")) == ["notes.txt"])
+  }
+
+  @Test(arguments: Launch.allCases)
+  func runIsNotBegunAnewWithoutResume(launch: Launch) throws {
+    try jobs.train("run", ["--max-steps", "7"])
+    let before = try (jobs.bits("run"), jobs.metrics("run").count)
+    expectError(
+      try launch.nndist(jobs.arguments("run"), deadlineSeconds: 60), 73,
+      "\(jobs.path("run")) already holds a run", "--resume")
+    #expect(try jobs.bits("run") == before.0)
+    #expect(try jobs.metrics("run").count == before.1)
+  }
+
+  @Test func placeThatCannotBeMadeIsNamed() throws {
+    let outcome = try run([nndist] + jobs.arguments("x", ["--run", "/proc/nndist"]))
+    expectError(outcome, 73, "cannot make /proc/nndist/checkpoints: No such file or directory")
+  }
+
+  @Test(arguments: Launch.allCases)
+  func whatARunCannotChangeOnItsWayIsNamed(launch: Launch) throws {
+    try jobs.train("run", ["--max-steps", "7"])
+    for (change, part) in [
+      (["--seed", "1"], "seed (0, not 1)"), (["--batch-size", "64"], "batch_size (50, not 64)"),
+      (["--no-shuffle"], "shuffle"),
+      (["--set", "optimizer.kind=sgd", "--set", "optimizer={kind: sgd, lr: 1}"], "optimizer.kind"),
+    ] {
+      expectError(
+        try launch.nndist(jobs.arguments("run", ["--resume"] + change), deadlineSeconds: 60), 64,
+        "was made with another \(part)")
+      if launch == .onFourRanks { break }
+    }
+  }
+
+  /// A run in use is named with its holder; asked to stop, the holder ends with 75 and can go on.
+  @Test(arguments: [1, 2])
+  func runInUseIsNamedWithItsHolder(ranks: Int) throws {
+    let long = ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "100000000"]
+    let program = try jobs.start("run", ranks: ranks, long)
+    for launch in Launch.allCases {
+      let second = try launch.nndist(
+        jobs.arguments("run", long + ["--resume"]), deadlineSeconds: 60)
+      expectError(second, 73, "\(jobs.path("run")) is in use by another run (pid ", "--run DIR")
+      if ranks == 1 { expectError(second, 73, "(pid \(program.processIdentifier) on host ") }
+      expectError(
+        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 60), 73,
+        "already holds a run")
+    }
+    program.send(ranks == 1 ? SIGTERM : SIGUSR1)
+    let first = try program.outcome(deadlineSeconds: 60)
+    #expect(first.status == 75, "\(first)")
+    let signal = ranks == 1 ? "SIGTERM" : "SIGUSR1"
+    #expect(
+      first.stderr.contains("nndist: stopped by \(signal); go on with: nndist --resume --run "))
+    #expect(!first.stderr.contains("error: "))
+    let end = try #require(try jobs.metrics("run", "end").last)
+    #expect(end["reason"] as? String == "stopped")
+
+    let step = try jobs.state("run").step
+    #expect(step >= 5 && end["steps"] as? Int == step)
+    try jobs.train("run", long + ["--resume", "--max-steps", "\(step + 3)"])
+    let steps = try jobs.metrics("run", "step").map { $0["step"] as? Int ?? 0 }
+    #expect(steps == Array(1...step + 3))
+  }
+}
+
+/// Ranks that were not started alike.
+@Suite struct UnlikeRanksTests {
+  let jobs = Jobs()
+
+  /// One rank with `first`, one with `second`.
+  private func pair(_ first: [String], _ second: [String]) throws -> Outcome {
+    try mpirun(
+      ["-n", "1", nndist] + first + [":", "-n", "1", nndist] + second, deadlineSeconds: 60)
+  }
+
+  @Test func badOptionOfOneRankNamesIt() throws {
+    let outcome = try pair(jobs.arguments("run"), ["--epoch", "1"])
+    expectError(outcome, 64, "'--epochs'", "(rank 1 of 2, host ")
+    #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
+  }
+
+  @Test func differentLearningRatesAreNamed() throws {
+    let outcome = try pair(
+      jobs.arguments("run", ["--lr", "0.1"]), jobs.arguments("run", ["--lr", "0.2"]))
+    expectError(outcome, 76, "rank 0 has `lr: 0.1`, rank 1 `lr: 0.2`")
+    #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
+  }
+
+  /// What is no part of the recipe but decides what ranks do together: they would wait for each
+  /// other for ever.
+  @Test(arguments: [
+    (
+      ["--max-steps", "3"], ["--max-steps", "6"],
+      "rank 0 has `--max-steps 3`, rank 1 `--max-steps 6`"
+    ),
+    (["--max-steps", "3"], [], "rank 1 `--max-steps not given`"),
+    (["--eval-every", "0"], [], "rank 0 has `--eval-every 0`, rank 1 `--eval-every 1`"),
+    (["--checkpoint-every", "2"], [], "rank 0 has `--checkpoint-every 2`"),
+    (["--init", "/x"], [], "rank 0 has `--init given`, rank 1 `--init not given`"),
+  ])
+  func differentOptionsAreNamed(first: [String], second: [String], part: String) throws {
+    let outcome = try pair(jobs.arguments("run", first), jobs.arguments("run", second))
+    expectError(outcome, 76, part)
+    #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
+  }
+
+  /// --threads, --quiet and --log-every are each rank's own affair, and where the data lie on its
+  /// host is looked up there.
+  @Test func whatIsEachRanksOwnAffairMayDiffer() throws {
+    let outcome = try pair(
+      jobs.arguments("run", ["--threads", "1", "--quiet"]),
+      jobs.arguments("run", ["--threads", "2", "--log-every", "3"]))
+    #expect(outcome.status == 0, "\(outcome)")
+    try jobs.train("alone")
+    #expect(try jobs.bits("run") == jobs.bits("alone"))
+  }
+
+  /// The same command line on every rank, but one host lacks the data.
+  @Test func rankWithoutDataIsNamed() throws {
+    let arguments = jobs.arguments("run", ["--data", "data"])
+    let outcome = try mpirun(
+      ["-wdir", jobs.folder.path, "-n", "1", nndist] + arguments + [
+        ":", "-wdir", "/", "-n", "1", nndist,
+      ]
+        + arguments, deadlineSeconds: 60)
+    expectError(outcome, 66, "no fashion-mnist data", "(rank 1 of 2, host ", "apt-get install")
+    #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
+  }
+}

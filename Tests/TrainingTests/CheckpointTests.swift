@@ -1,0 +1,246 @@
+import Foundation
+import TensorCore
+import TestSupport
+import Testing
+import Training
+
+/// A checkpoint's contents that differ with the step.
+private func tensors(_ step: Int) -> (model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors) {
+  let values = (0..<6).map { Float($0) + 0.1 * Float(step) }
+  return (
+    [
+      ("1.weight", Tensor(values, shape: [2, 3])),
+      ("1.bias", Tensor([1, 2] as [Float], shape: [2])),
+    ],
+    [("exp_avg.1.weight", Tensor(values, shape: [2, 3]))]
+  )
+}
+
+private func state(step: Int, best: Int? = nil) throws -> CheckpointState {
+  let best =
+    best.map { ",\"best\":{\"metric\":\"accuracy\",\"value\":0.8871,\"step\":\($0)}" } ?? ""
+  return try JSONDecoder().decode(
+    CheckpointState.self,
+    from: Data(
+      """
+      {"step":\(step),"epoch":3,"position":128,"seed":18446744073709551615,"shards":7,
+       "recipe_digest":"\(SHA256.digest(of: "recipe"))","files":{}\(best)}
+      """.utf8))
+}
+
+@discardableResult
+private func save(step: Int, best: Int? = nil, in directory: String) throws -> String {
+  let (model, optimizer) = tensors(step)
+  return try Checkpoint.save(
+    model: model, optimizer: optimizer, state: state(step: step, best: best), in: directory)
+}
+
+private func entries(_ directory: String) throws -> [String] {
+  try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+}
+
+private func target(_ link: String) throws -> String {
+  try FileManager.default.destinationOfSymbolicLink(atPath: link)
+}
+
+@Suite struct CheckpointTests {
+  let folder = TemporaryFolder()
+
+  @Test func whatWasSavedIsLoaded() throws {
+    let path = try save(step: 938, best: 469, in: folder.path)
+    #expect(path == folder.path + "/step-00000938")
+    for path in [path, folder.path + "/latest"] {
+      let (loaded, model, optimizer) = try Checkpoint.load(path)
+      var expected = try state(step: 938, best: 469)
+      (expected.files, expected.digest) = (loaded.files, loaded.digest)
+      #expect(loaded == expected)
+      #expect(model.map { TensorBytes($0) } == tensors(938).model.map { TensorBytes($0) })
+      #expect(optimizer.map { TensorBytes($0) } == tensors(938).optimizer.map { TensorBytes($0) })
+    }
+    #expect(
+      try entries(path) == ["model.safetensors", "optimizer.safetensors", "state.json"])
+  }
+
+  @Test func stateNamesTheOtherFilesWithLengthAndDigest() throws {
+    let path = try save(step: 1, in: folder.path)
+    let json = try JSONSerialization.jsonObject(with: Data(contents(path + "/state.json")))
+    let files = try #require((json as? [String: Any])?["files"] as? [String: [String: Any]])
+    #expect(files.keys.sorted() == ["model.safetensors", "optimizer.safetensors"])
+    for (name, digest) in files {
+      #expect(digest["bytes"] as? Int == contents(path + "/" + name).count)
+      let sum = try run(["sha256sum", path + "/" + name])
+      #expect(digest["sha256"] as? String == String(sum.stdout.prefix(64)))
+    }
+  }
+
+  @Test func latestFollowsAndLeftoversGo() throws {
+    try save(step: 5, in: folder.path)
+    folder.write(".tmp-step-00000007/model.safetensors", "half of it")
+    try save(step: 10, in: folder.path)
+    #expect(try target(folder.path + "/latest") == "step-00000010")
+    #expect(try entries(folder.path) == ["latest", "step-00000005", "step-00000010"])
+  }
+
+  @Test func stepReachedAgainReplacesItsOlderSave() throws {
+    try save(step: 5, in: folder.path)
+    let other = tensors(99)
+    let path = try Checkpoint.save(
+      model: other.model, optimizer: other.optimizer, state: state(step: 5), in: folder.path)
+    #expect(
+      try Checkpoint.load(path).model.map { TensorBytes($0) } == other.model.map { TensorBytes($0) }
+    )
+    #expect(try entries(folder.path) == ["latest", "step-00000005"])
+  }
+
+  /// What a full disk does, in a process whose files may not grow beyond 250 bytes.
+  @Test func saveThatFailsLeavesTheOldOnesAndNothingElse() async throws {
+    try save(step: 5, in: folder.path)
+    await #expect(processExitsWith: .success) { [path = folder.path as String] in
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit(rlim_cur: 250, rlim_max: 250)
+      setrlimit(__rlimit_resource_t(1), &limit)  // RLIMIT_FSIZE
+      expectFailure(
+        .ioError, "cannot write \(path)/.tmp-step-00000010/state.json", "File too large"
+      ) { try save(step: 10, in: path) }
+    }
+    #expect(try entries(folder.path) == ["latest", "step-00000005"])
+    #expect(try Checkpoint.load(folder.path + "/latest").state.step == 5)
+  }
+
+  @Test func namesAreTheNewestFirstAndCheckpointsOnly() {
+    for name in [
+      "step-00000009", "step-00000010", "step-99999999", "step-100000000", "step-00000002",
+      ".tmp-step-00000011", "step-", "step-x", "step-0000001x", "latest", "best", "notes.txt",
+    ] { folder.write(name + "/x", "") }
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == ["step-100000000", "step-99999999", "step-00000010", "step-00000009", "step-00000002"])
+    #expect(Checkpoint.names(in: folder.path + "/none").isEmpty)
+    #expect(Checkpoint.name(step: 100_000_000) == "step-100000000")
+    #expect(Checkpoint.name(step: 0) == "step-00000000")
+  }
+
+  @Test func pruningKeepsTheNewestTheBestAndTheLatest() throws {
+    for step in 1...7 { try save(step: step, in: folder.path) }
+    try Checkpoint.link("best", to: Checkpoint.name(step: 2), in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 3)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 2].map { Checkpoint.name(step: $0) })
+    #expect(try Checkpoint.load(folder.path + "/best").state.step == 2)
+    // A run that went back past damaged ones saves below their numbers.
+    try save(step: 3, in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 3)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 3, 2].map { Checkpoint.name(step: $0) })
+  }
+
+  @Test func linksMoveWhereverTheyPointed() throws {
+    symlink("nowhere", folder.path + "/best")
+    try Checkpoint.link("best", to: "step-00000001", in: folder.path)
+    #expect(try target(folder.path + "/best") == "step-00000001")
+    #expect(try entries(folder.path) == ["best"])
+  }
+}
+
+/// Checkpoints that were damaged after they were written.
+@Suite struct DamagedCheckpointTests {
+  let folder = TemporaryFolder()
+  static let files = ["model.safetensors", "optimizer.safetensors", "state.json"]
+
+  @Test(arguments: files)
+  func flippedBitIsNoticed(file: String) throws {
+    let path = try save(step: 938, best: 469, in: folder.path)
+    let whole = contents(path + "/" + file)
+    let random = CountedRandom(seed: 1, purpose: "flips of \(file)")
+    for flip in 0..<300 {
+      let bit = Int(random.block(UInt64(flip))[0]) % (whole.count * 8)
+      var bytes = whole
+      bytes[bit / 8] ^= 1 << (bit % 8)
+      folder.write("step-00000938/\(file)", bytes)
+      let failure = #expect(throws: Failure.self, "bit \(bit % 8) of byte \(bit / 8)") {
+        _ = try Checkpoint.load(path)
+      }
+      guard let failure else { continue }
+      #expect(failure.status == .badData, "\(failure)")
+      #expect(failure.message.contains("\(path)/\(file)"), "\(failure)")
+    }
+    folder.write("step-00000938/\(file)", whole)
+    _ = try Checkpoint.load(path)
+  }
+
+  @Test(arguments: files)
+  func fileCutShortAnywhereIsNoticed(file: String) throws {
+    let path = try save(step: 938, best: 469, in: folder.path)
+    let whole = contents(path + "/" + file)
+    // The last byte of state.json is the end of its line: without it the state is whole.
+    for length in 0..<whole.count - (file == "state.json" ? 1 : 0) {
+      folder.write("step-00000938/\(file)", Array(whole[..<length]))
+      expectFailure(.badData, "\(path)/\(file)") { _ = try Checkpoint.load(path) }
+    }
+  }
+
+  @Test(arguments: files)
+  func missingFileIsNoticed(file: String) throws {
+    let path = try save(step: 938, in: folder.path)
+    unlink(path + "/" + file)
+    expectFailure(.badData, "\(path)/\(file)", "No such file") { _ = try Checkpoint.load(path) }
+  }
+
+  /// Each file is good, but they are not of one step.
+  @Test func filesOfAnotherCheckpointAreNoticed() throws {
+    let path = try save(step: 10, in: folder.path)
+    let other = try save(step: 20, in: folder.path)
+    folder.write("step-00000010/model.safetensors", contents(other + "/model.safetensors"))
+    expectFailure(.badData, "\(path)/model.safetensors is damaged") {
+      _ = try Checkpoint.load(path)
+    }
+  }
+
+  @Test func stateThatNamesNoFilesIsRefused() throws {
+    let path = try save(step: 10, in: folder.path)
+    let text = try String(data: JSONEncoder().encode(state(step: 10)), encoding: .utf8)
+    folder.write("step-00000010/state.json", text!)
+    expectFailure(.badData, "\(path)/state.json") { _ = try Checkpoint.load(path) }
+  }
+}
+
+@Suite struct RestoreTests {
+  private let views: Checkpoint.Tensors = [
+    ("a", Tensor(zeros: [2])), ("b", Tensor(zeros: [1, 2])),
+  ]
+  private func loaded(_ name: String, _ shape: Shape, _ dtype: DType = .float32)
+    -> Checkpoint.Tensors
+  {
+    [("a", Tensor([1, 2] as [Float], shape: [2])), (name, Tensor(zeros: shape, dtype))]
+  }
+
+  @Test func namesDecideNotTheOrder() throws {
+    try Checkpoint.restore(
+      [
+        ("b", Tensor([3, 4] as [Float], shape: [1, 2])),
+        ("a", Tensor([1, 2] as [Float], shape: [2])),
+      ], into: views, from: "file")
+    #expect(views[0].tensor.values(Float.self) == [1, 2])
+    #expect(views[1].tensor.values(Float.self) == [3, 4])
+  }
+
+  @Test func foreignTensorsAreNamedAndNothingIsCopied() {
+    expectFailure(.badData, "file has no tensor b") {
+      try Checkpoint.restore(loaded("c", [1, 2]), into: views, from: "file")
+    }
+    expectFailure(
+      .badData, "file: tensor b is float32 [2, 1], the model's is float32 [1, 2]",
+      remedy: "check the recipe"
+    ) { try Checkpoint.restore(loaded("b", [2, 1]), into: views, from: "file") }
+    expectFailure(.badData, "file: tensor b is float64 [1, 2], the model's is float32 [1, 2]") {
+      try Checkpoint.restore(loaded("b", [1, 2], .float64), into: views, from: "file")
+    }
+    expectFailure(.badData, "file has a tensor c that the model does not") {
+      try Checkpoint.restore(
+        loaded("b", [1, 2]) + [("c", Tensor(zeros: [1]))], into: views, from: "file")
+    }
+    #expect(views[0].tensor.values(Float.self) == [0, 0])
+  }
+}
