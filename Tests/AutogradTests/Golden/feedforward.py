@@ -91,7 +91,8 @@ shapes = [(1,), (5,), (3, 4), (1, 7), (2, 3, 5), (2, 1, 3, 2), (0, 3), (3, 0)]
 for shape in shapes:
     for dtype, layout in both:
         for axis in {0, len(shape) - 1, -1, len(shape) // 2}:
-            x = randn(dtype, *shape) * 3
+            # Not so far apart that the gradient is a difference of much larger numbers.
+            x = randn(dtype, *shape)
             cases.add("softmax", lambda x: F.softmax(x, axis), [x], layout, axis=axis)
             cases.add("logSoftmax", lambda x: F.log_softmax(x, axis), [x], layout, axis=axis)
         x = randn(dtype, *shape) * 3
@@ -122,7 +123,8 @@ def batch_norm(training, momentum, eps, affine):
     return run
 
 
-for shape in [(4, 3), (2, 1), (3, 2, 5), (2, 3, 4, 5), (1, 2, 3, 1), (5, 4, 1, 1)]:
+# No groups of one or two: their exact gradients are 0 or nearly, and what PyTorch gives is its rounding.
+for shape in [(4, 3), (5, 1), (3, 2, 5), (2, 3, 4, 5), (1, 2, 3, 2), (5, 4, 1, 1)]:
     for dtype, layout in both:
         for training in [True, False]:
             for affine, momentum, eps in [(True, 0.1, 1e-5), (False, 0.7, 1e-2)]:
@@ -131,7 +133,7 @@ for shape in [(4, 3), (2, 1), (3, 2, 5), (2, 3, 4, 5), (1, 2, 3, 1), (5, 4, 1, 1
                 inputs = [x, randn(dtype, c), randn(dtype, c).abs() + 0.5] + ([randn(dtype, c), randn(dtype, c)] if affine else [])
                 cases.add("batchNorm", batch_norm(training, momentum, eps, affine), inputs, layout,
                           training=training, momentum=momentum, epsilon=eps)
-for shape, over in [((4, 3), (3,)), ((2, 3, 4), (4,)), ((2, 3, 4), (3, 4)), ((5,), (5,)), ((3, 1), (1,)), ((0, 4), (4,)), ((2, 2, 3, 3), (2, 3, 3))]:
+for shape, over in [((4, 3), (3,)), ((2, 3, 4), (4,)), ((2, 3, 4), (3, 4)), ((5,), (5,)), ((1, 6), (6,)), ((0, 4), (4,)), ((2, 2, 3, 3), (2, 3, 3))]:
     for dtype, layout in both:
         for parameters in range(3):
             inputs = [randn(dtype, *shape) * 2 + 1] + [randn(dtype, *over) for _ in range(parameters)]
