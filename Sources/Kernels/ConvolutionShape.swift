@@ -22,8 +22,10 @@ public struct ConvolutionShape: Hashable, Sendable {
         + "which takes [N, \(weight[1] * groups), H, W]; check the layer's input channels")
     require(
       weight[0] % groups == 0,
-      "conv2d: the \(weight[0]) output channels of weight \(weight) do not divide into \(groups) groups")
-    func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int) -> Int {
+      "conv2d: the \(weight[0]) output channels of weight \(weight) do not divide into \(groups) groups"
+    )
+    func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int) -> Int
+    {
       let reach = dilation * (kernel - 1) + 1
       require(
         input + 2 * padding >= reach,
@@ -62,7 +64,8 @@ public struct ConvolutionShape: Hashable, Sendable {
         "convTranspose2d: the output padding \(extra) must be less than the stride or the dilation")
       let extent = (input - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1
       require(
-        extent > 0, "convTranspose2d: input \(x) by weight \(weight) gives \(extent) rows or columns")
+        extent > 0,
+        "convTranspose2d: input \(x) by weight \(weight) gives \(extent) rows or columns")
       return extent
     }
     self.init(

@@ -44,7 +44,8 @@ private func rowNumbers(_ indices: Tensor, _ rows: Int) -> [Int] {
   for (place, number) in numbers.enumerated() {
     require(
       number >= 0 && number < rows,
-      "embedding: index \(number) at place \(place) of indices \(indices.shape) is not in 0 ..< \(rows)")
+      "embedding: index \(number) at place \(place) of indices \(indices.shape) is not in 0 ..< \(rows)"
+    )
   }
   return numbers.map(Int.init)
 }

@@ -35,7 +35,8 @@ func pooledExtents(
 ) -> HeightWidth {
   require(shape.count == 4, "\(op): the input must be [N, C, H, W], not \(shape)")
   func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int) -> Int {
-    require(kernel > 0 && stride > 0, "\(op): kernel \(kernel) and stride \(stride) must be positive")
+    require(
+      kernel > 0 && stride > 0, "\(op): kernel \(kernel) and stride \(stride) must be positive")
     require(
       padding >= 0 && padding <= kernel / 2,
       "\(op): the padding \(padding) must be at most half the kernel's \(kernel)")
@@ -89,7 +90,9 @@ private func scattered<T: RealScalar>(
   _ dy: Tensor, _ places: Tensor, _ shape: Shape, _: T.Type
 ) -> Tensor {
   let dx = Tensor(zeros: shape, T.dtype)
-  let (source, target, chosen) = (dy.pointer(T.self), dx.pointer(T.self), places.pointer(Int32.self))
+  let (source, target, chosen) = (
+    dy.pointer(T.self), dx.pointer(T.self), places.pointer(Int32.self)
+  )
   let (from, to) = (dy.shape[2] * dy.shape[3], shape[2] * shape[3])
   for image in 0..<shape[0] * shape[1] {
     for i in image * from..<(image + 1) * from {

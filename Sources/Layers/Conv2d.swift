@@ -93,7 +93,8 @@ public final class ConvTranspose2d: Module {
 
   public var extraDescription: String {
     convolutionDescription(
-      inChannels, outChannels, kernel, stride, padding, dilation, outputPadding, groups, bias != nil)
+      inChannels, outChannels, kernel, stride, padding, dilation, outputPadding, groups, bias != nil
+    )
   }
 }
 

@@ -32,7 +32,8 @@ extension Module {
 
 /// Collects what a module names in `visit`.
 public struct Visitor {
-  package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] = []
+  package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] =
+    []
   package private(set) var buffers: [(name: String, tensor: Tensor)] = []
   package private(set) var children: [(name: String, module: any Module)] = []
 

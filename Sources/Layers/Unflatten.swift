@@ -19,7 +19,8 @@ public final class Unflatten: Module {
     let open = sizes.filter { $0 == -1 }.count
     require(
       open == 0 ? known == extent : open == 1 && known > 0 && extent % known == 0,
-      "Unflatten: axis \(axis) of input \(x.shape) has \(extent) elements, which do not fill \(sizes)")
+      "Unflatten: axis \(axis) of input \(x.shape) has \(extent) elements, which do not fill \(sizes)"
+    )
     let whole = sizes.map { $0 == -1 ? extent / known : $0 }
     return x.reshaped(Shape(Array(x.shape[..<place]) + whole + Array(x.shape[(place + 1)...])))
   }

@@ -1,5 +1,6 @@
 /// A number for each of an image's two axes, such as a kernel's size or a stride; `3` means 3 and 3.
-public struct HeightWidth: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+public struct HeightWidth: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible
+{
   public let height: Int
   public let width: Int
 

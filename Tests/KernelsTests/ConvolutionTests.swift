@@ -81,7 +81,8 @@ struct ConvolutionTests {
         convolutionInputGradient(dy, weight, s), convolutionInputGradient(dys, ws, s),
         magnitudes: convolutionInputGradient(dym, wm, s),
         terms: s.outChannels / s.groups * s.kernel.product, "dx, \(what)")
-      let destination = draws.pick([true, false])
+      let destination =
+        draws.pick([true, false])
         ? Guarded(s.weightShape, at: draws.int(0...17)) : nil
       let dw = convolutionWeightGradient(x, dy, s, into: destination?.tensor)
       expectNear(

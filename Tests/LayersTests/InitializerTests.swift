@@ -75,15 +75,18 @@ struct InitializerTests {
         #expect(values.allSatisfy { abs($0) <= bound } && values.contains { abs($0) > 0.6 * bound })
       }
     }
-    #expect(conv.weight.values(Float.self) == Conv2d(4, 6, kernel: HeightWidth(3, 2), groups: 2)
-      .weight.values(Float.self))
+    #expect(
+      conv.weight.values(Float.self)
+        == Conv2d(4, 6, kernel: HeightWidth(3, 2), groups: 2)
+        .weight.values(Float.self))
     #expect(Linear(9, 7, seed: 1).weight.values(Float.self) != linear.weight.values(Float.self))
     let before = linear.weight.values(Float.self)
     #expect(values(linear, "weight", seed: 0) != before)  // by its full name, not its type's
 
     for norm in [BatchNorm1d(3), BatchNorm2d(3), LayerNorm([3])] as [any Module] {
       for _ in 0..<2 {
-        #expect(norm.namedParameters.map { $0.tensor.values(Float.self) } == [[1, 1, 1], [0, 0, 0]])
+        #expect(
+          norm.namedParameters.map { $0.tensor.values(Float.self) } == [[1, 1, 1], [0, 0, 0]])
         norm.initialize(seed: 5)
       }
     }
@@ -168,7 +171,7 @@ struct InitializerTests {
 
   @Test func gainsAreThoseOfCalculateGain() {
     #expect(Initializer.Nonlinearity.linear.gain == 1 && Initializer.Nonlinearity.sigmoid.gain == 1)
-    #expect(Initializer.Nonlinearity.tanh.gain == 5 / 3)
+    #expect(Initializer.Nonlinearity.tanh.gain == Float(5) / 3)
     #expect(Initializer.Nonlinearity.relu.gain == Float(2).squareRoot())
     // sqrt(2 / (1 + 5)): with a bound of gain sqrt(3 / fan), 1 / sqrt(fan), PyTorch's default.
     let gain = Initializer.Nonlinearity.leakyReLU(slope: Float(5).squareRoot()).gain

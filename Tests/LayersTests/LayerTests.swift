@@ -250,7 +250,8 @@ struct LayerTests {
       "axes of a norm", "BatchNorm2d: input [2, 3] must be [N, C, H, W]; BatchNorm1d takes [N, C]"
     ) { _ = BatchNorm2d(3)(Tensor(zeros: [2, 3])) },
     BrokenContract(
-      "relu of bool", "relu: needs numbers, not bool; convert the tensor of shape [2, 3] with to(_:)"
+      "relu of bool",
+      "relu: needs numbers, not bool; convert the tensor of shape [2, 3] with to(_:)"
     ) { _ = ReLU()(Tensor(zeros: [2, 3], .bool)) },
     BrokenContract(
       "an index out of range",
