@@ -90,7 +90,7 @@ struct InitializerTests {
         norm.initialize(seed: 5)
       }
     }
-    let table = Embedding(400, 50, paddingIndex: 7)
+    let table = Embedding(4000, 50, paddingIndex: 7)
     for _ in 0..<2 {
       expectNormal(table.weight, mean: 0, deviation: 1, zeros: 50)
       #expect(table.weight.rows(7..<8).values(Float.self).allSatisfy { $0 == 0 })
