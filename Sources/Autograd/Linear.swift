@@ -9,7 +9,7 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
   require(
     x.axisCount == 2 && x.shape[1] == weight.shape[1],
     "linear: input \(x.shape) does not fit weight \(weight.shape), which takes [N, \(weight.shape[1])]; "
-      + "flatten the axes after the first")
+      + "flatten the axes after the first with Flatten()")
   let (input, matrix) = (x.value, weight.value)
   let y = Kernels.matmul(input, matrix.transposedView, bias: bias?.value)
   let hasBias = bias != nil

@@ -3,7 +3,16 @@ import TensorCore
 
 /// max(x, 0); NaN stays NaN.
 /// - x: any shape.  Returns x's shape.
+/// - Precondition: numbers, not bool.
 public func relu(_ x: Tensor) -> Tensor {
+  switch x.dtype {
+  case .float32, .float64: break
+  case .int32: return mapElements(x) { (v: Int32) in max(v, 0) }
+  case .int64: return mapElements(x) { (v: Int64) in max(v, 0) }
+  case .uint8: return x.copied()
+  case .bool:
+    fatalError("relu: needs numbers, not bool; convert the tensor of shape \(x.shape) with to(_:)")
+  }
   let x = x.contiguous()
   let y = Tensor(uninitialized: x.shape, x.dtype)
   dispatch("relu", [x]) {

@@ -8,6 +8,7 @@ final class KernelContext {
   let engine: dnnl_engine_t
   let stream: dnnl_stream_t
   private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
+  private var convolutions: [ConvolutionPrimitive.Key: ConvolutionPrimitive] = [:]
   private var scratch: Storage?
 
   /// Enough for any real run (a net has a few shapes); beyond it the cache starts anew, so that
@@ -41,6 +42,14 @@ final class KernelContext {
     if matmuls.count >= KernelContext.maxPrimitives { matmuls.removeAll() }
     let primitive = MatmulPrimitive(key, engine: engine)
     matmuls[key] = primitive
+    return primitive
+  }
+
+  func convolution(_ key: ConvolutionPrimitive.Key) -> ConvolutionPrimitive {
+    if let known = convolutions[key] { return known }
+    if convolutions.count >= KernelContext.maxPrimitives { convolutions.removeAll() }
+    let primitive = ConvolutionPrimitive(key, engine: engine)
+    convolutions[key] = primitive
     return primitive
   }
 

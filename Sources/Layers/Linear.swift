@@ -9,14 +9,13 @@ public final class Linear: Module {
   public let weight: Tensor  // [out, in]
   public let bias: Tensor?  // [out]
 
-  /// Parameters are zero until `initialize(seed:)` fills them.
-  public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true) {
+  /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
+  public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true, seed: UInt64 = 0) {
     self.inFeatures = inFeatures
     self.outFeatures = outFeatures
-    weight = Tensor(zeros: [outFeatures, inFeatures])
-    weight.requiresGrad = true
-    self.bias = bias ? Tensor(zeros: [outFeatures]) : nil
-    self.bias?.requiresGrad = true
+    weight = newParameter([outFeatures, inFeatures])
+    self.bias = bias ? newParameter([outFeatures]) : nil
+    fillParameters(seed: seed)
   }
 
   public func visit(_ v: inout Visitor) {
@@ -27,6 +26,6 @@ public final class Linear: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
 
   public var extraDescription: String {
-    "in_features=\(inFeatures), out_features=\(outFeatures), bias=\(bias == nil ? "False" : "True")"
+    "in_features=\(inFeatures), out_features=\(outFeatures), bias=\(pythonFlag(bias != nil))"
   }
 }

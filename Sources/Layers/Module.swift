@@ -14,18 +14,27 @@ public protocol Module: AnyObject {
 
   /// What PyTorch prints between the parentheses, such as "in_features=784, out_features=10".
   var extraDescription: String { get }
+
+  /// Whether `summary` takes equal neighbours among the children together, as "(0-2): 3 x ...".
+  var printsRepeatsTogether: Bool { get }
+
+  /// Takes note whether the module trains from now on, for itself; `train` tells the children.
+  func setMode(isTraining: Bool)
 }
 
 extension Module {
   public func visit(_ v: inout Visitor) {}
   public var typeName: String { String(describing: type(of: self)) }
   public var extraDescription: String { "" }
+  public var printsRepeatsTogether: Bool { false }
+  public func setMode(isTraining: Bool) {}
 }
 
 /// Collects what a module names in `visit`.
 public struct Visitor {
   package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] =
     []
+  package private(set) var buffers: [(name: String, tensor: Tensor)] = []
   package private(set) var children: [(name: String, module: any Module)] = []
 
   package init(_ module: any Module) { module.visit(&self) }
@@ -36,6 +45,9 @@ public struct Visitor {
   ) {
     parameters.append((name, parameter, initializer))
   }
+
+  /// A tensor that belongs to the module's state but is not trained, such as a running mean.
+  public mutating func buffer(_ name: String, _ buffer: Tensor) { buffers.append((name, buffer)) }
 
   /// A child.
   public mutating func callAsFunction(_ name: String, _ child: any Module) {
@@ -70,21 +82,18 @@ extension Module {
   /// Gives every parameter its initial values: a function of (seed, its name, the index) alone.
   public func initialize(seed: UInt64) {
     for parameter in namedParameters {
-      parameter.initializer.fill(
-        parameter.tensor, CountedRandom(seed: seed, purpose: "parameter " + parameter.name))
+      parameter.tensor.initialize(parameter.initializer, seed: seed, name: parameter.name)
+    }
+    forEachModule { name, module in
+      if let dropout = module as? Dropout { dropout.setName(name, seed: seed) }
     }
   }
 
-  /// The module as PyTorch prints it.
-  public var summary: String {
-    let children = Visitor(self).children
-    guard !children.isEmpty else { return "\(typeName)(\(extraDescription))" }
-    var lines = ["\(typeName)("]
-    for child in children {
-      let inner = child.module.summary.split(separator: "\n", omittingEmptySubsequences: false)
-      lines.append("  (\(child.name)): \(inner[0])")
-      lines += inner.dropFirst().map { "  \($0)" }
+  /// Gives the parameters of a layer that was just made their first values, the same whatever the
+  /// layer is later called; `initialize(seed:)` tells equal layers apart.
+  func fillParameters(seed: UInt64) {
+    for (name, tensor, initializer) in Visitor(self).parameters {
+      tensor.initialize(initializer, seed: seed, name: "of \(typeName): \(name)")
     }
-    return (lines + [")"]).joined(separator: "\n")
   }
 }

@@ -123,8 +123,8 @@ struct ElementwiseTests {
     BrokenContract("multiply", "multiply: shapes [2] and [2, 1] differ") {
       _ = multiply(Tensor(zeros: [2]), Tensor(zeros: [2, 1]))
     },
-    BrokenContract("relu of integers", "relu: needs float32 or float64, not int64") {
-      _ = relu(Tensor(zeros: [2], .int64))
+    BrokenContract("relu of bool", "relu: needs numbers, not bool") {
+      _ = relu(Tensor(zeros: [2], .bool))
     },
     BrokenContract("relu backward", "relu backward: dy of shape [3] for y of shape [2]") {
       _ = reluBackward(Tensor(zeros: [3]), y: Tensor(zeros: [2]))

@@ -69,10 +69,10 @@ struct ModuleTests {
         """)
   }
 
-  @Test func everyParameterIsADifferentiableLeafOfZeros() {
+  @Test func everyParameterIsADifferentiableLeafWithValuesFromTheBeginning() {
     for parameter in Self.network("quickstart")!.namedParameters {
       #expect(parameter.tensor.requiresGrad && parameter.tensor.gradientFunction == nil)
-      #expect(parameter.tensor.values(Float.self).allSatisfy { $0 == 0 })
+      #expect(Set(parameter.tensor.values(Float.self)).count > parameter.tensor.elementCount / 2)
     }
   }
 

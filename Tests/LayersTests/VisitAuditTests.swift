@@ -29,6 +29,7 @@ struct VisitAuditTests {
     let visitor = Visitor(module)
     return Set(
       visitor.parameters.map { ObjectIdentifier($0.tensor) }
+        + visitor.buffers.map { ObjectIdentifier($0.tensor) }
         + visitor.children.map { ObjectIdentifier($0.module) })
   }
 
@@ -37,6 +38,14 @@ struct VisitAuditTests {
     [
       Linear(3, 2), Linear(3, 2, bias: false), Flatten(), ReLU(), Sequential(),
       Sequential(ReLU(), Linear(3, 3), Sequential(Linear(3, 2))),
+      Conv2d(1, 2, kernel: 3), Conv2d(1, 2, kernel: 3, bias: false),
+      ConvTranspose2d(1, 2, kernel: 3), ConvTranspose2d(1, 2, kernel: 3, bias: false),
+      MaxPool2d(2), AvgPool2d(2), AdaptiveAvgPool2d(1), Unflatten(axis: 1, sizes: [2, 3]),
+      LeakyReLU(), GELU(), SiLU(), Sigmoid(), Tanh(), Softmax(axis: 1), LogSoftmax(axis: 1),
+      Threshold(0.5, 0), Dropout(), BatchNorm1d(3), BatchNorm2d(3),
+      BatchNorm2d(3, affine: false), BatchNorm1d(3, tracksStatistics: false), LayerNorm([3]),
+      LayerNorm([3], bias: false), LayerNorm([3], affine: false), Embedding(3, 2),
+      ModuleList([Linear(3, 2), ReLU()]),
     ]
   }
 
@@ -45,6 +54,7 @@ struct VisitAuditTests {
       #expect(held(by: layer) == visited(by: layer), "\(layer.summary)")
     }
     #expect(held(by: Linear(3, 2)).count == 2)
+    #expect(held(by: BatchNorm2d(3)).count == 5)
   }
 
   @Test func theAuditFindsWhatVisitForgot() {

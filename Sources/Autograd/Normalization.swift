@@ -1,0 +1,109 @@
+import Kernels
+import TensorCore
+
+/// What batch norm remembers of the batches it has seen.
+public struct RunningStatistics {
+  /// [C], contiguous.
+  public let mean, variance: Tensor
+
+  public init(mean: Tensor, variance: Tensor) {
+    self.mean = mean
+    self.variance = variance
+  }
+}
+
+/// y = weight xhat + bias by channel, xhat = (x - mean) / sqrt(variance + epsilon), with the moments
+/// of this batch (over n elements a channel);  dweight = sum of dy xhat,  dbias = sum of dy,
+/// dx = (dxhat - mean of dxhat - xhat mean of (dxhat xhat)) / sqrt(variance + epsilon),
+/// dxhat = weight dy. The running statistics take in `momentum` of the batch's mean and of its
+/// unbiased variance (over n - 1), as in PyTorch.
+/// - x: [N, C, ...].  weight, bias: [C], or nil: 1 and 0.  Returns x's shape.
+/// - Source: Ioffe and Szegedy, "Batch normalization", 2015.
+/// - Precondition: more than one value a channel.
+public func batchNorm(
+  _ x: Tensor, weight: Tensor?, bias: Tensor?, updating running: RunningStatistics? = nil,
+  momentum: Double = 0.1, epsilon: Double = 1e-5
+) -> Tensor {
+  requireChannels(x, [weight, bias, running?.mean, running?.variance])
+  let count = x.shape[0] * x.shape.dropFirst(2).reduce(1, *)
+  require(
+    count > 1,
+    "batchNorm: training needs more than one value per channel, and input \(x.shape) has \(count); "
+      + "use a larger batch, or eval()")
+  let moments = Moments(ofChannels: x.value)
+  if let running {
+    Kernels.blend(running.mean, with: moments.means, momentum: momentum)
+    let unbiased = Double(count) / Double(count - 1)
+    Kernels.blend(
+      running.variance, with: moments.variances.map { $0 * unbiased }, momentum: momentum)
+  }
+  let xhat = Kernels.normalizedChannels(x.value, moments, epsilon: epsilon)
+  let normalized = record("normalizeChannels", inputs: [x], value: xhat) { dy in
+    [Kernels.normalizedChannelsBackward(dy, xhat: xhat, moments, epsilon: epsilon)]
+  }
+  return affineChannels(normalized, weight, bias)
+}
+
+/// The same with the running statistics instead of the batch's, which do not change:
+/// dx = weight dy / sqrt(variance + epsilon).
+public func batchNorm(
+  _ x: Tensor, weight: Tensor?, bias: Tensor?, using running: RunningStatistics,
+  epsilon: Double = 1e-5
+) -> Tensor {
+  requireChannels(x, [weight, bias, running.mean, running.variance])
+  // A copy of the few numbers: the statistics may have moved on before the backward pass.
+  let moments = Moments(
+    means: Kernels.converted(running.mean, to: .float64).values(Double.self),
+    variances: Kernels.converted(running.variance, to: .float64).values(Double.self))
+  let zeroMeans = Moments(
+    means: moments.means.map { _ in 0 }, variances: moments.variances)
+  let xhat = Kernels.normalizedChannels(x.value, moments, epsilon: epsilon)
+  let normalized = record("normalizeChannels", inputs: [x], value: xhat) { dy in
+    [Kernels.normalizedChannels(dy, zeroMeans, epsilon: epsilon)]
+  }
+  return affineChannels(normalized, weight, bias)
+}
+
+/// y = weight xhat + bias over the last axes of x, those of `shape`;
+/// xhat = (x - mean) / sqrt(variance + epsilon) of each sample by itself; gradients as batch norm's.
+/// - x: [..., shape].  weight, bias: `shape`, or nil: 1 and 0.  Returns x's shape.
+/// - Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
+public func layerNorm(
+  _ x: Tensor, over shape: Shape, weight: Tensor?, bias: Tensor?, epsilon: Double = 1e-5
+) -> Tensor {
+  require(
+    x.axisCount >= shape.count && Array(x.shape.suffix(shape.count)) == Array(shape),
+    "layerNorm: input \(x.shape) does not end in the normalized shape \(shape)")
+  for parameter in [weight, bias].compactMap({ $0 }) {
+    require(
+      parameter.shape == shape, "layerNorm: a parameter of shape \(parameter.shape) for \(shape)")
+  }
+  let width = shape.elementCount
+  let moments = Moments(ofRows: x.value, width: width)
+  let xhat = Kernels.normalizedRows(x.value, width: width, moments, epsilon: epsilon)
+  var y = record("normalizeRows", inputs: [x], value: xhat) { dy in
+    [Kernels.normalizedRowsBackward(dy, xhat: xhat, width: width, moments, epsilon: epsilon)]
+  }
+  if let weight { y = y * weight }
+  if let bias { y = y + bias }
+  return y
+}
+
+/// y = weight x + bias by channel;  dx = weight dy,  dweight = sum of dy x,  dbias = sum of dy.
+private func affineChannels(_ x: Tensor, _ weight: Tensor?, _ bias: Tensor?) -> Tensor {
+  let shape = Shape([x.shape[1]] + [Int](repeating: 1, count: x.axisCount - 2))
+  var y = x
+  if let weight { y = y * weight.reshaped(shape) }
+  if let bias { y = y + bias.reshaped(shape) }
+  return y
+}
+
+private func requireChannels(_ x: Tensor, _ parameters: [Tensor?]) {
+  require(
+    x.axisCount >= 2, "batchNorm: input \(x.shape) has no channels; it must be [N, C, ...]")
+  for parameter in parameters.compactMap({ $0 }) {
+    require(
+      parameter.shape == [x.shape[1]],
+      "batchNorm: input \(x.shape) has \(x.shape[1]) channels, the layer \(parameter.shape)")
+  }
+}

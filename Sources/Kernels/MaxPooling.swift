@@ -1,0 +1,103 @@
+import TensorCore
+
+/// y = the largest element under each place of a window that moves over the planes; NaN wins.
+/// Padding is never the largest.
+/// - x: [N, C, H, W].
+/// - Returns: y [N, C, H', W'] and, for the gradient, the places of its elements in x's planes
+///   (int32, the first of equals), where H' = (H + 2 padding - kernel) / stride + 1.
+/// - Precondition: padding is at most half the kernel, which is not larger than the padded input.
+public func maxPool(
+  _ x: Tensor, kernel: HeightWidth, stride: HeightWidth, padding: HeightWidth
+) -> (y: Tensor, places: Tensor) {
+  let output = pooledExtents("maxPool2d", x.shape, kernel, stride, padding)
+  let x = x.contiguous()
+  return withReal(
+    "maxPool2d", x.dtype, { maxPool(x, output, kernel, stride, padding, Float.self) },
+    { maxPool(x, output, kernel, stride, padding, Double.self) })
+}
+
+/// dx: every element of dy added at its place.
+/// - Returns: `shape`, x's.
+public func maxPoolBackward(_ dy: Tensor, places: Tensor, shape: Shape) -> Tensor {
+  require(
+    dy.shape == places.shape,
+    "maxPool2d backward: dy of shape \(dy.shape) for places of shape \(places.shape)")
+  let dy = dy.contiguous()
+  return withReal(
+    "maxPool2d backward", dy.dtype, { scattered(dy, places, shape, Float.self) },
+    { scattered(dy, places, shape, Double.self) })
+}
+
+/// The extents of a pooling's result.
+/// - Precondition: as above; otherwise traps, naming `op` and the shapes.
+func pooledExtents(
+  _ op: String, _ shape: Shape, _ kernel: HeightWidth, _ stride: HeightWidth, _ padding: HeightWidth
+) -> HeightWidth {
+  require(shape.count == 4, "\(op): the input must be [N, C, H, W], not \(shape)")
+  func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int) -> Int {
+    require(
+      kernel > 0 && stride > 0, "\(op): kernel \(kernel) and stride \(stride) must be positive")
+    require(
+      padding >= 0 && padding <= kernel / 2,
+      "\(op): the padding \(padding) must be at most half the kernel's \(kernel)")
+    require(
+      input > 0 && input + 2 * padding >= kernel,
+      "\(op): a window of \(kernel) is larger than the padded input \(shape) (\(input + 2 * padding)); "
+        + "use a smaller kernel or one pooling fewer")
+    return (input + 2 * padding - kernel) / stride + 1
+  }
+  return HeightWidth(
+    extent(shape[2], kernel.height, stride.height, padding.height),
+    extent(shape[3], kernel.width, stride.width, padding.width))
+}
+
+private func maxPool<T: RealScalar>(
+  _ x: Tensor, _ output: HeightWidth, _ kernel: HeightWidth, _ stride: HeightWidth,
+  _ padding: HeightWidth, _: T.Type
+) -> (y: Tensor, places: Tensor) {
+  let (height, width) = (x.shape[2], x.shape[3])
+  let shape: Shape = [x.shape[0], x.shape[1], output.height, output.width]
+  let (y, places) = (Tensor(uninitialized: shape, T.dtype), Tensor(uninitialized: shape, .int32))
+  let (source, target, chosen) = (x.pointer(T.self), y.pointer(T.self), places.pointer(Int32.self))
+  var next = 0
+  for image in 0..<x.shape[0] * x.shape[1] {
+    let plane = source + image * height * width
+    for row in 0..<output.height {
+      let top = row * stride.height - padding.height
+      for column in 0..<output.width {
+        let left = column * stride.width - padding.width
+        var place = max(top, 0) * width + max(left, 0)
+        var largest = -T.infinity
+        for h in max(top, 0)..<min(top + kernel.height, height) {
+          for w in max(left, 0)..<min(left + kernel.width, width) {
+            let value = plane[h * width + w]
+            if value > largest || value != value {
+              largest = value
+              place = h * width + w
+            }
+          }
+        }
+        target[next] = largest
+        chosen[next] = Int32(place)
+        next += 1
+      }
+    }
+  }
+  return (y, places)
+}
+
+private func scattered<T: RealScalar>(
+  _ dy: Tensor, _ places: Tensor, _ shape: Shape, _: T.Type
+) -> Tensor {
+  let dx = Tensor(zeros: shape, T.dtype)
+  let (source, target, chosen) = (
+    dy.pointer(T.self), dx.pointer(T.self), places.pointer(Int32.self)
+  )
+  let (from, to) = (dy.shape[2] * dy.shape[3], shape[2] * shape[3])
+  for image in 0..<shape[0] * shape[1] {
+    for i in image * from..<(image + 1) * from {
+      target[image * to + Int(chosen[i])] += source[i]
+    }
+  }
+  return dx
+}
