@@ -37,6 +37,8 @@ struct VisitAuditTests {
     [
       Linear(3, 2), Linear(3, 2, bias: false), Flatten(), ReLU(), Sequential(),
       Sequential(ReLU(), Linear(3, 3), Sequential(Linear(3, 2))),
+      RNN(3, 2), LSTM(3, 2, layerCount: 2, isBidirectional: true), GRU(3, 2, bias: false),
+      MultiheadAttention(4, headCount: 2), MultiheadAttention(4, headCount: 2).output,
     ]
   }
 
