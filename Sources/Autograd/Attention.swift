@@ -73,8 +73,8 @@ public func multiheadAttention(
 
 /// y = softmax(x) along the last axis;  dx = y (dy - sum of y dy along it).
 private func softmaxOfRows(_ x: Tensor) -> Tensor {
-  let values = x.value
-  let y = (values - values.logSumExp(axes: [-1], keepAxes: true)).exp()
+  let powers = (x.value - x.value.max(axes: [-1], keepAxes: true)).exp()
+  let y = powers / powers.sum(axes: [-1], keepAxes: true)
   return record("softmax", inputs: [x], value: y) { dy in
     [y * (dy - (y * dy).sum(axes: [-1], keepAxes: true))]
   }

@@ -101,7 +101,9 @@ public func negativeLogLikelihood(
 private func crossEntropy(_ x: Tensor, shares: Tensor, divisor: Double) -> Tensor {
   warnOnceAboutProbabilities(x.value)
   let (logits, q) = (x.value, shares.value)
-  let logProbabilities = logits - logits.logSumExp(axes: [1], keepAxes: true)
+  // The largest first: added to the logarithm, it would round away a small loss.
+  let shifted = logits - logits.max(axes: [1], keepAxes: true)
+  let logProbabilities = shifted - shifted.exp().sum(axes: [1], keepAxes: true).log()
   // Not 0 times the infinite log-probability of another class.
   let terms = Tensor.where(q .== 0, q, q * logProbabilities)
   let loss = -Kernels.reduce(.sum, terms) / divisor

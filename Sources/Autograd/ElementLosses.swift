@@ -74,7 +74,8 @@ public func binaryCrossEntropy(_ x: Tensor, _ y: Tensor, divisor: Double? = nil)
   return elementLoss("binaryCrossEntropy", x, y, divisor) { x, y in
     (y - 1) * (-x).log1p().clamp(least: -100) - y * x.log().clamp(least: -100)
   } dx: { x, y in
-    (x - y) / ((1 - x) * x).clamp(least: 1e-12)
+    // A float in PyTorch, for double, too.
+    (x - y) / ((1 - x) * x).clamp(least: Double(1e-12 as Float))
   } dy: { x, _ in
     (-x).log1p() - x.log()
   }

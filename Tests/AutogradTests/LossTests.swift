@@ -56,13 +56,14 @@ struct LossTests {
   ]
 
   /// At most 60 terms below 20 (but for the one case of 1e4), each of a few elementary functions good
-  /// to 2 u, u = 2^-24 in float32: 32 u of the largest element.
+  /// to 2 u, u = 2^-24 in float32: 64 u of the largest element. (softmax - onehot cancels: off by u of 1
+  /// where the script keeps the largest above 0.05 or so.)
   @Test func valuesAndGradientsArePyTorchs() throws {
     var compared = 0
     let cases = try golden("losses.json", as: [PyTorchCase].self)
     for known in cases {
       let op = try #require(Self.ops[known.op], "no op '\(known.op)' in this test")
-      compared += known.check(relative: 2e-6) { [op(known, $0)] }
+      compared += known.check(relative: 4e-6) { [op(known, $0)] }
     }
     #expect(Set(cases.map(\.op)) == Set(Self.ops.keys))
     #expect(compared >= 2000, "\(compared) tensors")

@@ -6,7 +6,7 @@ import Testing
 
 /// The losses as training uses them: mean, sum, and the shares of a batch's parts.
 struct LossLayerTests {
-  private static let targets = Tensor([0, 2, 1, 1, 2] as [Int64], shape: [5])
+  private static var targets: Tensor { Tensor([0, 2, 1, 1, 2] as [Int64], shape: [5]) }
 
   /// Every loss with a prediction and a target of 5 samples.
   private static func all(_ reduction: LossReduction) -> [(any ReducedLoss, Tensor, Tensor)] {

@@ -57,7 +57,8 @@ struct RecurrentLayerTests {
     }
   }
 
-  /// At most 5 steps in float32, some 20 roundings each: 1e-6 of what is below 1 or so.
+  /// At most 5 steps in float32, some 20 roundings each, and scores of attention up to 20 or so, whose
+  /// error is the relative error of a probability: 1e-5.
   @Test func printsNamesShapesAndOutputsArePyTorchs() throws {
     let networks = try golden("recurrent.json", as: [String: Known].self)
     #expect(networks.count == 9)
@@ -84,7 +85,7 @@ struct RecurrentLayerTests {
           expectClose(
             result, expected.values.map(Double.init), shape: Shape(expected.shape),
             "\(name) of \(x.shape)"
-          ) { 2e-6 * max(1, abs(Double(expected.values[$0]))) }
+          ) { 1e-5 * max(1, abs(Double(expected.values[$0]))) }
         }
         // The single-tensor form is the outputs.
         #expect(module(x).bits == results[0].bits)

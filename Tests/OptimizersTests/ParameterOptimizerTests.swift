@@ -90,11 +90,11 @@ struct ParameterOptimizerTests {
       return tensor
     }
     return [
-      BrokenContract("overlap", "parameter groups Range(0..<5) and Range(4..<6) overlap") {
+      BrokenContract("overlap", "parameter groups 0..<5 and 4..<6 overlap") {
         make([ParameterGroup(range: 4..<6), ParameterGroup(range: 0..<5)])
       },
       BrokenContract(
-        "outside", "parameter group Range(4..<11) reaches outside an arena of 10 elements"
+        "outside", "parameter group 4..<11 reaches outside an arena of 10 elements"
       ) { make([ParameterGroup(range: 4..<11)]) },
       BrokenContract("Nesterov", "SGD: Nesterov's momentum needs a momentum above 0") {
         _ = SGD(elementCount: 2, momentum: 0, isNesterov: true)

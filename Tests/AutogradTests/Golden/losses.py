@@ -60,6 +60,7 @@ for dtype in (torch.float32, torch.float64):
 # Classes: [N, C], [N, C, d], [N, C, d, e], [C].
 for shape in [(1, 2), (6, 3), (5, 7), (3, 4, 2), (2, 3, 1, 5), (4,), (4, 1)]:
     C = shape[0] if len(shape) == 1 else shape[1]
+    scale = 4 if shape[0] > 4 else 1  # few rows: none so sure that the loss is all cancellation
     rest = () if len(shape) == 1 else (shape[0],) + shape[2:]
     for weighted in (False, True):
         for smoothing in (0.0, 0.2):
@@ -73,7 +74,7 @@ for shape in [(1, 2), (6, 3), (5, 7), (3, 4, 2), (2, 3, 1, 5), (4,), (4, 1)]:
                 both("crossEntropy", lambda x, reduction: F.cross_entropy(
                         x, t, w.to(x.dtype) if weighted else None, ignore_index=ignore_index,
                         label_smoothing=smoothing, reduction=reduction),
-                     lambda d: [torch.randn(shape, dtype=d) * 4], layouts=("reversed",), **arguments)
+                     lambda d: [torch.randn(shape, dtype=d) * scale], layouts=("reversed",), **arguments)
                 if smoothing == 0:
                     both("nll", lambda x, reduction: F.nll_loss(
                             x, t, w.to(x.dtype) if weighted else None, ignore_index=ignore_index,
@@ -81,6 +82,6 @@ for shape in [(1, 2), (6, 3), (5, 7), (3, 4, 2), (2, 3, 1, 5), (4,), (4, 1)]:
                          lambda d: [torch.randn(shape, dtype=d) - 2], layouts=("reversed",), **arguments)
             both("crossEntropyProbabilities", lambda x, y, reduction: F.cross_entropy(
                     x, y, w.to(x.dtype) if weighted else None, label_smoothing=smoothing, reduction=reduction),
-                 lambda d: [torch.randn(shape, dtype=d) * 4, torch.rand(shape, dtype=d)], layouts=("reversed",),
+                 lambda d: [torch.randn(shape, dtype=d) * scale, torch.rand(shape, dtype=d)], layouts=("reversed",),
                  smoothing=smoothing, weights=w.tolist() if weighted else None)
 cases.dump()

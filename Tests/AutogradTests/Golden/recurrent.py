@@ -41,7 +41,7 @@ for dtype in (torch.float32, torch.float64):
             (4, 4, 3, 6, 3, True, "bool"), (2, 7, 1, 6, 1, False, None), (5, 3, 2, 8, 4, True, "float"),
             (3, 2, 2, 4, 2, False, "each")]:
         net = nn.MultiheadAttention(E, heads, bias=bias, batch_first=True).to(dtype)
-        nn.init.normal_(net.in_proj_weight)
+        nn.init.normal_(net.in_proj_weight, std=0.5)
         if bias: nn.init.normal_(net.in_proj_bias), nn.init.normal_(net.out_proj.bias)
         names = [n for n, _ in net.named_parameters()]
         m = None
