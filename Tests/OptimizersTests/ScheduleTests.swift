@@ -45,6 +45,8 @@ struct ScheduleTests {
       rate: 0.1, better: .larger, factor: 0.3, patience: 4, threshold: .absolute(0.05)),
     "smallest, absolute": PlateauSchedule(
       rate: 0.1, factor: 0.6, patience: 0, threshold: .absolute(0.2)),
+    "cooling": PlateauSchedule(
+      rate: 0.1, factor: 0.8, patience: 0, threshold: .absolute(0.2), cooldown: 3),
     "largest, relative": PlateauSchedule(
       rate: 0.1, better: .larger, patience: 1, threshold: .relative(0.01)),
   ]

@@ -112,11 +112,13 @@ plateaus = {name: rates(make, 80, metric) for name, make in {
         o, mode="max", factor=0.3, patience=4, threshold=0.05, threshold_mode="abs"),
     "smallest, absolute": lambda o: schedulers.ReduceLROnPlateau(
         o, factor=0.6, patience=0, threshold=0.2, threshold_mode="abs"),
+    "cooling": lambda o: schedulers.ReduceLROnPlateau(
+        o, factor=0.8, patience=0, threshold=0.2, threshold_mode="abs", cooldown=3),
     "largest, relative": lambda o: schedulers.ReduceLROnPlateau(o, mode="max", patience=1, threshold=0.01),
 }.items()}
 
 clips = []
-for scale, maximum in [(1, 1.0), (100, 2.5), (1e-4, 1.0), (1, 1e9)]:
+for scale, maximum in [(1, 1.0), (100, 2.5), (1e-4, 1.0), (1, 1e9), (1, 5.0), (1e-6, 1e-6)]:
     parts = [torch.randn(n) * scale for n in (3, 8, 1)]
     leaves = [torch.zeros_like(g, requires_grad=True) for g in parts]
     for p, g in zip(leaves, parts): p.grad = g.clone()
