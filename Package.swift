@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "Kernels", dependencies: ["CKernels", "COneDNN", "TensorCore"]),
     .target(name: "Autograd", dependencies: ["TensorCore", "Kernels", "CKernels"]),
     .target(name: "Layers", dependencies: ["TensorCore", "Autograd"]),
-    .target(name: "Optimizers", dependencies: ["CKernels", "TensorCore"]),
+    .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "TensorCore"]),
     .target(name: "Datasets", dependencies: ["CZlib", "CKernels", "TensorCore"]),
     .target(name: "Communication", dependencies: ["CMPI", "TensorCore"]),
     .target(
@@ -70,7 +70,9 @@ let package = Package(
       exclude: ["Golden"]),
     .testTarget(
       name: "OptimizersTests",
-      dependencies: ["CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport"],
+      dependencies: [
+        "Autograd", "CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport",
+      ],
       exclude: ["Golden"]),
     .testTarget(
       name: "DatasetsTests",

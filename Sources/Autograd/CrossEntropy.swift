@@ -9,6 +9,7 @@ import TensorCore
 /// - Source: PyTorch's CrossEntropyLoss; the gradient follows from d logsumexp / dx = softmax.
 public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Tensor {
   require(divisor > 0, "crossEntropy: the divisor must be positive, not \(divisor)")
+  warnOnceAboutProbabilities(logits.value)
   let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))

@@ -1,17 +1,53 @@
 import Glibc
 
-/// How the learning rate goes along a run.
-public enum Schedule: Sendable, Equatable {
+/// How the learning rate goes along a run: a function of the step alone.
+///
+/// t = step - 1 counts the steps done, as PyTorch's schedulers do (`scheduler.step()` after every
+/// `optimizer.step()`).
+public indirect enum Schedule: Sendable, Equatable {
   case constant
   /// From the base rate to 0 along half a cosine over the run, PyTorch's CosineAnnealingLR with one
-  /// period: lr (1 + cos(pi (step - 1) / totalSteps)) / 2.
+  /// period: lr (1 + cos(pi t / totalSteps)) / 2.
   case cosine
+  /// PyTorch's StepLR: lr factor^(t / every, rounded down).
+  case step(every: Int, factor: Double)
+  /// PyTorch's MultiStepLR: lr times `factor` for each of `milestones` that t has reached.
+  case multiStep(milestones: [Int], factor: Double)
+  /// PyTorch's ExponentialLR: lr factor^t.
+  case exponential(factor: Double)
+  /// In a line from `startFactor` of the base rate to all of it over `steps` steps, PyTorch's
+  /// LinearLR; from there as `then` says of the rest of the run (SequentialLR).
+  case linearWarmUp(steps: Int, startFactor: Double, then: Schedule)
+  /// PyTorch's OneCycleLR (Smith and Topin, 2018), the base rate being the largest: along cosines from
+  /// base / `divisor` up over the first `share` of the run and down to that / `finalDivisor`.
+  /// - PyTorch's defaults: 0.3, 25, 1e4; `share` is below 1.
+  case oneCycle(share: Double, divisor: Double, finalDivisor: Double)
 
   /// The rate of `step`, counted from 1.
   public func rate(base: Double, step: Int, totalSteps: Int) -> Double {
+    let t = step - 1
     switch self {
-    case .constant: base
-    case .cosine: base * (1 + cos(.pi * Double(step - 1) / Double(totalSteps))) / 2
+    case .constant: return base
+    case .cosine: return base * (1 + cos(.pi * Double(t) / Double(totalSteps))) / 2
+    case .step(let every, let factor): return base * pow(factor, Double(t / every))
+    case .multiStep(let milestones, let factor):
+      return base * pow(factor, Double(milestones.count { $0 <= t }))
+    case .exponential(let factor): return base * pow(factor, Double(t))
+    case .linearWarmUp(let steps, let start, let then):
+      if t < steps { return base * (start + (1 - start) * Double(t) / Double(steps)) }
+      return then.rate(base: base, step: step - steps, totalSteps: totalSteps - steps)
+    case .oneCycle(let share, let divisor, let finalDivisor):
+      let first = base / divisor
+      let top = share * Double(totalSteps) - 1
+      let end = Double(totalSteps) - 1
+      let now = Double(t)
+      if now < top { return Schedule.annealed(from: first, to: base, now / top) }
+      return Schedule.annealed(from: base, to: first / finalDivisor, (now - top) / (end - top))
     }
+  }
+
+  /// Along half a cosine; `part` from 0 to 1.
+  private static func annealed(from start: Double, to end: Double, _ part: Double) -> Double {
+    end + (start - end) / 2 * (1 + cos(.pi * part))
   }
 }

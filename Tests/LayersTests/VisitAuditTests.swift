@@ -46,6 +46,8 @@ struct VisitAuditTests {
       BatchNorm2d(3, affine: false), BatchNorm1d(3, tracksStatistics: false), LayerNorm([3]),
       LayerNorm([3], bias: false), LayerNorm([3], affine: false), Embedding(3, 2),
       ModuleList([Linear(3, 2), ReLU()]),
+      RNN(3, 2), LSTM(3, 2, layerCount: 2, isBidirectional: true), GRU(3, 2, bias: false),
+      MultiheadAttention(4, headCount: 2), MultiheadAttention(4, headCount: 2).output,
     ]
   }
 

@@ -107,7 +107,7 @@ struct OptimizerTests {
 
     var (p, expected) = (start, doubles(start))
     nd_sgd(&p, g, count, 0.125)
-    twin(&expected) { p in twin(&gradients) { Reference.sgd(p, $0, lr: 0.125) } }
+    twin(&expected) { p in twin(&gradients) { Reference.sgd(p, nil, $0, lr: 0.125) } }
     expectClose(doubles(p), expected, "\(draws)") { _ in 2 * 0x1p-24 }
     #expect(p[count] == start[count])
 

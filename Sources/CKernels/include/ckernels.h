@@ -40,14 +40,35 @@ void nd_softmax_cross_entropy_backward(
 ptrdiff_t nd_count_correct(
     const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes);
 
+// The optimizers. decay is L2: each takes g + decay * p for the gradient g.
 // p -= lr * g
 void nd_sgd(float *p, const float *g, ptrdiff_t n, float lr);
-// m += (g - m) * a; v = beta2 v + b g^2; p -= step * m / (sqrt(v) * rv + eps)
+// p -= lr * (g + decay * p)
+void nd_sgd_decay(float *p, const float *g, ptrdiff_t n, float lr, float decay);
+// m = momentum * m + blend * g; p -= lr * m, or lr * (g + ahead * m) where ahead is not 0 (Nesterov).
+void nd_sgd_momentum(
+    float *p, float *m, const float *g, ptrdiff_t n, float lr, float momentum, float blend,
+    float ahead, float decay);
+// m += (g - m) * a; v = beta2 v + b g^2; p = keep * p - step * m / (sqrt(v) * rv + eps)
 // where a = 1 - beta1, b = 1 - beta2 (rounded from double: 1 - 0.999f is 1e-5 off), step = lr / (1 -
-// beta1^t) and rv = 1 / sqrt(1 - beta2^t).
+// beta1^t), rv = 1 / sqrt(1 - beta2^t), and keep = 1 - lr * decay for AdamW, else 1.
 void nd_adam(
     float *p, float *m, float *v, const float *g, ptrdiff_t n, float a, float beta2, float b,
-    float step, float rv, float eps);
+    float step, float rv, float eps, float decay, float keep);
+// v = alpha v + b g^2; s = g / (sqrt(v - c^2) + eps) with c += (g - c) * b, or c = 0 where c is null;
+// m = momentum * m + s; p -= lr * m, or lr * s where m is null. b = 1 - alpha.
+void nd_rmsprop(
+    float *p, float *v, float *m, float *c, const float *g, ptrdiff_t n, float lr, float alpha,
+    float b, float eps, float momentum, float decay);
+// s += g^2; p -= lr * g / (sqrt(s) + eps)
+void nd_adagrad(
+    float *p, float *s, const float *g, ptrdiff_t n, float lr, float eps, float decay);
+// x *= factor
+void nd_scale(float *x, ptrdiff_t n, float factor);
+// x, but within -limit ... limit.
+void nd_clip(float *x, ptrdiff_t n, float limit);
+// y += (x - y) * part
+void nd_move_towards(float *y, const float *x, ptrdiff_t n, float part);
 
 // A 64-bit hash of n bytes: any change of one 8-byte word changes it.
 uint64_t nd_hash(const void *bytes, ptrdiff_t n);

@@ -82,24 +82,4 @@ public enum Reference {
       }
     }
   }
-
-  /// p -= lr g
-  public static func sgd<T: BinaryFloatingPoint>(_ p: Elements<T>, _ g: Elements<T>, lr: T) {
-    for i in p.indices { p[i] -= lr * g[i] }
-  }
-
-  /// Adam (Kingma and Ba, 2015, algorithm 1) in the form PyTorch computes it, at step t from 1.
-  public static func adam<T: BinaryFloatingPoint>(
-    _ p: Elements<T>, _ m: Elements<T>, _ v: Elements<T>, _ g: Elements<T>, t: Int, lr: Double,
-    beta1: Double, beta2: Double, epsilon: Double
-  ) {
-    let meanCorrection = 1 - pow(beta1, Double(t))
-    let squareCorrection = 1 - pow(beta2, Double(t))
-    for i in p.indices {
-      m[i] = T(beta1) * m[i] + T(1 - beta1) * g[i]
-      v[i] = T(beta2) * v[i] + T(1 - beta2) * g[i] * g[i]
-      let denominator = (v[i] / T(squareCorrection)).squareRoot() + T(epsilon)
-      p[i] -= T(lr) * (m[i] / T(meanCorrection)) / denominator
-    }
-  }
 }

@@ -1,0 +1,56 @@
+import Autograd
+import CKernels
+import TensorCore
+
+/// Makes the Euclidean norm of all gradients together at most `maximum`, by one factor for all:
+/// maximum / (norm + 1e-6), as in PyTorch's `clip_grad_norm_`.
+///
+/// The squares are summed in double in a fixed order: the same gradients have the same norm whatever
+/// the threads and ranks.
+/// - Returns: the norm before.
+@discardableResult
+public func clipGradients(
+  _ gradients: UnsafeMutableBufferPointer<Float>, toNorm maximum: Double
+) -> Double {
+  guard let start = gradients.baseAddress else { return 0 }
+  let norm = nd_sum_of_squares(start, gradients.count).squareRoot()
+  if let factor = clippingFactor(norm: norm, maximum) { nd_scale(start, gradients.count, factor) }
+  return norm
+}
+
+/// The same for the gradients of `parameters`; those without one do not count.
+@discardableResult
+public func clipGradients(of parameters: [Tensor], toNorm maximum: Double) -> Double {
+  let gradients = parameters.compactMap(\.grad)
+  let squares = gradients.map { nd_sum_of_squares(floats(of: $0), $0.elementCount) }
+  let norm = squares.reduce(0, +).squareRoot()
+  if let factor = clippingFactor(norm: norm, maximum) {
+    for gradient in gradients { nd_scale(floats(of: gradient), gradient.elementCount, factor) }
+  }
+  return norm
+}
+
+/// Makes every element of the gradients at least -limit and at most limit.
+public func clipGradients(_ gradients: UnsafeMutableBufferPointer<Float>, toValue limit: Double) {
+  if let start = gradients.baseAddress { nd_clip(start, gradients.count, Float(limit)) }
+}
+
+/// The same for the gradients of `parameters`.
+public func clipGradients(of parameters: [Tensor], toValue limit: Double) {
+  for gradient in parameters.compactMap(\.grad) {
+    nd_clip(floats(of: gradient), gradient.elementCount, Float(limit))
+  }
+}
+
+/// nil where nothing is to be done. A norm that is not a number gives a factor that is none either.
+private func clippingFactor(norm: Double, _ maximum: Double) -> Float? {
+  let factor = maximum / (norm + 1e-6)
+  return factor >= 1 ? nil : Float(factor)
+}
+
+/// A gradient is contiguous: the engine made it so, or it is a part of an arena.
+private func floats(of gradient: Tensor) -> UnsafeMutablePointer<Float> {
+  require(
+    gradient.isContiguous, "clipGradients: a gradient of shape \(gradient.shape) has gaps")
+  return gradient.pointer(Float.self)
+}

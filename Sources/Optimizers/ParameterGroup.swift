@@ -1,0 +1,35 @@
+import TensorCore
+
+/// A part of the parameter arena with settings of its own, such as biases without weight decay.
+public struct ParameterGroup: Sendable, Equatable {
+  /// Elements of the arena.
+  public let range: Range<Int>
+  /// Times the learning rate of the step, so that one schedule serves all groups.
+  public let learningRateScale: Double
+  /// nil: the optimizer's.
+  public let weightDecay: Double?
+
+  public init(range: Range<Int>, learningRateScale: Double = 1, weightDecay: Double? = nil) {
+    self.range = range
+    self.learningRateScale = learningRateScale
+    self.weightDecay = weightDecay
+  }
+
+  /// The groups in the order of the arena.
+  /// - Precondition: none overlaps another or reaches beyond `elementCount`.
+  static func inOrder(_ groups: [ParameterGroup], elementCount: Int?) -> [ParameterGroup] {
+    let groups = groups.filter { !$0.range.isEmpty }
+      .sorted { $0.range.lowerBound < $1.range.lowerBound }
+    for (group, next) in zip(groups, groups.dropFirst()) {
+      require(
+        group.range.upperBound <= next.range.lowerBound,
+        "parameter groups \(group.range) and \(next.range) overlap")
+    }
+    if let first = groups.first, let last = groups.last, let elementCount {
+      require(
+        first.range.lowerBound >= 0 && last.range.upperBound <= elementCount,
+        "parameter group \(last.range) reaches outside an arena of \(elementCount) elements")
+    }
+    return groups
+  }
+}
