@@ -54,8 +54,8 @@ struct RecurrentTests {
       }
     }
     #expect(Set(cases.map(\.op)) == Set(Self.cells.keys).union(["attention"]))
-    // 50 steps of every cell are among them.
-    #expect(cases.count { $0.inputs[0].shape == [50, 1, 1] } == 4)
+    // 50 steps of every cell are among them, in both dtypes.
+    #expect(cases.count { $0.inputs[0].shape == [50, 1, 1] } == 8)
     #expect(compared >= 600, "\(compared) tensors")
   }
 

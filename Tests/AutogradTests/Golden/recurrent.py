@@ -65,10 +65,14 @@ for dtype in (torch.float32, torch.float64):
 
 # 50 steps of a series, as the notebooks have it.
 for kind, make in kinds.items():
-    net = make(1, 4)
-    names = [n for n, _ in net.named_parameters()]
-    def run(x, *parameters):
-        y, end = functional_call(net, dict(zip(names, parameters)), (x,))
-        return (y, *end) if kind == "lstm" else (y, end)
-    cases.add(kind, run, [torch.randn(50, 1, 1), *net.parameters()], layers=1, both=False, bias=True, states=0)
+    for dtype in (torch.float32, torch.float64):
+        net = make(1, 4).to(dtype)
+        names = [n for n, _ in net.named_parameters()]
+
+        def run(x, *parameters):
+            y, end = functional_call(net, dict(zip(names, parameters)), (x,))
+            return (y, *end) if kind == "lstm" else (y, end)
+
+        cases.add(kind, run, [torch.randn(50, 1, 1, dtype=dtype), *net.parameters()], layers=1, both=False, bias=True,
+                  states=0)
 cases.dump()
