@@ -81,7 +81,8 @@ public func compare(_ comparison: Comparison, _ x: Tensor, _ y: Tensor) -> Tenso
 private func bytes(_ x: Tensor) -> Tensor {
   x.dtype == .uint8
     ? x
-    : Tensor(storage: x.storage, shape: x.shape, strides: x.strides, offset: x.offset, dtype: .uint8)
+    : Tensor(
+      storage: x.storage, shape: x.shape, strides: x.strides, offset: x.offset, dtype: .uint8)
 }
 
 private func ordered<T: TensorScalar & Comparable>(

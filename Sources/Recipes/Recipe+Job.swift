@@ -114,7 +114,15 @@ extension ModelSpec {
     case .flatten(let startAxis, let endAxis): Flatten(startAxis: startAxis, endAxis: endAxis)
     case .linear(let inFeatures, let outFeatures, let bias):
       Linear(inFeatures, outFeatures, bias: bias)
+    case .conv2d(let inChannels, let outChannels, let kernel, let stride, let padding, let bias):
+      Conv2d(
+        inChannels, outChannels, kernel: HeightWidth(kernel), stride: HeightWidth(stride),
+        padding: HeightWidth(padding), bias: bias)
+    case .maxPool2d(let kernel, let stride):
+      MaxPool2d(HeightWidth(kernel), stride: stride.map { HeightWidth($0) })
     case .relu: ReLU()
+    case .sigmoid: Sigmoid()
+    case .tanh: Tanh()
     case .sequential(let layers): sequential(layers, typeName: "Sequential")
     }
   }

@@ -17,6 +17,20 @@ extension Recipe {
     }
   }
 
+  /// How many places a window has along each axis of an image.
+  private static func windows(
+    _ layer: String, _ image: [Int], _ kernel: Int, _ stride: Int, _ padding: Int,
+    _ place: [any CodingKey]
+  ) throws -> [Int] {
+    try image[1...].map { extent in
+      guard extent + 2 * padding >= kernel else {
+        throw RecipeProblem(
+          place, "\(layer) with kernel_size \(kernel) does not fit into \(image) a sample")
+      }
+      return (extent + 2 * padding - kernel) / stride + 1
+    }
+  }
+
   /// Shapes are of one sample, without the batch axis.
   private static func shape(
     after layers: [LayerSpec], _ input: [Int], _ path: [any CodingKey]
@@ -25,7 +39,22 @@ extension Recipe {
     for (index, layer) in layers.enumerated() {
       let place = path + [PathKey(index)]
       switch layer.kind {
-      case .relu: break
+      case .relu, .sigmoid, .tanh: break
+      case .conv2d(let inChannels, let outChannels, let kernel, let stride, let padding, _):
+        guard shape.count == 3, shape[0] == inChannels else {
+          throw RecipeProblem(
+            place,
+            "Conv2d with in_channels \(inChannels) gets \(shape) a sample; "
+              + (shape.count == 3
+                ? "set in_channels to \(shape[0])" : "it takes [channels, height, width]"))
+        }
+        shape = [outChannels] + (try windows("Conv2d", shape, kernel, stride, padding, place))
+      case .maxPool2d(let kernel, let stride):
+        guard shape.count == 3 else {
+          throw RecipeProblem(
+            place, "MaxPool2d gets \(shape) a sample; it takes [channels, height, width]")
+        }
+        shape = [shape[0]] + (try windows("MaxPool2d", shape, kernel, stride ?? kernel, 0, place))
       case .sequential(let layers):
         shape = try Recipe.shape(after: layers, shape, place + [PathKey("layers")])
       case .linear(let inFeatures, let outFeatures, _):

@@ -162,7 +162,9 @@ struct GradientFunctionTests {
       BrokenContract("linear bias", "matmul: a bias of shape [3] for 10 columns") {
         _ = linear(leaf([2, 4]), weight: leaf([10, 4]), bias: leaf([3]))
       },
-      BrokenContract("add", "add: shapes [2] and [3] do not broadcast") { _ = leaf([2]) + leaf([3]) },
+      BrokenContract("add", "add: shapes [2] and [3] do not broadcast") {
+        _ = leaf([2]) + leaf([3])
+      },
       BrokenContract("reshape", "reshape: shape [2, 3] has 6 elements, [5] has 5") {
         _ = leaf([2, 3]).reshaped([5])
       },

@@ -30,6 +30,31 @@ import Testing
     #expect(outcome.stdout.components(separatedBy: "669,706").count == 2)
   }
 
+  /// What PyTorch 2.13 prints for system S27's network.
+  @Test func convolutionalNetworkIsShownAsPyTorchPrintsIt() throws {
+    let outcome = try run([nndist, "recipes", "mnist-conv"])
+    #expect(
+      outcome.stdout.hasSuffix(
+        """
+
+        Sequential(
+          (0): Conv2d(1, 16, kernel_size=(3, 3), stride=(1, 1))
+          (1): ReLU()
+          (2): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+          (3): Conv2d(16, 64, kernel_size=(3, 3), stride=(1, 1))
+          (4): ReLU()
+          (5): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+          (6): Conv2d(64, 128, kernel_size=(3, 3), stride=(1, 1))
+          (7): ReLU()
+          (8): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+          (9): Flatten(start_dim=1, end_dim=-1)
+          (10): Linear(in_features=128, out_features=10, bias=True)
+        )
+        84,586 parameters
+
+        """), "\(outcome)")
+  }
+
   @Test func shownRecipeCanBeTrained() throws {
     let jobs = Jobs()
     let shown = try run([nndist, "recipes", "fashion-linear"]).stdout
@@ -44,12 +69,13 @@ import Testing
 
   @Test func recipesAreListedWithWhatToExpect() throws {
     let lines = try run([nndist, "recipes"]).stdout.split(separator: "\n")
-    #expect(lines.count == 4)
+    #expect(lines.count == 5)
     for (line, parts) in zip(
       lines,
       [
         ["recipe", "parameters", "expect"], ["fashion-mnist", "669,706", "89 %"],
         ["mnist-mlp", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
+        ["mnist-conv", "84,586", "94 to 97 %"],
       ])
     {
       for part in parts { #expect(line.contains(part)) }

@@ -28,6 +28,36 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
   }
 }
 
+/// The convolutional network, from PyTorch's own weights.
+@Suite struct PyTorchConvolutionTests {
+  private struct Known: Decodable { let losses: [Double] }
+  private struct Step: Decodable { let loss: Double }
+
+  // Needs the folder ../shared with PyTorch's trajectories and MNIST. The limits are those of
+  // ../shared/accept/golden.py: Adam at 0.01 makes of a rounding anything after some dozen steps.
+  @Test(.enabled(if: sharedFolder() != nil))
+  func lossesArePyTorchs() throws {
+    let shared = try #require(sharedFolder())
+    let known = try JSONDecoder().decode(
+      Known.self, from: Data(contents(shared + "/golden/mnist-conv/losses.json"))
+    ).losses
+    let folder = TemporaryFolder()
+    let outcome = try run([
+      nndist, "mnist-conv", "--data", shared + "/mnist", "--run", folder.path + "/run", "--init",
+      shared + "/golden/mnist-conv/init.safetensors", "--no-shuffle", "--max-steps",
+      "\(known.count)", "--log-every", "1", "--eval-every", "0",
+    ])
+    #expect(outcome.status == 0, "\(outcome)")
+    let ours = try String(decoding: contents(folder.path + "/run/metrics.jsonl"), as: UTF8.self)
+      .split(separator: "\n").filter { $0.contains("\"event\":\"step\"") }
+      .map { try JSONDecoder().decode(Step.self, from: Data($0.utf8)).loss }
+    try #require(ours.count == known.count)
+    let relative = zip(ours, known).map { abs($0 - $1) / $1 }
+    #expect(relative[..<10].max()! <= 2e-5)
+    #expect(relative.sorted()[relative.count / 2] <= 5e-3)
+  }
+}
+
 /// The notebook's own class takes a run's weights (issue 2, point 5).
 @Suite struct PyTorchWeightsTests {
   private struct Figures: Decodable {

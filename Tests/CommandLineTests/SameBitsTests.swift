@@ -25,6 +25,18 @@ import Testing
     }
   }
 
+  @Test func convolutionsChangeNoBitEither() throws {
+    let conv = [
+      nndist, "mnist-conv", "--data", jobs.data, "--epochs", "1", "--shards", "4", "--run",
+    ]
+    #expect(try run(conv + [jobs.path("one")]).status == 0)
+    let bits = try jobs.bits("one")
+    for ranks in 2...4 {
+      #expect(try mpirun(ranks: ranks, conv + [jobs.path("\(ranks)")]).status == 0)
+      #expect(try jobs.bits("\(ranks)") == bits, "\(ranks) ranks")
+    }
+  }
+
   /// Not a constant: what the runs above agree on depends on all of these.
   @Test func bitsDependOnTheRecipe() throws {
     try jobs.train("one")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct BuiltInRecipeTests {
-  static let names = ["fashion-mnist", "mnist-mlp", "fashion-linear"]
+  static let names = ["fashion-mnist", "mnist-mlp", "fashion-linear", "mnist-conv"]
 
   @Test func theFirstIsTheDefault() {
     #expect(BuiltInRecipe.all.map(\.name) == BuiltInRecipeTests.names)
@@ -49,13 +49,20 @@ import Testing
         "5.weight [10, 512]", "5.bias [10]",
       ]
     ),
+    (
+      "mnist-conv",
+      [
+        "0.weight [16, 1, 3, 3]", "0.bias [16]", "3.weight [64, 16, 3, 3]", "3.bias [64]",
+        "6.weight [128, 64, 3, 3]", "6.bias [128]", "10.weight [10, 128]", "10.bias [10]",
+      ]
+    ),
   ])
   func parametersHavePyTorchsNames(recipe: String, names: [String]) throws {
     let module = try BuiltInRecipe.named(recipe)!.text.recipe().model.module()
     #expect(module.namedParameters.map { "\($0.name) \($0.tensor.shape)" } == names)
   }
 
-  /// Issue 2 and the systems S04 and S12 fix these.
+  /// Issue 2 and the systems S04, S12 and S27 fix these.
   @Test func settingsAreTheAgreedOnes() throws {
     let fashion = try BuiltInRecipe.named("fashion-mnist")!.text.recipe()
     #expect(fashion.optimizer.kind == .adam && fashion.optimizer.lr == 0.001)
@@ -70,6 +77,10 @@ import Testing
     #expect(linear.optimizer.kind == .sgd && linear.optimizer.lr == 0.1)
     #expect(linear.schedule == .constant && linear.batchSize == 10 && linear.epochs == 10)
     #expect(linear.shuffle && linear.data.scale == .unit)
+    let conv = try BuiltInRecipe.named("mnist-conv")!.text.recipe()
+    #expect(conv.optimizer.kind == .adam && conv.optimizer.lr == 0.01)
+    #expect(conv.schedule == .constant && conv.batchSize == 16 && conv.epochs == 20)
+    #expect(conv.shuffle && conv.data.dataset == .mnist)
   }
 
   @Test func namesThatAreNoneGiveTheNearest() {
@@ -84,7 +95,7 @@ import Testing
     }
     expectFailure(
       .usage, "there is no recipe resnet-50",
-      remedy: "choose from fashion-mnist, mnist-mlp, fashion-linear"
+      remedy: "choose from fashion-mnist, mnist-mlp, fashion-linear, mnist-conv"
     ) { _ = try BuiltInRecipe.text(named: "resnet-50") { _ in "" } }
   }
 

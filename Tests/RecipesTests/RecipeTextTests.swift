@@ -169,10 +169,11 @@ struct WrongLine: Sendable, CustomTestStringConvertible {
     WrongLine("  kind: adam", "  kind: lion", ":15: optimizer.kind: lion is not one of sgd, adam"),
     WrongLine(
       "    - layer: ReLU", "    - layer: Relu",
-      ":9: model.layers.2.layer: Relu is not one of Flatten, Linear, ReLU, Sequential; did you mean ReLU?"
+      ":9: model.layers.2.layer: Relu is not one of Flatten, Linear, Conv2d, MaxPool2d, ReLU, Sigmoid, Tanh, Sequential; did you mean ReLU?"
     ),
     WrongLine(
-      "    - layer: ReLU", "    - layer: Conv2d", ":9: model.layers.2.layer: Conv2d is not one of"),
+      "    - layer: ReLU", "    - layer: Attention",
+      ":9: model.layers.2.layer: Attention is not one of"),
     WrongLine(
       "loss: cross-entropy", "loss: crossentropy",
       ":13: loss: crossentropy is not one of cross-entropy; did you mean cross-entropy?"),
@@ -229,6 +230,25 @@ struct WrongLine: Sendable, CustomTestStringConvertible {
       "        - {layer: Linear, in_features: 32, out_features: 10}",
       "        - {layer: Linear, in_features: 32, out_features: 9}",
       ": model.layers: the network turns a sample into [9], cross-entropy on mnist needs [10]"),
+    WrongLine(
+      "    - layer: Flatten",
+      "    - {layer: Conv2d, in_channels: 3, out_channels: 2, kernel_size: 3}",
+      ":5: model.layers.0: Conv2d with in_channels 3 gets [1, 28, 28] a sample; set in_channels to 1"
+    ),
+    WrongLine(
+      "    - layer: Flatten",
+      "    - {layer: Conv2d, in_channels: 1, out_channels: 2, kernel_size: 29}",
+      ":5: model.layers.0: Conv2d with kernel_size 29 does not fit into [1, 28, 28] a sample"),
+    WrongLine(
+      "    - layer: Flatten",
+      "    - {layer: Conv2d, in_channels: 1, out_channels: 2, kernel_size: 3, padding: -1}",
+      "model.layers.0.padding: -1 is not allowed; it must be 0 or more"),
+    WrongLine(
+      "    - layer: Flatten", "    - {layer: MaxPool2d, kernel_size: 0}",
+      "model.layers.0.kernel_size: 0 is not allowed; it must be 1 or more"),
+    WrongLine(
+      "    - layer: ReLU", "    - {layer: MaxPool2d, kernel_size: 2}",
+      "model.layers.2: MaxPool2d gets [32] a sample; it takes [channels, height, width]"),
     WrongLine(
       "    - layer: Flatten", "    - {layer: Flatten, start_dim: 3, end_dim: 1}",
       ":5: model.layers.0: Flatten cannot join axes 3 through 1 of 4, batch included"),

@@ -75,7 +75,9 @@ public struct PyTorchCase: Decodable, Sendable, CustomTestStringConvertible {
     if case .number(let value)? = arguments[name] { value } else { nil }
   }
   public func int(_ name: String) -> Int? { number(name).map { Int($0) } }
-  public func flag(_ name: String) -> Bool { if case .flag(true)? = arguments[name] { true } else { false } }
+  public func flag(_ name: String) -> Bool {
+    if case .flag(true)? = arguments[name] { true } else { false }
+  }
   public func text(_ name: String) -> String? {
     if case .text(let value)? = arguments[name] { value } else { nil }
   }
@@ -94,7 +96,9 @@ public struct PyTorchCase: Decodable, Sendable, CustomTestStringConvertible {
     relative: Double, leastScale: Double = 1e-3, _ body: ([Tensor]) throws -> [Tensor]
   ) rethrows -> Int {
     let inputs = inputs.map(\.tensor)
-    for (input, gradient) in zip(inputs, gradients) where gradient != nil { input.requiresGrad = true }
+    for (input, gradient) in zip(inputs, gradients) where gradient != nil {
+      input.requiresGrad = true
+    }
     let results = try body(inputs)
     #expect(results.count == outputs.count, "\(testDescription): number of outputs")
     var compared = 0

@@ -6,7 +6,7 @@ public struct BuiltInRecipe: Sendable {
   public let yaml: String
 
   /// All of them; the first is the default.
-  public static let all = [fashionMNIST, mnistMLP, fashionLinear]
+  public static let all = [fashionMNIST, mnistMLP, fashionLinear, mnistConv]
 
   public static func named(_ name: String) -> BuiltInRecipe? { all.first { $0.name == name } }
 
