@@ -4,7 +4,12 @@ import PackageDescription
 // Each target imports only targets above it in this list.
 let package = Package(
   name: "nndist",
-  products: [.executable(name: "nndist", targets: ["nndist"])],
+  products: [
+    .executable(name: "nndist", targets: ["nndist"]),
+    // Tensors, gradients, layers and optimizers, for programs of one's own.
+    .library(
+      name: "NNDistCore", targets: ["TensorCore", "Kernels", "Autograd", "Layers", "Optimizers"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -71,7 +76,7 @@ let package = Package(
     .testTarget(
       name: "OptimizersTests",
       dependencies: [
-        "Autograd", "CKernels", "Kernels", "Optimizers", "TensorCore", "TestSupport",
+        "Autograd", "CKernels", "Kernels", "Layers", "Optimizers", "TensorCore", "TestSupport",
       ],
       exclude: ["Golden"]),
     .testTarget(
