@@ -219,7 +219,7 @@ enum ExpressionSteps {
       (
         "linear",
         { x, y, _ in
-          guard x.axisCount >= 1, y.axisCount == 2, x.shape.last == y.shape[1] else { return nil }
+          guard x.axisCount == 2, y.axisCount == 2, x.shape[1] == y.shape[1] else { return nil }
           return { linear($0, weight: $1, bias: nil) }
         }
       ),

@@ -114,7 +114,7 @@ struct MemoryTests {
     let sentences = Tensor([0, 1, 2, 3, 4, 0] as [Int64], shape: [3, 2])
 
     func step(_ number: Int) -> [Sight] {
-      let spoken = list.reduce(words(sentences)) { $1($0) }
+      let spoken = list.reduce(words(sentences).flattened(endAxis: 1)) { $1($0) }
       let loss = images(pictures).square().mean() + spoken.square().mean()
       let sights = Self.functions(behind: loss)
       #expect(sights.count > 40 && sights.allSatisfy { $0.function != nil })
