@@ -46,7 +46,7 @@ struct RandomExpressionTests {
       let y = apply(nodes[main], nodes[other])
       let isTame =
         (1...400).contains(y.elementCount) && y.axisCount <= 4
-        && y.asDoubles.allSatisfy { abs($0) < 100 }
+        && y.asDoubles.allSatisfy { abs($0) <= 4 }
       guard isTame else { continue }
       expression.steps.append((name, main, other, apply))
       nodes.append(y)
@@ -62,20 +62,25 @@ struct RandomExpressionTests {
   /// roundings. The largest difference of a tensor's elements over three such runs, times 4 for
   /// what three runs did not find, and some last places of the largest element.
   ///
+  /// At least 2^-22, four roundings of a seed below 1: some derivatives vanish by cancellation within
+  /// the op, as 1 - tanh^2 and the sum of all x - mean do, and are off by that much in themselves.
+  /// Nodes stay within -4 ... 4, where no such derivative is all rounding.
+  ///
   /// Where that is more than a thousandth of the largest element the comparison says little: such
   /// an expression is compared but not counted.
   @Test func float32AgreesWithFloat64() {
     var (number, counted, timesUsed) = (0, 0, [String: Int]())
-    while counted < 600 {
+    while counted < 2000 {
       number += 1
-      guard number < 3000 else {
+      guard number < 10_000 else {
         Issue.record("only \(counted) of \(number) expressions are well conditioned")
         return
       }
       var draws = Draws(case: number)
       var (singles, doubles): ([Tensor], [Tensor]) = ([], [])
       for _ in 0..<draws.int(2...4) {
-        let shape = Shape((0..<draws.int(0...3)).map { _ in draws.pick([1, 2, 3, 3, 4]) })
+        let shape = Shape(
+          (0..<draws.pick([0, 1, 2, 2, 2, 3])).map { _ in draws.pick([1, 2, 3, 3, 4]) })
         let values = draws.floats(shape.elementCount).map { $0 * 2 }
         singles.append(draws.laidOut(values, shape: shape))
         doubles.append(draws.laidOut(values.map(Double.init), shape: shape))
@@ -102,7 +107,7 @@ struct RandomExpressionTests {
         let spread = shaken.reduce(0) { spread, run in
           zip(run[index]!.asDoubles, values).reduce(spread) { max($0, abs($1.0 - $1.1)) }
         }
-        let tolerance = 4 * spread + 0x1p-21 * largest
+        let tolerance = 4 * spread + 0x1p-21 * largest + 0x1p-22
         #expect(actual.dtype == .float32)
         expectClose(actual, values, shape: expected.shape, "\(part), \(what)") { _ in tolerance }
         if tolerance > 1e-3 * largest { isSharp = false }
