@@ -71,7 +71,8 @@ let package = Package(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "TensorCore", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(
-      name: "LayersTests", dependencies: ["Autograd", "Layers", "TensorCore", "TestSupport"],
+      name: "LayersTests",
+      dependencies: ["Autograd", "Layers", "Optimizers", "TensorCore", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(
       name: "OptimizersTests",

@@ -54,7 +54,7 @@ struct ConvolutionTests {
   }
 
   @Test func agreesWithReferenceOverShapesAndLayouts() {
-    for number in 0..<400 {
+    for number in 0..<RandomCases.convolution {
       var draws = Draws(case: number)
       let c = randomCase(&draws)
       let s = c.shape

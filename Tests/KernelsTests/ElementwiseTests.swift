@@ -84,7 +84,7 @@ struct ElementwiseTests {
   }
 
   @Test func anyLayoutGivesTheSameValues() {
-    for number in 0..<200 {
+    for number in 0..<RandomCases.elementwise {
       var draws = Draws(case: number)
       let shape = Shape((0..<draws.int(0...4)).map { _ in draws.int(0...5) })
       let (x, y) = (draws.floats(shape.elementCount), draws.floats(shape.elementCount))

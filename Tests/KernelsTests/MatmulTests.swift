@@ -30,7 +30,7 @@ struct MatmulTests {
 
   /// Random extents (0 among them), layouts and places in memory; every second into a destination.
   @Test func agreesWithReferenceOverShapesAndLayouts() {
-    for number in 0..<600 {
+    for number in 0..<RandomCases.matmul {
       var draws = Draws(case: number)
       func extent() -> Int { draws.int(0...14) == 0 ? 0 : draws.pick(Self.extents) }
       let (m, n, k) = (extent(), extent(), extent())

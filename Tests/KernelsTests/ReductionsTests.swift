@@ -40,7 +40,7 @@ struct ReductionsTests {
 
   /// Added in order of the rows, so there is one right answer.
   @Test func columnSumsAreTheirTwinBitForBit() {
-    for number in 0..<200 {
+    for number in 0..<RandomCases.columnSums {
       var draws = Draws(case: number)
       let (rows, columns) = (draws.int(0...40), draws.int(0...70))
       var x = draws.floats(rows * columns)

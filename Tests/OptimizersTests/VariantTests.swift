@@ -177,11 +177,25 @@ struct VariantTests {
     #expect(average.updateCount == 12)
   }
 
-  /// The kernels reach every element and no other, and do what their twins do in double.
   @Test(arguments: Array(0...35) + [255, 1000]) func kernelsAreTheirTwins(count: Int) {
     var draws = Draws(case: count)
-    let gradients = draws.floats(count)
-    let start = draws.floats(count + 1)
+    expectTwins(count: count, &draws)
+  }
+
+  @Test func kernelsAreTheirTwinsWhereverTheParametersLie() {
+    for number in 0..<RandomCases.optimizers {
+      var draws = Draws(case: number)
+      expectTwins(count: draws.int(0...40), offset: draws.int(0...17), &draws)
+    }
+  }
+
+  /// The kernels reach every element and no other, and do what their twins do in double.
+  /// - offset: where in memory parameters and gradients begin, in elements.
+  private func expectTwins(count: Int, offset: Int = 0, _ draws: inout Draws) {
+    let label = "\(draws)"
+    let gradients = draws.floats(offset + count + 1)
+    let start = draws.floats(offset + count + 1)
+    let range = offset..<offset + count
     typealias Twin = (
       _ p: Reference.Elements<Double>, _ state: [Reference.Elements<Double>],
       _ g: Reference.Elements<Double>, _ step: Int
@@ -193,27 +207,31 @@ struct VariantTests {
         _ = buffer.initialize(from: values)
         return buffer
       }
-      let expected = buffer(start.prefix(count).map(Double.init))
-      let g = buffer(gradients.map(Double.init))
+      let expected = buffer(start[range].map(Double.init))
+      let g = buffer(gradients[range].map(Double.init))
       let state = optimizer.state.map { buffer($0.arena.asDoubles) }
       defer { for memory in state + [expected, g] { memory.deallocate() } }
       for step in 1...3 {
-        p.withUnsafeMutableBufferPointer {
-          optimizer.step(
-            parameters: UnsafeMutableBufferPointer(rebasing: $0[..<count]), gradients: gradients,
-            learningRate: 0.125, step: step)
+        p.withUnsafeMutableBufferPointer { p in
+          gradients.withUnsafeBufferPointer {
+            optimizer.step(
+              parameters: UnsafeMutableBufferPointer(rebasing: p[range]),
+              gradients: $0.baseAddress! + offset, learningRate: 0.125, step: step)
+          }
         }
         twin(expected, state, g, step)
         expectClose(
-          p.prefix(count).map(Double.init), Array(expected), "\(name), step \(step), \(draws)"
+          p[range].map(Double.init), Array(expected), "\(name), step \(step), \(label)"
         ) { _ in Double(step) * 20 * 0x1p-24 }
         for (memory, (key, arena)) in zip(state, optimizer.state) {
-          expectClose(arena.asDoubles, Array(memory), "\(name), \(key), \(draws)") { _ in
+          expectClose(arena.asDoubles, Array(memory), "\(name), \(key), \(label)") { _ in
             Double(step) * 20 * 0x1p-24
           }
         }
       }
-      #expect(p[count] == start[count])
+      #expect(
+        p[range.upperBound] == start[range.upperBound] && p.starts(with: start[..<offset]),
+        "\(label)")
     }
     check("SGD, decay", SGD(weightDecay: 0.25)) { p, _, g, _ in
       Reference.sgd(p, nil, g, lr: 0.125, weightDecay: 0.25)
