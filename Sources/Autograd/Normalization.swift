@@ -19,7 +19,8 @@ public struct RunningStatistics {
 /// unbiased variance (over n - 1), as in PyTorch.
 /// - x: [N, C, ...].  weight, bias: [C], or nil: 1 and 0.  Returns x's shape.
 /// - Source: Ioffe and Szegedy, "Batch normalization", 2015.
-/// - Precondition: more than one value a channel.
+/// An empty batch gives an empty result and leaves the statistics as they are.
+/// - Precondition: not just one value a channel.
 public func batchNorm(
   _ x: Tensor, weight: Tensor?, bias: Tensor?, updating running: RunningStatistics? = nil,
   momentum: Double = 0.1, epsilon: Double = 1e-5
@@ -27,11 +28,11 @@ public func batchNorm(
   requireChannels(x, [weight, bias, running?.mean, running?.variance])
   let count = x.shape[0] * x.shape.dropFirst(2).reduce(1, *)
   require(
-    count > 1,
+    count != 1,
     "batchNorm: training needs more than one value per channel, and input \(x.shape) has \(count); "
       + "use a larger batch, or eval()")
   let moments = Moments(ofChannels: x.value)
-  if let running {
+  if let running, count > 0 {
     Kernels.blend(running.mean, with: moments.means, momentum: momentum)
     let unbiased = Double(count) / Double(count - 1)
     Kernels.blend(

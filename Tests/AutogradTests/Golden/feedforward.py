@@ -124,7 +124,7 @@ def batch_norm(training, momentum, eps, affine):
 
 
 # No groups of one or two: their exact gradients are 0 or nearly, and what PyTorch gives is its rounding.
-for shape in [(4, 3), (5, 1), (3, 2, 5), (2, 3, 4, 5), (1, 2, 3, 2), (5, 4, 1, 1)]:
+for shape in [(4, 3), (5, 1), (3, 2, 5), (2, 3, 4, 5), (1, 2, 3, 2), (5, 4, 1, 1), (0, 3), (0, 2, 3, 4)]:
     for dtype, layout in both:
         for training in [True, False]:
             for affine, momentum, eps in [(True, 0.1, 1e-5), (False, 0.7, 1e-2)]:

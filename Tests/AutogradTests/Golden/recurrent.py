@@ -19,7 +19,8 @@ for kind, make in kinds.items():
                 (1, 1, 1, 1, 1, False, True, False), (5, 3, 4, 2, 1, False, True, True),
                 (4, 2, 3, 5, 2, False, True, True), (3, 2, 3, 4, 2, True, True, True),
                 (6, 1, 2, 3, 1, True, False, True), (2, 3, 1, 2, 3, True, True, False),
-                (7, 2, 3, 3, 1, False, False, False)]:
+                (7, 2, 3, 3, 1, False, False, False),
+                (5, 0, 3, 4, 1, False, True, False), (3, 0, 2, 2, 2, True, True, True)]:
             net = make(F, H, num_layers=layers, bidirectional=both, bias=bias).to(dtype)
             names = [n for n, _ in net.named_parameters()]
             D = 2 if both else 1
@@ -39,7 +40,7 @@ for kind, make in kinds.items():
 for dtype in (torch.float32, torch.float64):
     for L, S, N, E, heads, bias, mask in [(1, 1, 1, 1, 1, True, None), (3, 5, 2, 4, 2, True, None),
             (4, 4, 3, 6, 3, True, "bool"), (2, 7, 1, 6, 1, False, None), (5, 3, 2, 8, 4, True, "float"),
-            (3, 2, 2, 4, 2, False, "each")]:
+            (3, 2, 2, 4, 2, False, "each"), (2, 3, 0, 4, 2, True, None)]:
         net = nn.MultiheadAttention(E, heads, bias=bias, batch_first=True).to(dtype)
         nn.init.normal_(net.in_proj_weight, std=0.5)
         if bias: nn.init.normal_(net.in_proj_bias), nn.init.normal_(net.out_proj.bias)
