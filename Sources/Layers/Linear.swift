@@ -2,7 +2,7 @@ import Autograd
 import TensorCore
 
 /// y = x Wᵀ + b.
-/// - Input [N, inFeatures], output [N, outFeatures].
+/// - Input [..., inFeatures], output [..., outFeatures], with any axes in front.
 public final class Linear: Module {
   public let inFeatures: Int
   public let outFeatures: Int

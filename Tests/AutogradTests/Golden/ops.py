@@ -38,6 +38,9 @@ for n, fan_in, out in [(1, 1, 1), (4, 7, 3), (9, 33, 10), (5, 64, 17)]:
     case("linear", [x, w, b], F.linear(x, w, b))
     x, w = leaf(n, fan_in), leaf(out, fan_in)
     case("linear without bias", [x, w], F.linear(x, w))
+for front in [(), (2, 3), (1, 4, 2), (3, 0)]:
+    x, w, b = leaf(*front, 5), leaf(4, 5), leaf(4)
+    case("linear", [x, w, b], F.linear(x, w, b))
 for shape in [(1,), (3, 5), (2, 3, 4)]:
     x = leaf(*shape)
     case("relu", [x], F.relu(x))
