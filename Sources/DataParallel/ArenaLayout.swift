@@ -20,12 +20,17 @@ public struct ArenaLayout: Sendable {
   /// With the gaps.
   public let elementCount: Int
 
+  /// Of a network's parameters.
   public init(of module: any Module) {
+    self.init(module.namedParameters.map { ($0.name, $0.tensor) })
+  }
+
+  init(_ tensors: [(name: String, tensor: Tensor)]) {
     var entries: [Entry] = []
     var next = 0
-    for parameter in module.namedParameters {
-      entries.append(Entry(name: parameter.name, shape: parameter.tensor.shape, offset: next))
-      let count = parameter.tensor.elementCount
+    for (name, tensor) in tensors {
+      entries.append(Entry(name: name, shape: tensor.shape, offset: next))
+      let count = tensor.elementCount
       next += (count + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
     }
     self.entries = entries

@@ -4,7 +4,7 @@ import TensorCore
 
 /// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
 /// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
-/// floats that travel with the reduction.
+/// floats and the network's buffers, which travel with the reduction.
 public final class ShardReplica {
   /// Floats behind the gradients: what all ranks must agree on at a step's end.
   public enum Extra: Int, CaseIterable, Sendable {
@@ -12,25 +12,29 @@ public final class ShardReplica {
     case loss
     /// Above 0 where a rank was asked to stop.
     case stop
+    /// 1 where the shard had samples.
+    case contributors
   }
 
   public let shard: Int
   public let module: any Module
-  /// The gradients in `layout`, then the extras, padded to whole cache lines: float32.
+  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
   public let arena: Tensor
   private let layout: ArenaLayout
   private let parameters: [Tensor]
+  private let counters: [Tensor]
 
   /// - Parameters:
   ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
   ///     module has from now on.
   public init(
-    shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor
+    shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
+    buffers: ModuleBuffers
   ) {
     self.shard = shard
     self.module = module
     self.layout = layout
-    self.arena = Tensor(zeros: [ShardReplica.arenaElementCount(layout)])
+    self.arena = Tensor(zeros: [ShardReplica.arenaElementCount(layout, buffers)])
     let named = module.namedParameters
     require(
       named.map(\.name) == layout.entries.map(\.name),
@@ -41,10 +45,34 @@ public final class ShardReplica {
       parameter.adopt(
         shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
     }
+    let own = module.namedBuffers.map(\.tensor)
+    counters = own.filter { $0.dtype == .int64 }
+    let start = ShardReplica.buffersOffset(layout)
+    for (entry, buffer) in zip(buffers.layout.entries, own.filter { $0.dtype == .float32 }) {
+      buffer.reseat(on: self.arena.storage, offset: self.arena.offset + start + entry.offset)
+    }
+    load(buffers)
   }
 
-  public static func arenaElementCount(_ layout: ArenaLayout) -> Int {
+  public static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
+    buffersOffset(layout) + buffers.layout.elementCount
+  }
+
+  private static func buffersOffset(_ layout: ArenaLayout) -> Int {
     layout.elementCount + ArenaLayout.alignment
+  }
+
+  /// The arena's part with the buffers.
+  public var buffers: UnsafeMutablePointer<Float> {
+    arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
+  }
+
+  /// Gives the network's buffers the replicated values.
+  public func load(_ replicated: ModuleBuffers) {
+    if replicated.isEmpty { return }
+    buffers.update(
+      from: replicated.values.pointer(Float.self), count: replicated.layout.elementCount)
+    for (counter, value) in zip(counters, replicated.counters) { counter.copy(from: value.tensor) }
   }
 
   public subscript(extra: Extra) -> Float {
@@ -62,6 +90,7 @@ public final class ShardReplica {
     }
     for extra in Extra.allCases { self[extra] = 0 }
     self[.loss] = loss.pointer(Float.self).pointee
+    self[.contributors] = 1
   }
 
   /// What a shard without a sample in the batch adds: nothing.

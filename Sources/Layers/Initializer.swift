@@ -84,7 +84,7 @@ public indirect enum Initializer: Sendable, Equatable {
     case .interval(let low, let high):
       forEachWord(count, random) { values[$0] = low + Float($1 >> 8) * 0x1p-24 * (high - low) }
     case .normal(let mean, let deviation):
-      for (i, value) in standardNormals(count, random).enumerated() {
+      for (i, value) in random.standardNormals(count).enumerated() {
         values[i] = mean + deviation * Float(value)
       }
     case .constant(let value): values.update(repeating: value, count: count)

@@ -13,27 +13,26 @@ extension Recipe {
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
     return TrainingJob(
       name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
-      epochs: epochs,
-      shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
-      schedule: schedule == .cosine ? .cosine : .constant,
-      pixelScale: data.scale == .unit ? .unit : .raw, inputShape: Recipe.sampleShape,
+      epochs: epochs, shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
+      schedule: schedule == .cosine ? .cosine : .constant, data: dataSet,
       makeModel: { recipe.model.module() }, loss: CrossEntropyLoss(),
-      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
-      loadTrainingSet: { shards, shardCount in
-        let folder = try recipe.data.folder()
-        let set = try ShardedImages.load(
-          images: folder.trainImages, labels: folder.trainLabels, shards: shards,
-          shardCount: shardCount, classCount: Recipe.classCount)
-        try recipe.check(set.sampleShape, of: folder.trainImages)
-        return set
-      },
-      openTestSet: {
-        let folder = try recipe.data.folder()
-        let stream = try ImageStream(
-          images: folder.testImages, labels: folder.testLabels, classCount: Recipe.classCount)
-        try recipe.check(stream.sampleShape, of: folder.testImages)
-        return stream
-      })
+      metric: .classes(count: Recipe.classCount),
+      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) })
+  }
+
+  public var dataSet: DataSet {
+    let recipe = self
+    return DataSet(
+      name: data.dataset.rawValue, hasTestSource: true,
+      format: SampleFormat(scale: data.scale == .unit ? .unit : .raw, seed: seed)
+    ) { split in
+      let folder = try recipe.data.folder()
+      let images = split == .test ? folder.testImages : folder.trainImages
+      let labels = split == .test ? folder.testLabels : folder.trainLabels
+      let stream = try ImageStream(images: images, labels: labels, classCount: Recipe.classCount)
+      try recipe.check(stream.sampleShape, of: images)
+      return stream
+    }
   }
 
   private func check(_ sampleShape: [Int], of path: String) throws {

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Glibc
 import TensorCore
@@ -21,6 +22,10 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   public var shards: Int
   public var recipeDigest: String
   public var best: Best?
+  /// Evaluations since the best one.
+  public var evaluationsSinceBest = 0
+  /// From the training split the run began with; nil where nothing is standardized.
+  public var standardization: DataStandardization?
   /// The two other files of the checkpoint.
   public var files: [String: FileDigest] = [:]
   /// Of all the above: no bit of this file changes unnoticed either.
@@ -29,16 +34,18 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case step, epoch, position, seed, shards, best, files, digest
     case recipeDigest = "recipe_digest"
+    case evaluationsSinceBest = "evaluations_since_best"
+    case standardization
   }
 
-  /// What `digest` must be.
+  /// What `digest` must be: that of all other fields.
   var expectedDigest: String {
-    let files = files.sorted { $0.key < $1.key }
-      .map { "\($0.key) \($0.value.bytes) \($0.value.sha256)" }
-    let best = best.map { "\($0.metric) \($0.value) \($0.step)" } ?? "none"
-    return SHA256.digest(
-      of: (["\(step) \(epoch) \(position) \(seed) \(shards) \(recipeDigest)", best] + files)
-        .joined(separator: "\n"))
+    var fields = self
+    fields.digest = nil
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    // Numbers and texts always encode.
+    return SHA256.digest(of: String(decoding: try! encoder.encode(fields), as: UTF8.self))
   }
 }
 

@@ -1,7 +1,6 @@
 import Autograd
 import DataParallel
 import Datasets
-import Kernels
 import Layers
 import TensorCore
 
@@ -12,92 +11,115 @@ public struct Evaluation: Sendable, Equatable {
   /// Mean of the batches' means, the figure that notebooks print; another number than `loss` where
   /// the last batch is smaller.
   public var lossBatchMean: Double
-  public var correct: Int
+  /// Samples.
   public var count: Int
-  public var accuracy: Double { Double(correct) / Double(count) }
+  /// nil where nothing is right or wrong.
+  public var confusion: ConfusionMatrix?
 
-  /// Evaluates `module` on every sample of `data`, in order, reading it as it goes.
+  public var correct: Int? { confusion?.correct }
+  public var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
+  /// Of the accuracy, if each decision is right with the same probability p: sqrt(p (1 - p) / N), the
+  /// binomial distribution's sqrt(N p (1 - p)) over N.
+  public var standardError: Double? {
+    guard let confusion, let p = accuracy else { return nil }
+    return (p * (1 - p) / Double(confusion.total)).squareRoot()
+  }
+
+  /// Evaluates `module` on every sample of `data`, in order, reading it as it goes. The module is in
+  /// evaluation mode meanwhile and in training mode afterwards.
   ///
   /// The work is cut into fixed blocks of whole batches, each on one thread, and added up in their
   /// order: the number of threads changes no bit.
   /// - Parameters:
   ///   - data: the split, from its beginning.
-  ///   - job: its batch size is that of `lossBatchMean`.
+  ///   - batchSize: that of `lossBatchMean`.
+  ///   - observe: called for each block in order: its batch and outputs.
   public static func run(
-    _ module: any Module, on data: ImageStream, job: TrainingJob, threads: ShardThreads
+    _ module: any Module, on data: SplitReader, job: TrainingJob, format: SampleFormat,
+    threads: ShardThreads, observe: ((Batch, Tensor) throws -> Void)? = nil
   ) throws -> Evaluation {
+    module.eval()
+    defer { module.train() }
     let count = data.sampleCount
     let batchSize = min(job.batchSize, count)
-    // Some 250 rows run at the kernels' full speed and take little memory.
-    let blockSize = max(256 / batchSize, 1) * batchSize
-    var total = Block()
+    let blockSize = rowsPerBlock(batchSize: batchSize)
+    var batchSums = [Double](repeating: 0, count: (count + batchSize - 1) / batchSize)
+    var confusion = job.metric == .none ? nil : ConfusionMatrix(classCount: job.metric.classCount)
     var next = 0
     while next < count {
       var blocks: [Block] = []
       while blocks.count < threads.count && next < count {
-        blocks.append(try Block(reading: min(blockSize, count - next), from: data, job: job))
-        next += blocks.last!.rowCount
+        // A block ends where a batch does, or within one.
+        let end = batchSize > blockSize ? (next / batchSize + 1) * batchSize : count
+        let rows = min(blockSize, end - next, count - next)
+        blocks.append(Block(try data.read(rows, format), firstRow: next))
+        next += rows
       }
       blocks.withUnsafeMutableBufferPointer { blocks in
         nonisolated(unsafe) let blocks = blocks
         threads.run(pieces: blocks.count) { index in
-          noGrad { blocks[index].evaluate(module, batchSize: batchSize, loss: job.loss) }
+          noGrad { blocks[index].evaluate(module, batchSize: batchSize, job: job) }
         }
       }
-      for block in blocks { total.add(block) }
+      for block in blocks {
+        for (batch, sum) in block.sums { batchSums[batch] += sum }
+        if let part = block.confusion { confusion?.add(part) }
+        if let observe, let outputs = block.outputs { try observe(block.batch, outputs) }
+      }
     }
     try data.finish()
+    let means = batchSums.enumerated().map { batch, sum in
+      sum / Double(min(batchSize, count - batch * batchSize))
+    }
     return Evaluation(
-      loss: total.lossSum / Double(count),
-      lossBatchMean: total.batchMeanSum / Double((count + batchSize - 1) / batchSize),
-      correct: total.correct, count: count)
+      loss: batchSums.reduce(0, +) / Double(count),
+      lossBatchMean: means.reduce(0, +) / Double(means.count), count: count, confusion: confusion)
+  }
+
+  /// Some 250 rows run at the kernels' full speed and take little memory: whole small batches, or
+  /// parts of large ones.
+  private static func rowsPerBlock(batchSize: Int) -> Int {
+    batchSize > 256 ? 256 : 256 / batchSize * batchSize
   }
 
   private struct Block {
-    private var samples: (images: Tensor, labels: Tensor)?
-    var lossSum = 0.0
-    var batchMeanSum = 0.0
-    var correct = 0
+    let batch: Batch
+    private let firstRow: Int
+    private(set) var outputs: Tensor?
+    /// The losses' sums by batch.
+    private(set) var sums: [(batch: Int, sum: Double)] = []
+    private(set) var confusion: ConfusionMatrix?
 
-    init() {}
-
-    init(reading count: Int, from data: ImageStream, job: TrainingJob) throws {
-      let images = Tensor(uninitialized: Shape([count] + job.inputShape))
-      let labels = Tensor(uninitialized: [count], .int64)
-      try data.read(
-        count, scale: job.pixelScale, images: images.pointer(Float.self),
-        labels: labels.pointer(Int64.self))
-      samples = (images, labels)
+    init(_ batch: Batch, firstRow: Int) {
+      self.batch = batch
+      self.firstRow = firstRow
     }
 
-    var rowCount: Int { samples?.labels.elementCount ?? 0 }
-
-    mutating func evaluate(_ module: any Module, batchSize: Int, loss: any Loss) {
-      guard let (images, labels) = samples else { return }
-      let prediction = module(images)
-      correct = Kernels.countCorrect(prediction, labels)
+    mutating func evaluate(_ module: any Module, batchSize: Int, job: TrainingJob) {
+      let prediction = module(batch.inputs)
+      outputs = prediction
+      let rowCount = batch.inputs.shape[0]
       for start in stride(from: 0, to: rowCount, by: batchSize) {
-        let batch = start..<min(start + batchSize, rowCount)
-        let sum = loss(prediction.rows(batch), labels.rows(batch), globalCount: 1).item()
-        lossSum += sum
-        batchMeanSum += sum / Double(batch.count)
+        let rows = start..<min(start + batchSize, rowCount)
+        let loss = job.loss(prediction.rows(rows), batch.targets.rows(rows), globalCount: 1)
+        sums.append(((firstRow + start) / batchSize, loss.item()))
       }
-    }
-
-    mutating func add(_ other: Block) {
-      lossSum += other.lossSum
-      batchMeanSum += other.batchMeanSum
-      correct += other.correct
+      guard job.metric != .none else { return }
+      var confusion = ConfusionMatrix(classCount: job.metric.classCount)
+      job.metric.forEachDecision(prediction, batch.targets) {
+        confusion.add(predicted: $0, actual: $1)
+      }
+      self.confusion = confusion
     }
   }
 }
 
 extension Checkpoint {
-  /// Loads a checkpoint's weights into a network.
+  /// Loads a checkpoint's weights and buffers into a network.
   /// - Throws: `Failure(.badData)` where the file is damaged or belongs to another network.
   public static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
     let (state, model, _) = try load(path)
-    try restore(model, into: module.namedParameters.map { ($0.name, $0.tensor) }, from: path)
+    try restore(model, into: module.namedState.map { ($0.name, $0.tensor) }, from: path)
     return state
   }
 }

@@ -1,36 +1,54 @@
 import Autograd
 import DataParallel
 import Datasets
+import Layers
 import TensorCore
 
 /// One shard at work: its samples, their order in this epoch, and its replica of the network.
 final class ShardWorker {
   let replica: ShardReplica
-  private let data: ShardedImages
+  private let data: SampleStore
+  private let format: SampleFormat
   private var order: ShardOrder
+  private let hasDropout: Bool
+  /// The one batch of an epoch that is the same in all.
+  private var kept: Batch?
 
-  init(replica: ShardReplica, data: ShardedImages, order: SampleOrder, epoch: Int) {
+  init(
+    replica: ShardReplica, data: SampleStore, format: SampleFormat, order: SampleOrder, epoch: Int
+  ) {
     self.replica = replica
     self.data = data
+    self.format = format
     self.order = order.localSamples(epoch: epoch, shard: replica.shard)
+    var hasDropout = false
+    replica.module.forEachModule { hasDropout = hasDropout || $1 is Dropout }
+    self.hasDropout = hasDropout
   }
 
   func begin(epoch: Int) {
-    order = order.order.localSamples(epoch: epoch, shard: replica.shard)
+    if order.order.shuffled || order.epoch != epoch {
+      order = order.order.localSamples(epoch: epoch, shard: replica.shard)
+    }
   }
 
   /// Leaves in the replica's arena the shard's part of batch `t`: gradients and loss of its samples,
   /// divided by the count of the global batch.
-  func compute(batch t: Int, job: TrainingJob) {
+  func compute(batch t: Int, step: Int, job: TrainingJob, buffers: ModuleBuffers) {
     order.withSamples(ofBatch: t) { samples in
       guard !samples.isEmpty else { return replica.clear() }
-      let images = Tensor(uninitialized: Shape([samples.count] + job.inputShape))
-      let labels = Tensor(uninitialized: [samples.count], .int64)
-      data.gather(
-        shard: replica.shard, local: samples, scale: job.pixelScale,
-        images: images.pointer(Float.self), labels: labels.pointer(Int64.self))
+      replica.load(buffers)
+      if hasDropout {
+        let numbers = samples.map { data.sampleIndex(shard: replica.shard, local: Int($0)) }
+        replica.module.setDropoutKey(
+          DropoutKey(seed: job.seed, step: step, samples: numbers))
+      }
+      let batch = kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
+      let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
+      if isAlwaysTheSame && !format.isRandom { kept = batch }
       replica.differentiate(
-        job.loss(replica.module(images), labels, globalCount: order.order.batchCount(t)))
+        job.loss(
+          replica.module(batch.inputs), batch.targets, globalCount: order.order.batchCount(t)))
     }
   }
 }

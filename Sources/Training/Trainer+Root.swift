@@ -1,6 +1,7 @@
 import CKernels
 import Communication
 import DataParallel
+import Datasets
 import Foundation
 import TensorCore
 
@@ -43,33 +44,78 @@ extension Trainer {
     return (directory, nil)
   }
 
-  /// Evaluates on the test split, logs it, and makes the checkpoint of this step the best if it is.
+  /// Evaluates on the splits that are held out, logs it, and makes the checkpoint of this step the
+  /// best if it is.
   ///
   /// Collective: every rank.
-  func evaluate(epoch: Int) throws {
-    let isBest = try communicator.agree(on: "evaluating") { () -> Int64 in
-      guard communicator.isRoot else { return 0 }
-      let result = try Evaluation.run(
-        deal.workers[0].replica.module, on: job.openTestSet(), job: job, threads: threads)
-      var line = JSONLine(event: "eval")
-      line.add("epoch", epoch)
-      line.add("step", state.step)
-      line.add("split", "test")
-      line.add("loss", result.loss)
-      line.add("loss_batch_mean", result.lossBatchMean)
-      line.add("accuracy", result.accuracy)
-      line.add("correct", result.correct)
-      line.add("count", result.count)
-      try directory?.append(line)
-      console.line(
-        "Epoch \(epoch)/\(job.epochs): test accuracy \(fixed(result.accuracy * 100, 2)) % "
-          + "(\(result.correct) of \(result.count)), loss \(fixed(result.loss, 6)), "
-          + "step \(state.step)")
-      guard result.accuracy > state.best?.value ?? -1 else { return 0 }
-      state.best = .init(metric: "accuracy", value: result.accuracy, step: state.step)
-      return 1
+  /// - Returns: whether the run is to end, as nothing got better for long enough.
+  func evaluate(epoch: Int) throws -> Bool {
+    enum Verdict: Int64 { case noBetter, best, enough }
+    let verdict = try communicator.agree(on: "evaluating") { () -> Verdict in
+      guard communicator.isRoot else { return .noBetter }
+      var verdict = Verdict.noBetter
+      let splits = job.data.evaluationSplits
+      for split in splits {
+        let replica = deal.workers[0].replica
+        replica.load(buffers)
+        var format = job.data.format
+        format.standardize(state.standardization)
+        let result = try Evaluation.run(
+          replica.module, on: job.data.reader(split), job: job, format: format, threads: threads)
+        try log(result, split: split, epoch: epoch)
+        guard split == splits[0] else { continue }
+        if note(result) {
+          verdict = .best
+        } else if let stopping = job.earlyStopping,
+          state.evaluationsSinceBest >= stopping.patience
+        {
+          verdict = .enough
+        }
+      }
+      return verdict
     }
-    if try communicator.allreduceMax(isBest) == 1 && options.checkpointEvery != 0 { try save() }
+    let agreed = try communicator.allreduceMax(verdict.rawValue)
+    if agreed == Verdict.best.rawValue && options.checkpointEvery != 0 { try save() }
+    return agreed == Verdict.enough.rawValue
+  }
+
+  private func log(_ result: Evaluation, split: Split, epoch: Int) throws {
+    var line = JSONLine(event: "eval")
+    line.add("epoch", epoch)
+    line.add("step", state.step)
+    line.add("split", split.rawValue)
+    line.add("loss", result.loss)
+    line.add("loss_batch_mean", result.lossBatchMean)
+    var accuracyText = ""
+    if let confusion = result.confusion, let accuracy = result.accuracy {
+      line.add("accuracy", accuracy)
+      line.add("correct", confusion.correct)
+      line.add("count", confusion.total)
+      accuracyText =
+        " accuracy \(fixed(accuracy * 100, 2)) % (\(confusion.correct) of \(confusion.total)),"
+    } else {
+      line.add("count", result.count)
+    }
+    try directory?.append(line)
+    console.line(
+      "Epoch \(epoch)/\(job.epochs): \(split.rawValue)\(accuracyText) loss "
+        + "\(fixed(result.loss, 6)), step \(state.step)")
+  }
+
+  /// Takes note of an evaluation on the split that decides. Returns whether it is the best so far.
+  private func note(_ result: Evaluation) -> Bool {
+    let monitor = job.earlyStopping?.monitor ?? (job.metric == .none ? .loss : .accuracy)
+    let delta = job.earlyStopping?.minimumDelta ?? 0
+    let value = monitor == .accuracy ? result.accuracy ?? 0 : result.loss
+    let isBetter =
+      switch (monitor, state.best?.value) {
+      case (_, nil): value.isFinite
+      case (.accuracy, let best?): value > best + delta
+      case (.loss, let best?): value < best - delta
+      }
+    state.evaluationsSinceBest = isBetter ? 0 : state.evaluationsSinceBest + 1
+    if isBetter { state.best = .init(metric: monitor.rawValue, value: value, step: state.step) }
+    return isBetter
   }
 
   /// Saves a checkpoint of the current step, unless it is saved already.
@@ -82,7 +128,8 @@ extension Trainer {
       guard let directory else { return }
       // A checkpoint to go back to must not hold what one would want to go back from.
       for (name, tensor) in modelTensors + optimizerTensors
-      where nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0 {
+      where tensor.dtype == .float32
+        && nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0 {
         throw Failure(
           .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
           remedy: "lower the learning rate (--lr) and go on from the last one with --resume")
@@ -103,9 +150,13 @@ extension Trainer {
     savedStep = state.step
   }
 
-  /// The parameters under their names, as views into the arena.
+  /// Parameters and buffers under their names and in the order of PyTorch's `state_dict()`; the
+  /// parameters are views into the arena.
   var modelTensors: Checkpoint.Tensors {
-    layout.entries.map { ($0.name, layout.view($0, in: parameters)) }
+    let tensors = Dictionary(
+      uniqueKeysWithValues: layout.entries.map { ($0.name, layout.view($0, in: parameters)) }
+        + buffers.named)
+    return deal.workers[0].replica.module.namedState.map { ($0.name, tensors[$0.name]!) }
   }
 
   /// The optimizer's arenas cut into tensors: "exp_avg.1.weight".
@@ -150,6 +201,9 @@ extension Trainer {
     switch outcome {
     case .completed: (_, text) = (line.add("reason", "completed"), "done")
     case .reachedMaxSteps: (_, text) = (line.add("reason", "max_steps"), "reached --max-steps")
+    case .stoppedEarly:
+      let best = state.best.map { "; the best was step \($0.step)" } ?? ""
+      (_, text) = (line.add("reason", "early_stopping"), "stopped early\(best)")
     case .stopped(let signal):
       (_, text) = (line.add("reason", "stopped"), "stopped by \(signal)")
     }

@@ -2,6 +2,7 @@ import CKernels
 import Communication
 import DataParallel
 import Datasets
+import Foundation
 import Glibc
 import Layers
 import Optimizers
@@ -32,6 +33,8 @@ public final class Trainer {
   let parameterCount: Int
   /// The one copy of the parameters on this rank: float32, [layout.elementCount].
   let parameters: Tensor
+  /// Batch norm's running statistics and their kin.
+  let buffers: ModuleBuffers
   let optimizer: any Optimizer
   var state: CheckpointState
   var deal: Deal
@@ -61,6 +64,7 @@ public final class Trainer {
     layout = ArenaLayout(of: template)
     parameterCount = template.parameterCount
     parameters = Tensor(zeros: [layout.elementCount])
+    buffers = ModuleBuffers(of: template)
     optimizer = job.makeOptimizer(layout.elementCount)
 
     var loaded: LoadedCheckpoint?
@@ -81,19 +85,21 @@ public final class Trainer {
     if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      communicator: communicator)
+      buffers: buffers, state: &state, communicator: communicator)
     if communicator.isRoot && deal.order.sampleCount < state.shards {
       console.line(
         "warning: \(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
     }
-    if options.evalEvery > 0 {
+    if evaluationInterval > 0 {
       // Damage is to be known now, and not after the first epoch.
-      try communicator.agree(on: "reading the test split") {
-        if communicator.isRoot { try job.openTestSet().verify() }
+      try communicator.agree(on: "reading the evaluation splits") {
+        guard communicator.isRoot else { return }
+        for split in job.data.evaluationSplits { try job.data.reader(split).verify() }
       }
     }
 
     deal.workers[0].replica.module.initialize(seed: job.seed)
+    try setInitialValues()
     try communicator.agree(on: "loading weights") {
       if let loaded {
         try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
@@ -122,7 +128,32 @@ public final class Trainer {
 
   /// What every rank must hold alike.
   var replicatedArenas: [(name: String, arena: Tensor)] {
-    [("parameters", parameters)] + optimizer.state.map { ("optimizer's \($0.name)", $0.arena) }
+    [("parameters", parameters), ("buffers", buffers.values)]
+      + buffers.counters.map { ($0.name, $0.tensor) }
+      + optimizer.state.map { ("optimizer's \($0.name)", $0.arena) }
+  }
+
+  /// In epochs; 0: never.
+  var evaluationInterval: Int { options.evalEvery ?? job.evaluationInterval }
+
+  /// The values that the recipe gives to parameters by name.
+  private func setInitialValues() throws {
+    for (name, values) in job.initialValues {
+      guard let entry = layout.entries.first(where: { $0.name == name }) else {
+        throw Failure(
+          .usage, "model.initial: the network has no parameter \(name)",
+          remedy: "choose from \(layout.entries.map(\.name).joined(separator: ", "))")
+      }
+      let view = layout.view(entry, in: parameters)
+      guard values.count == 1 || values.count == view.elementCount else {
+        throw Failure(
+          .usage,
+          "model.initial.\(name): \(values.count) values for \(view.elementCount) elements",
+          remedy: "give one value for all, or one for each")
+      }
+      let target = view.pointer(Float.self)
+      for i in 0..<view.elementCount { target[i] = values[values.count == 1 ? 0 : i] }
+    }
   }
 
   /// Trains until the job is done, `maxSteps` are made or a signal asks to stop; evaluates and saves
@@ -138,9 +169,13 @@ public final class Trainer {
         outcome = .reachedMaxSteps
         break
       }
+      if let stopping = job.earlyStopping, state.evaluationsSinceBest >= stopping.patience {
+        outcome = .stoppedEarly
+        break
+      }
       if let interruption = try trainEpoch() {
         outcome = interruption
-        if case .stopped = interruption { break }
+        if interruption != .reachedMaxSteps { break }
       }
     }
     if options.checkpointEvery != 0 && savedStep != state.step { try save() }
@@ -164,11 +199,16 @@ public final class Trainer {
         if isAtLimit { return .reachedMaxSteps }
       }
     }
-    if options.evalEvery > 0 && (epoch % options.evalEvery == 0 || epoch == job.epochs) {
-      try evaluate(epoch: epoch)
+    var isOver = false
+    if evaluationInterval > 0 && (epoch % evaluationInterval == 0 || epoch == job.epochs) {
+      isOver = try evaluate(epoch: epoch)
     }
-    let every = options.checkpointEvery ?? 1
-    if options.checkpointEvery == nil || (every > 0 && state.step % every == 0) { try save() }
+    if let every = options.checkpointEvery {
+      if every > 0 && state.step % every == 0 { try save() }
+    } else if epoch % job.evaluationInterval == 0 {
+      try save()
+    }
+    if isOver && state.epoch <= job.epochs { return .stoppedEarly }
     // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
     return stopAgreed && state.epoch <= job.epochs ? stopped : nil
   }
@@ -181,14 +221,23 @@ public final class Trainer {
   private func step(batch: Int) throws -> Bool {
     let workers = deal.workers
     let job = self.job
-    threads.run(pieces: workers.count) { workers[$0].compute(batch: batch, job: job) }
+    let number = state.step + 1
+    let buffers = self.buffers
+    threads.run(pieces: workers.count) {
+      workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
+    }
     let total = workers[0].replica
     let isFinite = workers.map { $0.replica[.loss].isFinite }
     total[.stop] = StopSignals.received == nil ? 0 : 1
     try deal.reduction.allreduceSum(deal.arenas)
 
-    let number = state.step + 1
     guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number, isFinite) }
+    if !buffers.isEmpty {
+      buffers.update(sum: total.buffers, contributors: total[.contributors])
+    }
+    if number == 1 && job.hasLeftoverGradient {
+      for i in 0..<layout.elementCount { deal.arenas[0][i] *= 2 }
+    }
     let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
@@ -255,12 +304,12 @@ public final class Trainer {
     state.dealAnew(over: job.shardCount, console)
     deal = try Trainer.deal(
       job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      communicator: communicator)
+      buffers: buffers, state: &state, communicator: communicator)
   }
 
   private static func deal(
     _ shardCount: Int, epoch: Int, job: TrainingJob, layout: ArenaLayout, parameters: Tensor,
-    communicator: Communicator
+    buffers: ModuleBuffers, state: inout CheckpointState, communicator: Communicator
   ) throws -> Deal {
     guard communicator.worldSize <= shardCount else {
       throw Failure(
@@ -270,23 +319,40 @@ public final class Trainer {
     let shards = ShardRange.of(
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
     let data = try communicator.agree(on: "loading the training split") {
-      try job.loadTrainingSet(shards, shardCount)
+      try job.data.load(.train, shards: shards, shardCount: shardCount)
     }
+    if state.standardization == nil && job.data.standardization != .none {
+      state.standardization = try standardization(data, of: job.data, communicator: communicator)
+    }
+    var format = job.data.format
+    format.standardize(state.standardization)
     let order = SampleOrder(
       sampleCount: data.sampleCount, shardCount: shardCount, batchSize: job.batchSize,
       seed: job.seed, shuffled: job.isShuffled)
     let workers = shards.map { shard in
       ShardWorker(
         replica: ShardReplica(
-          shard: shard, module: job.makeModel(), layout: layout, parameters: parameters),
-        data: data, order: order, epoch: epoch)
+          shard: shard, module: job.makeModel(), layout: layout, parameters: parameters,
+          buffers: buffers),
+        data: data, format: format, order: order, epoch: epoch)
     }
     return Deal(
       order: order, workers: workers,
       reduction: TreeReduction(
         communicator: communicator, shardCount: shardCount,
-        elementCount: ShardReplica.arenaElementCount(layout)),
+        elementCount: ShardReplica.arenaElementCount(layout, buffers)),
       arenas: workers.map { $0.replica.arena.pointer(Float.self) })
+  }
+
+  /// The statistics of the whole training split: each shard's part, joined in shard order on every
+  /// rank, so that they are the same on any number of ranks.
+  private static func standardization(
+    _ data: SampleStore, of set: DataSet, communicator: Communicator
+  ) throws -> DataStandardization {
+    let mine = data.shards.map { set.statistics(data, shard: $0) }
+    let all = try communicator.allgather(bytes: Array(try JSONEncoder().encode(mine)))
+    let parts = try all.flatMap { try JSONDecoder().decode([SplitStatistics].self, from: Data($0)) }
+    return set.standardization(parts)
   }
 }
 

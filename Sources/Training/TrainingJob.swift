@@ -19,27 +19,26 @@ public struct TrainingJob {
   public var isShuffled: Bool
   public var learningRate: Double
   public var schedule: Schedule
-  public var pixelScale: PixelScale
-  /// What one sample looks like to the network, such as [1, 28, 28].
-  public var inputShape: [Int]
+  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
+  public var hasLeftoverGradient = false
+  public var data: DataSet
   /// A network without its values; each shard gets one.
   public var makeModel: () -> any Module
+  /// Values that replace the seeded ones of parameters, by name.
+  public var initialValues: [(name: String, values: [Float])] = []
   public var loss: any Loss
+  public var metric: Metric
+  /// Epochs between evaluations, and between checkpoints where nothing else is asked for.
+  public var evaluationInterval = 1
+  public var earlyStopping: EarlyStopping?
   /// From the elements of the parameter arena.
   public var makeOptimizer: (Int) -> any Optimizer
-  /// The training samples of some of S shards.
-  public var loadTrainingSet: (_ shards: Range<Int>, _ shardCount: Int) throws -> ShardedImages
-  /// The test split, from its beginning.
-  public var openTestSet: () throws -> ImageStream
 
   public init(
     name: String, recipeText: String, recipeIdentity: String, seed: UInt64, batchSize: Int,
-    epochs: Int, shardCount: Int,
-    isShuffled: Bool, learningRate: Double, schedule: Schedule, pixelScale: PixelScale,
-    inputShape: [Int], makeModel: @escaping () -> any Module, loss: any Loss,
-    makeOptimizer: @escaping (Int) -> any Optimizer,
-    loadTrainingSet: @escaping (_ shards: Range<Int>, _ shardCount: Int) throws -> ShardedImages,
-    openTestSet: @escaping () throws -> ImageStream
+    epochs: Int, shardCount: Int, isShuffled: Bool, learningRate: Double, schedule: Schedule,
+    data: DataSet, makeModel: @escaping () -> any Module, loss: any Loss, metric: Metric,
+    makeOptimizer: @escaping (Int) -> any Optimizer
   ) {
     self.name = name
     self.recipeText = recipeText
@@ -51,13 +50,28 @@ public struct TrainingJob {
     self.isShuffled = isShuffled
     self.learningRate = learningRate
     self.schedule = schedule
-    self.pixelScale = pixelScale
-    self.inputShape = inputShape
+    self.data = data
     self.makeModel = makeModel
     self.loss = loss
+    self.metric = metric
     self.makeOptimizer = makeOptimizer
-    self.loadTrainingSet = loadTrainingSet
-    self.openTestSet = openTestSet
+  }
+}
+
+/// Ends a run that no longer gets better.
+public struct EarlyStopping: Sendable, Equatable {
+  public enum Monitor: String, Sendable, CaseIterable { case loss, accuracy }
+
+  public var monitor: Monitor
+  /// Evaluations in a row that may bring nothing better.
+  public var patience: Int
+  /// By how much better is better.
+  public var minimumDelta: Double
+
+  public init(monitor: Monitor, patience: Int, minimumDelta: Double) {
+    self.monitor = monitor
+    self.patience = patience
+    self.minimumDelta = minimumDelta
   }
 }
 
@@ -73,9 +87,9 @@ public struct RunOptions: Sendable {
   public var threads = 1
   /// In steps; 0 writes no step lines.
   public var logEvery = 100
-  /// In epochs; 0 never evaluates.
-  public var evalEvery = 1
-  /// In steps; 0 never saves; nil saves at the end of each epoch.
+  /// In epochs; 0 never evaluates; nil: the recipe's.
+  public var evalEvery: Int?
+  /// In steps; 0 never saves; nil saves as often as the recipe evaluates.
   public var checkpointEvery: Int?
   public var isQuiet = false
 
@@ -88,6 +102,8 @@ public enum Outcome: Sendable, Equatable {
   case completed
   /// `maxSteps` were made.
   case reachedMaxSteps
+  /// Nothing got better for as long as the recipe allows.
+  case stoppedEarly
   /// A signal asked for it.
   case stopped(signal: String)
 }

@@ -40,13 +40,20 @@ struct EvalCommand: SessionCommand {
       let state = try Checkpoint.restore(checkpoint, into: module)
       let pool = ShardThreads(count: threads ?? Cores.usable.count)
       defer { pool.end() }
-      let result = try Evaluation.run(module, on: job.openTestSet(), job: job, threads: pool)
+      var format = job.data.format
+      format.standardize(state.standardization)
+      let split = job.data.evaluationSplits.last!
+      let result = try Evaluation.run(
+        module, on: job.data.reader(split), job: job, format: format, threads: pool)
+      print("\(checkpoint): \(recipe.name) after \(state.step) steps")
+      if let confusion = result.confusion, let accuracy = result.accuracy {
+        print(
+          "\(split.rawValue) accuracy \(fixed(accuracy * 100, 2)) % (\(confusion.correct) of \(confusion.total))"
+        )
+      }
       print(
-        """
-        \(checkpoint): \(recipe.name) after \(state.step) steps
-        test accuracy \(fixed(result.accuracy * 100, 2)) % (\(result.correct) of \(result.count))
-        test loss     \(fixed(result.loss, 6)) a sample, \(fixed(result.lossBatchMean, 6)) as mean of batch means
-        """)
+        "\(split.rawValue) loss     \(fixed(result.loss, 6)) a sample, \(fixed(result.lossBatchMean, 6)) as mean of batch means"
+      )
     }
     return 0
   }

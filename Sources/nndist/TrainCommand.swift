@@ -64,10 +64,11 @@ struct TrainCommand: SessionCommand {
   @Option(help: "Steps between step lines in metrics.jsonl; 0: none.")
   var logEvery = 100
 
-  @Option(help: "Epochs between evaluations; 0: none.")
-  var evalEvery = 1
+  @Option(help: "Epochs between evaluations; 0: none. (default: the recipe's)")
+  var evalEvery: Int?
 
-  @Option(help: "Steps between checkpoints; 0: none. (default: at the end of each epoch)")
+  @Option(
+    help: "Steps between checkpoints; 0: none. (default: as many epochs as the recipe's evaluations)")
   var checkpointEvery: Int?
 
   @Flag(help: "Print nothing but errors. (default: progress)")
@@ -129,7 +130,7 @@ struct TrainCommand: SessionCommand {
     """
     --init \(initFile == nil ? "not given" : "given")
     --max-steps \(maxSteps.map(String.init) ?? "not given")
-    --eval-every \(evalEvery)
+    --eval-every \(evalEvery.map(String.init) ?? "not given")
     --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
     """
   }

@@ -1,22 +1,4 @@
-import Foundation
 import TensorCore
-
-/// Standard normal numbers, two from every two words of the counted stream: the radius
-/// sqrt(-2 ln u) and the angle 2 pi v (Box and Muller, 1958).
-func standardNormals(_ count: Int, _ random: CountedRandom) -> [Double] {
-  var normals: [Double] = []
-  normals.reserveCapacity(count + 3)
-  for block in 0..<(count + 3) / 4 {
-    let words = random.block(UInt64(block))
-    for pair in [0, 2] {
-      // Half a step up: the logarithm of 0 is out of reach.
-      let radius = (-2 * log((Double(words[pair]) + 0.5) * 0x1p-32)).squareRoot()
-      let angle = 2 * Double.pi * Double(words[pair + 1]) * 0x1p-32
-      normals += [radius * cos(angle), radius * sin(angle)]
-    }
-  }
-  return Array(normals.prefix(count))
-}
 
 /// The Q of the QR decomposition, with R's diagonal positive, of a matrix of standard normal numbers:
 /// uniform among all of them. Gram and Schmidt's way, twice, so that rounding leaves no trace.
@@ -25,7 +7,7 @@ func fillOrthogonally(_ tensor: Tensor, _ gain: Float, _ random: CountedRandom) 
     tensor.axisCount >= 2,
     "initialize: a tensor of shape \(tensor.shape) cannot be orthogonal; it needs 2 axes or more")
   let (rows, columns) = (tensor.shape[0], tensor.shape.dropFirst().reduce(1, *))
-  let normals = standardNormals(rows * columns, random)
+  let normals = random.standardNormals(rows * columns)
   let (count, width) = (min(rows, columns), max(rows, columns))
   var vectors: [[Double]] = []
   for i in 0..<count {
