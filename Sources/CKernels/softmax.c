@@ -58,16 +58,3 @@ ND_KERNEL void nd_softmax_cross_entropy_backward(
     dx[i] = (p[i] - 1) * scale;
   }
 }
-
-ptrdiff_t nd_count_correct(
-    const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes) {
-  ptrdiff_t correct = 0;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const float *x = logits + r * classes;
-    ptrdiff_t best = 0;
-    for (ptrdiff_t c = 1; c < classes; c++)
-      if (x[c] > x[best]) best = c;
-    correct += best == targets[r];
-  }
-  return correct;
-}

@@ -111,7 +111,8 @@ public struct SampleFormat: Sendable {
     switch target {
     case .input:
       // What follows changes the inputs in place.
-      let changes = inputStandardization != nil || targetStandardization != nil || corruption > 0
+      let changes =
+        inputStandardization != nil || targetStandardization != nil || corruption > 0
         || augmentation.noise > 0
       return changes ? inputs.copied() : inputs
     case .own:

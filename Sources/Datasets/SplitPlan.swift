@@ -5,9 +5,9 @@ public struct SampleDraws: Sendable, Equatable {
   /// How many; nil leaves that part whole.
   public var train: Int?
   public var test: Int?
-  public var seed: Int
+  public var seed: UInt32
 
-  public init(train: Int?, test: Int?, seed: Int) {
+  public init(train: Int?, test: Int?, seed: UInt32) {
     (self.train, self.test, self.seed) = (train, test, seed)
   }
 }
@@ -72,7 +72,8 @@ public struct SplitPlan: Sendable {
     }
     let (drawnTrain, drawnTest) = SplitPlan.drawn(draws, trainCount, testCount)
     let count = drawnTrain?.count ?? trainCount
-    let order = holdout.isEmpty
+    let order =
+      holdout.isEmpty
       ? [] : CountedRandom(seed: holdout.seed, purpose: "split").permutation(count)
     let testShare = Int((Double(count) * holdout.test).rounded())
     let rest = order.dropFirst(testShare)
@@ -92,7 +93,8 @@ public struct SplitPlan: Sendable {
       // In the source's order: a split is read front to back.
       let sorted = positions.sorted()
       return Selection(
-        indices: drawnTrain.map { drawn in sorted.map { drawn[Int($0)] } } ?? sorted, of: trainCount)
+        indices: drawnTrain.map { drawn in sorted.map { drawn[Int($0)] } } ?? sorted, of: trainCount
+      )
     }
     if isWhole { kept = [] }
     train = isWhole ? Selection(indices: drawnTrain, of: trainCount) : selection(kept)
@@ -117,9 +119,9 @@ public struct SplitPlan: Sendable {
   ) -> (train: [Int32]?, test: [Int32]?) {
     guard let draws else { return (nil, nil) }
     var random = NumPyRandom(seed: draws.seed)
-    let train = draws.train.map { random.choice(trainCount, size: $0).map { Int32($0) } }
+    let train = draws.train.map { random.choice(trainCount, count: $0).map { Int32($0) } }
     let test = testCount.flatMap { own in
-      draws.test.map { random.choice(own, size: $0).map { Int32($0) } }
+      draws.test.map { random.choice(own, count: $0).map { Int32($0) } }
     }
     return (train, test)
   }

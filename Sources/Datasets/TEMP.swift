@@ -1,6 +1,6 @@
 struct NumPyRandom {
-  init(seed: Int) {}
-  mutating func choice(_ n: Int, size: Int) -> [Int] { [] }
+  init(seed: UInt32) {}
+  mutating func choice(_ n: Int, count: Int) -> [Int] { [] }
 }
 extension ImageStream: SampleSource {
   public var name: String { "idx" }
@@ -11,6 +11,10 @@ extension ImageStream: SampleSource {
   public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     let label = try readLabel()
     target?.storeBytes(of: Int64(label), as: Int64.self)
-    if let input { try readPixels(into: input.assumingMemoryBound(to: UInt8.self)) } else { try skipPixels() }
+    if let input {
+      try readPixels(into: input.assumingMemoryBound(to: UInt8.self))
+    } else {
+      try skipPixels()
+    }
   }
 }

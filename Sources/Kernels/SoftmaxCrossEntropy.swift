@@ -53,14 +53,3 @@ public func softmaxCrossEntropyBackward(
   }
   return dx
 }
-
-/// How many rows have their largest element (the first of equals) at the target.
-/// - logits: [N, C] float32.  targets: [N] int64.
-public func countCorrect(_ logits: Tensor, _ targets: Tensor) -> Int {
-  require(
-    logits.axisCount == 2 && targets.shape == [logits.shape[0]],
-    "countCorrect: logits \(logits.shape) and targets \(targets.shape) do not belong together")
-  let (logits, targets) = (logits.contiguous(), targets.contiguous())
-  return nd_count_correct(
-    logits.floats, targets.pointer(Int64.self), logits.shape[0], logits.shape[1])
-}

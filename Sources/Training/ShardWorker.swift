@@ -43,7 +43,8 @@ final class ShardWorker {
         replica.module.setDropoutKey(
           DropoutKey(seed: job.seed, step: step, samples: numbers))
       }
-      let batch = kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
+      let batch =
+        kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
       let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
       if isAlwaysTheSame && !format.isRandom { kept = batch }
       replica.differentiate(

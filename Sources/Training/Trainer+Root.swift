@@ -129,7 +129,8 @@ extension Trainer {
       // A checkpoint to go back to must not hold what one would want to go back from.
       for (name, tensor) in modelTensors + optimizerTensors
       where tensor.dtype == .float32
-        && nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0 {
+        && nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0
+      {
         throw Failure(
           .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
           remedy: "lower the learning rate (--lr) and go on from the last one with --resume")

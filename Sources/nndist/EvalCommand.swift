@@ -1,75 +1,58 @@
 import ArgumentParser
 import DataParallel
-import Glibc
-import Recipes
-import TensorCore
+import Datasets
 import Training
 
 /// `nndist eval RUN|CHECKPOINT`.
 struct EvalCommand: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
-    abstract: "Evaluate a run's latest checkpoint, or one checkpoint, on the test split.")
+    abstract: "Evaluate a run's latest checkpoint, or one checkpoint.",
+    discussion: """
+      Prints the loss; where there are classes also the accuracy with its standard error, precision and
+      recall of each class, and the confusion matrix.
+      """)
 
-  @Argument(help: "A run directory, or a checkpoint in one.")
-  var path: String
-
-  @Option(help: "Folder of the data set's files. (default: the recipe's)")
-  var data: String?
-
-  @Option(help: "Threads. (default: all cores)")
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, threads < 1 {
-      throw ValidationError("--threads \(threads) is not allowed; it must be 1 or more")
-    }
-  }
+  @OptionGroup var options: TrainedRunOptions
 
   func run(in session: Session) throws -> Int32 {
     // One rank's work: the others only wait.
     try session.agree(on: "evaluating") {
       guard session.isRoot else { return }
-      let (run, checkpoint) = try EvalCommand.locate(path)
-      var text = try RecipeText(try readText(run + "/recipe.yaml"), source: run + "/recipe.yaml")
-      if let data { try text.set("data.path", toText: data) }
-      var recipe = try text.recipe()
-      recipe.shards = recipe.shards ?? 1
-      let job = try recipe.job()
-      let module = job.makeModel()
-      let state = try Checkpoint.restore(checkpoint, into: module)
-      let pool = ShardThreads(count: threads ?? Cores.usable.count)
-      defer { pool.end() }
-      var format = job.data.format
-      format.standardize(state.standardization)
-      let split = job.data.evaluationSplits.last!
+      let run = try options.run()
+      let split = run.split(options.split)
+      let threads = ShardThreads(count: options.threadCount)
+      defer { threads.end() }
+      let reader = try run.job.data.reader(split)
       let result = try Evaluation.run(
-        module, on: job.data.reader(split), job: job, format: format, threads: pool)
-      print("\(checkpoint): \(recipe.name) after \(state.step) steps")
-      if let confusion = result.confusion, let accuracy = result.accuracy {
-        print(
-          "\(split.rawValue) accuracy \(fixed(accuracy * 100, 2)) % (\(confusion.correct) of \(confusion.total))"
-        )
-      }
-      print(
-        "\(split.rawValue) loss     \(fixed(result.loss, 6)) a sample, \(fixed(result.lossBatchMean, 6)) as mean of batch means"
-      )
+        run.module, on: reader, job: run.job, format: run.format, threads: threads)
+      print("\(run.checkpointPath): \(run.recipe.name) after \(run.state.step) steps")
+      print(EvalCommand.text(result, split: split, classNames: run.classNames(reader)))
     }
     return 0
   }
 
-  /// The run directory and the checkpoint that `path` names.
-  private static func locate(_ path: String) throws -> (run: String, checkpoint: String) {
-    if access(path + "/state.json", F_OK) == 0 { return (path + "/../..", path) }
-    guard RunDirectory.holdsRun(path) else {
-      throw Failure(
-        .inputMissing, "\(path) is neither a run directory nor a checkpoint",
-        remedy: "name a folder with recipe.yaml, or one under its checkpoints/")
+  private static func text(_ result: Evaluation, split: Split, classNames: [String]) -> String {
+    var lines = [
+      "\(split.rawValue) loss     \(fixed(result.loss, 6)) a sample, "
+        + "\(fixed(result.lossBatchMean, 6)) as mean of batch means"
+    ]
+    guard let confusion = result.confusion, let accuracy = result.accuracy,
+      let error = result.standardError
+    else { return lines[0] }
+    lines.insert(
+      "\(split.rawValue) accuracy \(fixed(accuracy * 100, 2)) % (\(confusion.correct) of "
+        + "\(confusion.total)), standard error \(fixed(error * 100, 2)) points", at: 0)
+
+    func percent(_ part: Double?) -> String { part.map { fixed($0 * 100, 1) + " %" } ?? "none" }
+    var classes = Columns(["class", "precision", "recall"], isText: [true, false, false])
+    for (c, name) in classNames.enumerated() {
+      classes.add([name, percent(confusion.precision(c)), percent(confusion.recall(c))])
     }
-    let latest = path + "/checkpoints/latest"
-    guard access(latest + "/state.json", F_OK) == 0 else {
-      throw Failure(.inputMissing, "\(path) has no checkpoint yet")
+    var matrix = Columns(["actual \\ predicted"] + classNames, isText: [true])
+    for (c, name) in classNames.enumerated() {
+      matrix.add([name] + classNames.indices.map { "\(confusion[actual: c, predicted: $0])" })
     }
-    return (path, latest)
+    return (lines + ["", classes.text, "", matrix.text]).joined(separator: "\n")
   }
 }

@@ -68,7 +68,8 @@ struct TrainCommand: SessionCommand {
   var evalEvery: Int?
 
   @Option(
-    help: "Steps between checkpoints; 0: none. (default: as many epochs as the recipe's evaluations)")
+    help:
+      "Steps between checkpoints; 0: none. (default: as many epochs as the recipe's evaluations)")
   var checkpointEvery: Int?
 
   @Flag(help: "Print nothing but errors. (default: progress)")
@@ -188,10 +189,7 @@ struct TrainCommand: SessionCommand {
 
   private func overridden(_ text: RecipeText) throws -> RecipeText {
     var text = text
-    for setting in settings {
-      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      try text.set(String(parts[0]), to: String(parts[1]))
-    }
+    try text.apply(settings: settings)
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
       if let value { try text.set(key, to: value.description) }
     }

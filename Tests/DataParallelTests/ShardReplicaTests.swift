@@ -15,7 +15,8 @@ struct ShardReplicaTests {
     let arena = Tensor(zeros: [layout.elementCount])
     let replicas = (0..<count).map {
       ShardReplica(
-        shard: $0, module: $0 == 0 ? first : network(), layout: layout, parameters: arena)
+        shard: $0, module: $0 == 0 ? first : network(), layout: layout, parameters: arena,
+        buffers: ModuleBuffers(of: first))
     }
     first.initialize(seed: 3)
     return (layout, arena, replicas)
@@ -59,6 +60,7 @@ struct ShardReplicaTests {
     replicas[0].differentiate(loss(replicas[0].module, 1))
     var used = Set(layout.entries.flatMap { $0.offset..<$0.offset + $0.shape.elementCount })
     used.insert(layout.elementCount + ShardReplica.Extra.loss.rawValue)
+    used.insert(layout.elementCount + ShardReplica.Extra.contributors.rawValue)
     for (i, value) in arena.values(Float.self).enumerated() where !used.contains(i) {
       #expect(value.bitPattern == 0, "element \(i)")
     }
@@ -89,7 +91,8 @@ struct ShardReplicaTests {
     let module = Sequential(named: [("used", used), ("unused", Linear(2, 2))])
     let layout = ArenaLayout(of: module)
     let replica = ShardReplica(
-      shard: 0, module: module, layout: layout, parameters: Tensor(zeros: [layout.elementCount]))
+      shard: 0, module: module, layout: layout, parameters: Tensor(zeros: [layout.elementCount]),
+      buffers: ModuleBuffers(of: module))
     let arena = replica.arena
     arena.pointer(Float.self).update(repeating: .nan, count: arena.elementCount)
     let x = Tensor([1, 2, 3] as [Float], shape: [1, 3])
@@ -108,5 +111,46 @@ struct ShardReplicaTests {
     replica.clear()
     #expect(replica.arena.values(Float.self).allSatisfy { $0 == 0 })
     #expect(ShardReplica.Extra.allCases.count <= 16)
+  }
+
+  /// Batch norm's running mean over two shards is the mean of what each makes of it; a shard without
+  /// samples adds nothing.
+  @Test func buffersBecomeTheMeanOfTheShardsThatHadSamples() {
+    let modules = (0..<3).map { _ in BatchNorm1d(2) }
+    let layout = ArenaLayout(of: modules[0])
+    let buffers = ModuleBuffers(of: modules[0])
+    #expect(buffers.named.map(\.name) == ["running_mean", "running_var", "num_batches_tracked"])
+    let parameters = Tensor(zeros: [layout.elementCount])
+    let replicas = modules.enumerated().map {
+      ShardReplica(
+        shard: $0, module: $1, layout: layout, parameters: parameters, buffers: buffers)
+    }
+    let batches: [[Float]] = [[1, 2, 3, 4], [5, 6, 7, 8]]
+    for (replica, values) in zip(replicas, batches) {
+      replica.load(buffers)
+      replica.differentiate(replica.module(Tensor(values, shape: [2, 2])).sum())
+    }
+    replicas[2].clear()
+    let count = ShardReplica.arenaElementCount(layout, buffers)
+    let sum = Tensor(zeros: [count])
+    for replica in replicas {
+      let (to, from) = (sum.pointer(Float.self), replica.arena.pointer(Float.self))
+      for i in 0..<count { to[i] += from[i] }
+    }
+    let total = replicas[0]
+    total.arena.pointer(Float.self).update(from: sum.pointer(Float.self), count: count)
+    #expect(total[.contributors] == 2)
+    buffers.update(sum: total.buffers, contributors: total[.contributors])
+    // running = 0.9 running + 0.1 batch; the unbiased variance of {x, x + 2} is 2.
+    let named = Dictionary(uniqueKeysWithValues: buffers.named)
+    let mean = named["running_mean"]!.values(Float.self)
+    let variance = named["running_var"]!.values(Float.self)
+    for (found, expected) in zip(mean + variance, [0.4, 0.5, 1.1, 1.1] as [Float]) {
+      #expect(abs(found - expected) < 1e-6)  // a few roundings of numbers near 1
+    }
+    #expect(named["num_batches_tracked"]!.values(Int64.self) == [1])
+    replicas[1].load(buffers)
+    #expect(modules[1].core.runningMean!.values(Float.self) == mean)
+    #expect(modules[1].core.batchesTracked!.values(Int64.self) == [1])
   }
 }

@@ -139,35 +139,6 @@ struct SoftmaxCrossEntropyTests {
     }
   }
 
-  @Test func theFirstOfEqualsIsThePrediction() {
-    func count(_ logits: [Float], _ target: Int64) -> Int {
-      countCorrect(Tensor(logits, shape: [1, logits.count]), Tensor([target], shape: [1]))
-    }
-    #expect(count([1, 3, 3], 1) == 1)
-    #expect(count([1, 3, 3], 2) == 0)
-    #expect(count([2, 2, 2], 0) == 1)
-    #expect(count([-.infinity, -.infinity], 0) == 1)
-    #expect(count([0, -0.0], 1) == 0)
-  }
-
-  @Test func correctRowsAreCountedInAnyLayout() {
-    for number in 0..<200 {
-      var draws = Draws(case: number)
-      let (n, classes) = (draws.int(0...40), draws.int(1...12))
-      let logits = (0..<n * classes).map { _ in Float(draws.int(0...4)) }  // many ties
-      let targets = (0..<n).map { _ in Int64(draws.int(0...classes - 1)) }
-      let correct = (0..<n).count { row in
-        let x = Array(logits[row * classes..<(row + 1) * classes])
-        return x.firstIndex(of: x.max()!)! == Int(targets[row])
-      }
-      #expect(
-        countCorrect(
-          draws.laidOut(logits, shape: [n, classes]), draws.laidOut(targets, shape: [n]))
-          == correct,
-        "\(draws)")
-    }
-  }
-
   static let contracts = [
     BrokenContract(
       "target too high", "crossEntropy: target 3 of row 1 is not a class in 0 ..< 3"
@@ -190,9 +161,6 @@ struct SoftmaxCrossEntropyTests {
       _ = softmaxCrossEntropyBackward(
         probabilities: Tensor(zeros: [2, 3]), targets: Tensor(zeros: [3], .int64), scale: 1)
     },
-    BrokenContract(
-      "count", "countCorrect: logits [2, 3] and targets [3] do not belong together"
-    ) { _ = countCorrect(Tensor(zeros: [2, 3]), Tensor(zeros: [3], .int64)) },
   ]
 
   @Test(arguments: contracts) func brokenContractsTrapWithTheirMessage(_ contract: BrokenContract)

@@ -18,25 +18,24 @@ import Training
   private let pixels = noise(count * pixelCount, seed: 3)
   private let classes = noise(count, seed: 4).map { $0 % UInt8(classCount) }
 
-  private func data() throws -> ImageStream {
-    try ImageStream(
-      images: folder.write("images", idx([EvaluationTests.count, 4, 3], pixels)),
-      labels: folder.write("labels", idx([EvaluationTests.count], classes)),
-      classCount: EvaluationTests.classCount)
+  private func data() -> DataSet {
+    let images = folder.write("images", idx([EvaluationTests.count, 4, 3], pixels))
+    let labels = folder.write("labels", idx([EvaluationTests.count], classes))
+    return DataSet(name: "test", hasTestSource: true) { _ in
+      try ImageStream(images: images, labels: labels, classCount: EvaluationTests.classCount)
+    }
   }
 
   private func job(batchSize: Int) -> TrainingJob {
     TrainingJob(
       name: "test", recipeText: "", recipeIdentity: "", seed: 0, batchSize: batchSize, epochs: 1,
-      shardCount: 1,
-      isShuffled: false, learningRate: 0.1, schedule: .constant, pixelScale: .unit,
-      inputShape: [1, 4, 3],
+      shardCount: 1, isShuffled: false, learningRate: 0.1, schedule: .constant, data: data(),
       makeModel: {
         Sequential(
           Flatten(startAxis: 1, endAxis: -1),
           Linear(EvaluationTests.pixelCount, EvaluationTests.classCount))
-      }, loss: CrossEntropyLoss(), makeOptimizer: { _ in SGD() },
-      loadTrainingSet: { _, _ in fatalError("not to be loaded") }, openTestSet: { try data() })
+      }, loss: CrossEntropyLoss(), metric: .classes(count: EvaluationTests.classCount),
+      makeOptimizer: { _ in SGD() })
   }
 
   private func evaluation(batchSize: Int, threads: Int) throws -> Evaluation {
@@ -45,7 +44,8 @@ import Training
     module.initialize(seed: 5)
     let pool = ShardThreads(count: threads)
     defer { pool.end() }
-    return try Evaluation.run(module, on: job.openTestSet(), job: job, threads: pool)
+    return try Evaluation.run(
+      module, on: job.data.reader(.test), job: job, format: job.data.format, threads: pool)
   }
 
   /// Each sample's loss, and whether the largest score is its class's, in double precision:
@@ -84,7 +84,8 @@ import Training
     #expect(abs(found.lossBatchMean - batchMean) < 1e-6 * batchMean)
     #expect(found.correct == expected.count { $0.isCorrect })
     #expect(found.count == EvaluationTests.count)
-    #expect(found.accuracy == Double(found.correct) / Double(EvaluationTests.count))
+    let correct = Double(expected.count { $0.isCorrect })
+    #expect(found.accuracy == correct / Double(EvaluationTests.count))
     if EvaluationTests.count % batchSize == 0 || batchSize > EvaluationTests.count {
       #expect(abs(found.lossBatchMean - found.loss) < 1e-12)
     } else {

@@ -36,9 +36,6 @@ double nd_softmax_cross_entropy(
 void nd_softmax_cross_entropy_backward(
     float *dx, const float *p, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes,
     float scale);
-// Rows whose largest element (the first of equals) stands at the target.
-ptrdiff_t nd_count_correct(
-    const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes);
 
 // The optimizers. decay is L2: each takes g + decay * p for the gradient g.
 // p -= lr * g

@@ -1,0 +1,76 @@
+import Datasets
+import Glibc
+import Layers
+import Recipes
+import TensorCore
+import Training
+
+/// A run's network with a checkpoint's weights, and what it was trained on: what `eval`, `predict` and
+/// `similar` begin with.
+struct TrainedRun {
+  let checkpointPath: String
+  let recipe: Recipe
+  let job: TrainingJob
+  let module: any Module
+  let state: CheckpointState
+  /// As in training, with the statistics found there.
+  let format: SampleFormat
+
+  /// - Parameters:
+  ///   - path: a run directory, whose latest checkpoint is taken, or a checkpoint in one.
+  ///   - data: a folder to take the data from instead of the recipe's.
+  ///   - settings: KEY=VALUE of recipe fields to look at the network with.
+  /// - Throws: Failure where there is no run or checkpoint, or it is damaged.
+  init(_ path: String, data: String?, settings: [String]) throws {
+    let (run, checkpoint) = try TrainedRun.locate(path)
+    var text = try RecipeText(try readText(run + "/recipe.yaml"), source: run + "/recipe.yaml")
+    try text.apply(settings: settings)
+    if let data { try text.set("data.path", toText: data) }
+    var recipe = try text.recipe()
+    recipe.shards = recipe.shards ?? 1
+    self.recipe = recipe
+    checkpointPath = checkpoint
+    job = try recipe.job()
+    module = job.makeModel()
+    state = try Checkpoint.restore(checkpoint, into: module)
+    var format = job.data.format
+    format.standardize(state.standardization)
+    self.format = format
+  }
+
+  /// The split asked for; else the one that is held out, or what the run trained on.
+  func split(_ wanted: Split?) -> Split { wanted ?? job.data.evaluationSplits.last! }
+
+  /// What the classes are called.
+  func classNames(_ reader: SplitReader) -> [String] {
+    reader.classNames ?? (0..<job.metric.classCount).map(String.init)
+  }
+
+  /// The run directory and the checkpoint that `path` names.
+  private static func locate(_ path: String) throws -> (run: String, checkpoint: String) {
+    if access(path + "/state.json", F_OK) == 0 { return (path + "/../..", path) }
+    guard RunDirectory.holdsRun(path) else {
+      throw Failure(
+        .inputMissing, "\(path) is neither a run directory nor a checkpoint",
+        remedy: "name a folder with recipe.yaml, or one under its checkpoints/")
+    }
+    let latest = path + "/checkpoints/latest"
+    guard access(latest + "/state.json", F_OK) == 0 else {
+      throw Failure(.inputMissing, "\(path) has no checkpoint yet")
+    }
+    return (path, latest)
+  }
+}
+
+extension RecipeText {
+  /// Applies `--set KEY=VALUE` options in their order.
+  mutating func apply(settings: [String]) throws {
+    for setting in settings {
+      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        throw Failure(.usage, "--set \(setting) has no value; write --set KEY=VALUE")
+      }
+      try set(String(parts[0]), to: String(parts[1]))
+    }
+  }
+}
