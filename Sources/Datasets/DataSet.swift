@@ -13,11 +13,13 @@ public struct DataSet: Sendable {
   public var standardization: Standardization.Kind
   /// Whether numeric targets are standardized too.
   public var standardizesTarget: Bool
+  /// Whether targets are the inputs of later steps, and so are measured by the same statistics.
+  public var targetsAreLaterInputs: Bool
 
   public init(
     name: String, hasTestSource: Bool, draws: SampleDraws? = nil, holdout: Holdout = Holdout(),
     format: SampleFormat = SampleFormat(), standardization: Standardization.Kind = .none,
-    standardizesTarget: Bool = false,
+    standardizesTarget: Bool = false, targetsAreLaterInputs: Bool = false,
     open: @escaping @Sendable (Split) throws -> any SampleSource
   ) {
     self.name = name
@@ -28,6 +30,7 @@ public struct DataSet: Sendable {
     self.format = format
     self.standardization = standardization
     self.standardizesTarget = standardizesTarget
+    self.targetsAreLaterInputs = targetsAreLaterInputs
   }
 
   public var hasValidation: Bool { holdout.folds != nil || holdout.validation > 0 }
@@ -102,8 +105,9 @@ public struct DataSet: Sendable {
       total.target.add(part.target)
     }
     let hasTarget = standardizesTarget && total.target.count > 0
+    let ofTarget = targetsAreLaterInputs ? total.input : total.target
     return DataStandardization(
       input: Standardization(total.input, kind: standardization),
-      target: hasTarget ? Standardization(total.target, kind: standardization) : nil)
+      target: hasTarget ? Standardization(ofTarget, kind: standardization) : nil)
   }
 }

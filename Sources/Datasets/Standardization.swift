@@ -16,6 +16,11 @@ public struct Standardization: Sendable, Equatable, Codable {
   public var mean: [Float]
   public var deviation: [Float]
 
+  public init(mean: [Float], deviation: [Float]) {
+    self.mean = mean
+    self.deviation = deviation
+  }
+
   /// - values: rows of as many elements as `mean` has, or any where it has one.
   func apply(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let width = mean.count

@@ -16,6 +16,13 @@ public struct Evaluation: Sendable, Equatable {
   /// nil where nothing is right or wrong.
   public var confusion: ConfusionMatrix?
 
+  public init(loss: Double, lossBatchMean: Double, count: Int, confusion: ConfusionMatrix?) {
+    self.loss = loss
+    self.lossBatchMean = lossBatchMean
+    self.count = count
+    self.confusion = confusion
+  }
+
   public var correct: Int? { confusion?.correct }
   public var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
   /// Of the accuracy, if each decision is right with the same probability p: sqrt(p (1 - p) / N), the
@@ -106,8 +113,10 @@ public struct Evaluation: Sendable, Equatable {
       }
       guard job.metric != .none else { return }
       var confusion = ConfusionMatrix(classCount: job.metric.classCount)
-      job.metric.forEachDecision(prediction, batch.targets) {
-        confusion.add(predicted: $0, actual: $1)
+      for (predicted, actual) in zip(
+        job.metric.predicted(prediction), job.metric.actual(batch.targets))
+      {
+        confusion.add(predicted: predicted, actual: actual)
       }
       self.confusion = confusion
     }

@@ -21,26 +21,23 @@ public enum Metric: Sendable, Equatable {
     }
   }
 
-  /// Calls `body` with the class predicted and the true one, of each of N samples (of a sequence: of each
-  /// of its places) in order.
-  public func forEachDecision(
-    _ prediction: Tensor, _ target: Tensor, _ body: (_ predicted: Int, _ actual: Int) -> Void
-  ) {
+  /// The class predicted for each of N samples (of a sequence: for each of its places), in order.
+  public func predicted(_ outputs: Tensor) -> [Int] {
     switch self {
-    case .none: break
-    case .classes(let count):
-      let predicted = Metric.largest(prediction, classCount: count)
-      for (guess, actual) in zip(predicted, target.values(Int64.self)) { body(guess, Int(actual)) }
-    case .oneHot(let count):
-      let predicted = Metric.largest(prediction, classCount: count)
-      let actual = Metric.largest(target, classCount: count)
-      for (guess, actual) in zip(predicted, actual) { body(guess, actual) }
+    case .none: []
+    case .classes(let count), .oneHot(let count): Metric.largest(outputs, classCount: count)
     case .binary(let threshold):
-      let predicted = prediction.values(Float.self)
-      let actual = target.values(Float.self)
-      for (guess, actual) in zip(predicted, actual) {
-        body(Double(guess) > threshold ? 1 : 0, actual > 0.5 ? 1 : 0)
-      }
+      outputs.values(Float.self).map { Double($0) > threshold ? 1 : 0 }
+    }
+  }
+
+  /// The true classes of the same.
+  public func actual(_ targets: Tensor) -> [Int] {
+    switch self {
+    case .none: []
+    case .classes: targets.values(Int64.self).map { Int($0) }
+    case .oneHot(let count): Metric.largest(targets, classCount: count)
+    case .binary: targets.values(Float.self).map { $0 > 0.5 ? 1 : 0 }
     }
   }
 

@@ -124,6 +124,9 @@ public final class Trainer {
     try verifyReplicas()
   }
 
+  /// The best evaluation so far, on root; elsewhere as far as the state was shared.
+  public var best: CheckpointState.Best? { state.best }
+
   var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
 
   /// What every rank must hold alike.

@@ -72,6 +72,12 @@ struct TrainCommand: SessionCommand {
       "Steps between checkpoints; 0: none. (default: as many epochs as the recipe's evaluations)")
   var checkpointEvery: Int?
 
+  @Option(
+    help:
+      "Cross-validation: train so many times, each with another part of the training samples held out, in RUN/fold-1, ... (default: one run)"
+  )
+  var folds: Int?
+
   @Flag(help: "Print nothing but errors. (default: progress)")
   var quiet = false
 
@@ -89,6 +95,7 @@ struct TrainCommand: SessionCommand {
     try check("--batch-size", batchSize, atLeast: 1)
     try check("--epochs", epochs, atLeast: 0)
     try check("--shards", shards, atLeast: 1)
+    try check("--folds", folds, atLeast: 2)
     for (option, value) in [("--run", runDirectory), ("--data", data), ("--init", initFile)]
     where value?.isEmpty ?? false {
       throw ValidationError("\(option) has an empty value; name a path")
@@ -100,7 +107,34 @@ struct TrainCommand: SessionCommand {
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
-    let plan = try plan(world)
+    guard let folds else { return try train(Fold(), session, world).status }
+    let directory = try world.broadcast(
+      Array(chosenDirectory(recipe: try recipeName(world)).utf8))
+    var scores: [CheckpointState.Best] = []
+    for number in 1...folds {
+      let fold = Fold(
+        directory: String(decoding: directory, as: UTF8.self) + "/fold-\(number)",
+        settings: ["data.split.folds=\(folds)", "data.split.fold=\(number)"])
+      if session.isRoot && !quiet { print("fold \(number) of \(folds)") }
+      let (status, best) = try train(fold, session, world)
+      if status != 0 { return status }
+      if let best { scores.append(best) }
+    }
+    if session.isRoot { print(TrainCommand.summary(scores)) }
+    return 0
+  }
+
+  /// A part of a cross-validation; without values, a plain run.
+  private struct Fold {
+    var directory: String?
+    var settings: [String] = []
+  }
+
+  /// - Returns: the exit status, and what the run's best checkpoint reached.
+  private func train(
+    _ fold: Fold, _ session: Session, _ world: Communicator
+  ) throws -> (status: Int32, best: CheckpointState.Best?) {
+    let plan = try plan(world, fold)
     let job = try plan.recipe.job()
     try RanksAgreement.check(plan.recipe.identity + optionsOfAllRanks, communicator: world)
 
@@ -115,7 +149,7 @@ struct TrainCommand: SessionCommand {
     options.isQuiet = quiet
     let trainer = try Trainer(job: job, options: options, communicator: world)
     let outcome = try trainer.run()
-    guard case .stopped(let signal) = outcome else { return 0 }
+    guard case .stopped(let signal) = outcome else { return (0, trainer.best) }
     let advice =
       checkpointEvery == 0
       ? "nothing was saved, as --checkpoint-every 0 asks"
@@ -123,7 +157,21 @@ struct TrainCommand: SessionCommand {
     if session.isRoot {
       FileHandle.standardError.write(Data("nndist: stopped by \(signal); \(advice)\n".utf8))
     }
-    return Failure.Status.stopped.rawValue
+    return (Failure.Status.stopped.rawValue, nil)
+  }
+
+  /// Mean and standard deviation over the folds.
+  private static func summary(_ scores: [CheckpointState.Best]) -> String {
+    guard let metric = scores.first?.metric else {
+      return "cross-validation: no fold was evaluated"
+    }
+    let values = scores.map(\.value)
+    let mean = values.reduce(0, +) / Double(values.count)
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let deviation = (squares / Double(max(values.count - 1, 1))).squareRoot()
+    let each = values.map { fixed($0, 4) }.joined(separator: ", ")
+    return "cross-validation, \(values.count) folds: best validation \(metric) \(fixed(mean, 4)), "
+      + "standard deviation \(fixed(deviation, 4)) (\(each))"
   }
 
   /// The options that decide what the ranks do together, a line each.
@@ -133,6 +181,7 @@ struct TrainCommand: SessionCommand {
     --max-steps \(maxSteps.map(String.init) ?? "not given")
     --eval-every \(evalEvery.map(String.init) ?? "not given")
     --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
+    --folds \(folds.map(String.init) ?? "not given")
     """
   }
 
@@ -142,12 +191,16 @@ struct TrainCommand: SessionCommand {
     var directory: String
   }
 
-  private func plan(_ world: Communicator) throws -> Plan {
-    let requested = try world.agree(on: "reading the recipe") { try requestedText().recipe() }
+  private func recipeName(_ world: Communicator) throws -> String {
+    try world.agree(on: "reading the recipe") { try requestedText(Fold()).recipe().name }
+  }
+
+  private func plan(_ world: Communicator, _ fold: Fold) throws -> Plan {
+    let requested = try world.agree(on: "reading the recipe") { try requestedText(fold).recipe() }
     // Root alone sees the run directory.
     let found = try world.agree(on: "finding the run directory") { () -> [String] in
       guard world.isRoot else { return [] }
-      let directory = chosenDirectory(recipe: requested.name)
+      let directory = fold.directory ?? chosenDirectory(recipe: requested.name)
       try RunDirectory.check(directory, resume: resume)
       guard RunDirectory.holdsRun(directory) else { return [directory] }
       return [directory, try readText(directory + "/recipe.yaml")]
@@ -162,17 +215,18 @@ struct TrainCommand: SessionCommand {
     }
     let recipe = try world.agree(on: "reading the run's recipe") {
       try resumed(
-        RecipeText(answer[1], source: directory + "/recipe.yaml"), requested: requested, directory)
+        RecipeText(answer[1], source: directory + "/recipe.yaml"), requested: requested, directory,
+        fold)
     }
     return Plan(recipe: recipe, directory: directory)
   }
 
   /// The recipe of a run that goes on: the stored one, with what was asked for now.
-  private func resumed(_ stored: RecipeText, requested: Recipe, _ directory: String) throws
-    -> Recipe
-  {
+  private func resumed(
+    _ stored: RecipeText, requested: Recipe, _ directory: String, _ fold: Fold
+  ) throws -> Recipe {
     let before = try stored.recipe()
-    var after = try recipe == nil ? overridden(stored).recipe() : requested
+    var after = try recipe == nil ? overridden(stored, fold).recipe() : requested
     after.shards = after.shards ?? before.shards
     if let key = before.firstFixedDifference(from: after) {
       throw Failure(
@@ -182,14 +236,14 @@ struct TrainCommand: SessionCommand {
     return after
   }
 
-  private func requestedText() throws -> RecipeText {
+  private func requestedText(_ fold: Fold) throws -> RecipeText {
     try overridden(
-      BuiltInRecipe.text(named: recipe ?? BuiltInRecipe.all[0].name) { try readText($0) })
+      BuiltInRecipe.text(named: recipe ?? BuiltInRecipe.all[0].name) { try readText($0) }, fold)
   }
 
-  private func overridden(_ text: RecipeText) throws -> RecipeText {
+  private func overridden(_ text: RecipeText, _ fold: Fold) throws -> RecipeText {
     var text = text
-    try text.apply(settings: settings)
+    try text.apply(settings: settings + fold.settings)
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
       if let value { try text.set(key, to: value.description) }
     }

@@ -1,3 +1,4 @@
+import Autograd
 import Datasets
 import Glibc
 import Layers
@@ -44,6 +45,32 @@ struct TrainedRun {
   /// What the classes are called.
   func classNames(_ reader: SplitReader) -> [String] {
     reader.classNames ?? (0..<job.metric.classCount).map(String.init)
+  }
+
+  /// Of each sample the probability of each class, as the loss reads the outputs.
+  /// - outputs: [N, C], or [N, 1] of a binary classifier.
+  func probabilities(_ outputs: Tensor) -> [[Float]] {
+    let read: Tensor =
+      switch job.loss {
+      case is CrossEntropyLoss: softmax(outputs, axis: 1)
+      case is NLLLoss: outputs.exp()
+      case is BCEWithLogitsLoss: outputs.sigmoid()
+      default: outputs
+      }
+    let values = read.values(Float.self)
+    let width = outputs.elementCount / max(outputs.shape[0], 1)
+    return (0..<outputs.shape[0]).map { row in
+      let own = Array(values[row * width..<(row + 1) * width])
+      if case .binary = job.metric { return [1 - own[0], own[0]] }
+      return own
+    }
+  }
+
+  /// Outputs or targets in the data's own units.
+  func inTargetUnits(_ tensor: Tensor) -> [Float] {
+    var values = tensor.values(Float.self)
+    format.targetStandardization?.undo(&values, count: values.count)
+    return values
   }
 
   /// The run directory and the checkpoint that `path` names.

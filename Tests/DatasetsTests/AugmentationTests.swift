@@ -57,12 +57,13 @@ struct AugmentationTests {
   @Test func aShiftIsOneOfTheWholePixelShifts() throws {
     let original = Array(AugmentationTests.pixels[..<35])
     func shifted(_ dy: Int, _ dx: Int) -> [Float] {
-      (0..<35).map { i in
+      (0..<35).map { (i: Int) -> Float in
         let (y, x) = (i / 5 - dy, i % 5 - dx)
-        return y >= 0 && y < 7 && x >= 0 && x < 5 ? original[y * 5 + x] : 0
+        return (0..<7).contains(y) && (0..<5).contains(x) ? original[y * 5 + x] : 0
       }
     }
-    let allowed = (-2...2).flatMap { dy in (-2...2).map { shifted(dy, $0) } }
+    var allowed: [[Float]] = []
+    for dy in -2...2 { for dx in -2...2 { allowed.append(shifted(dy, dx)) } }
     var seen = Set<Int>()
     for epoch in 1...40 {
       for sample in try samples(set(Augmentation(shift: 2)), epoch: epoch) {
@@ -75,7 +76,7 @@ struct AugmentationTests {
 
   @Test func aFlipExchangesLeftAndRightOfAboutHalf() throws {
     let original = Array(AugmentationTests.pixels[..<35])
-    let mirrored = (0..<35).map { original[$0 / 5 * 5 + 4 - $0 % 5] }
+    let mirrored = (0..<35).map { (i: Int) -> Float in original[i / 5 * 5 + 4 - i % 5] }
     var flips = 0
     for epoch in 1...40 {
       for sample in try samples(set(Augmentation(flip: true)), epoch: epoch) {
@@ -89,7 +90,10 @@ struct AugmentationTests {
   /// A turn about the middle leaves the middle pixel, and the mean of a linear ramp around it.
   @Test func aTurnIsAboutTheMiddle() throws {
     let size = 9
-    let ramp = (0..<size * size).map { Float($0 % size) - 4 + 2 * (Float($0 / size) - 4) }
+    let ramp = (0..<size * size).map { (i: Int) -> Float in
+      let (row, column) = (i / size - 4, i % size - 4)
+      return Float(column + 2 * row)
+    }
     let set = DataSet(
       name: "ramp", hasTestSource: false,
       format: SampleFormat(augmentation: Augmentation(rotate: 30), seed: 1)

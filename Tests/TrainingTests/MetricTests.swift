@@ -4,9 +4,7 @@ import Training
 
 struct MetricTests {
   private func decisions(_ metric: Metric, _ prediction: Tensor, _ target: Tensor) -> [[Int]] {
-    var all: [[Int]] = []
-    metric.forEachDecision(prediction, target) { all.append([$0, $1]) }
-    return all
+    zip(metric.predicted(prediction), metric.actual(target)).map { [$0, $1] }
   }
 
   @Test func theLargestScoreIsTheClass() {
