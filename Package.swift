@@ -82,7 +82,8 @@ let package = Package(
       exclude: ["Golden"]),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"]),
+      dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"],
+      exclude: ["Golden"]),
     .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
     .testTarget(
       name: "DataParallelTests",
