@@ -13,7 +13,8 @@ public struct Recipe: Equatable, Sendable {
     Field("loss", .variant { LossSpec.table }, "What training makes smaller."),
     Field("optimizer", .variant { OptimizerSpec.table }, "How gradients become new parameters."),
     Field(
-      "schedule", .variant { ScheduleSpec.table }, ScheduleSpec.table.standard("constant"),
+      "schedule", .variant { ScheduleSpec.table },
+      .variant(ScheduleSpec.table.standardVariant("constant")),
       "How the learning rate goes along the run."),
     .count("batch_size", "Samples in a global batch: over all ranks and shards."),
     .whole("epochs", "Passes over the training split."),
@@ -61,7 +62,8 @@ public struct Recipe: Equatable, Sendable {
     if evaluation.earlyStopping != nil, data.split.validation == 0, data.split.folds == nil {
       throw RecipeProblem(
         ["evaluation", "early_stopping"],
-        "it watches the validation split, and there is none; set data.split.validation, such as 0.1")
+        "it watches the validation split, and there is none; set data.split.validation, such as 0.1"
+      )
     }
     try model.checkInitial()
     try checkShapes()

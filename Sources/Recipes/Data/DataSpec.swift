@@ -171,7 +171,8 @@ public struct DataSpec: Equatable, Sendable {
     guard let folds = split.folds else { return }
     if split.fold > folds {
       throw RecipeProblem(
-        ["data", "split", "fold"], "\(split.fold) is not allowed; it must be 1 to \(folds), the folds")
+        ["data", "split", "fold"],
+        "\(split.fold) is not allowed; it must be 1 to \(folds), the folds")
     }
     if split.validation > 0 {
       throw RecipeProblem(

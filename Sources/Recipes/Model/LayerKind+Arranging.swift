@@ -2,7 +2,7 @@ import Layers
 
 /// Layers that arrange elements, and hold others.
 extension LayerKind {
-  static let arranging = [
+  static let arranging: [LayerKind] = [
     LayerKind(
       "Sequential", "Layers one after the other.",
       [Field("layers", list, "The layers, in order.")],
@@ -73,7 +73,8 @@ extension LayerKind {
   ]
 
   /// Where an axis of a batch is in a sample's shape.
-  static func place(of axis: Int, in shape: [Int], _ layer: String, _ path: [String]) throws -> Int {
+  static func place(of axis: Int, in shape: [Int], _ layer: String, _ path: [String]) throws -> Int
+  {
     let place = axis < 0 ? axis + shape.count : axis - 1
     guard shape.indices.contains(place) else {
       throw RecipeProblem(

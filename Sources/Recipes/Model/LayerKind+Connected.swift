@@ -2,7 +2,7 @@ import Layers
 
 /// Layers that weigh all their inputs.
 extension LayerKind {
-  static let connected = [
+  static let connected: [LayerKind] = [
     LayerKind(
       "Linear", "y = x W^T + b, over the last axis.",
       [
@@ -25,7 +25,8 @@ extension LayerKind {
               + (elementCount(shape) == count
                 ? "" : " and set in_features to \(elementCount(shape))")
           }
-        throw RecipeProblem(path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
+        throw RecipeProblem(
+          path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
       }
       return shape.dropLast() + [arguments.whole("out_features")]
     },

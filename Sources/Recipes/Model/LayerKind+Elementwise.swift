@@ -2,7 +2,7 @@ import Layers
 
 /// Functions of each element, and of an axis.
 extension LayerKind {
-  static let elementwise = [
+  static let elementwise: [LayerKind] = [
     LayerKind("ReLU", "max(x, 0).", module: { _ in ReLU() }),
     LayerKind(
       "LeakyReLU", "x where it is positive, else negative_slope x.",

@@ -3,7 +3,7 @@ import TensorCore
 
 /// Layers of images [channels, height, width].
 extension LayerKind {
-  static let images = [
+  static let images: [LayerKind] = [
     LayerKind(
       "Conv2d", "The correlation of images with a kernel.",
       channels + [
@@ -55,7 +55,7 @@ extension LayerKind {
       }
     ) { arguments, shape, path in
       try checkChannels("ConvTranspose2d", arguments, shape, path)
-      let extents = zip(shape[1...], [\HeightWidth.height, \.width]).map { extent, axis in
+      let extents = zip(shape[1...], axes).map { extent, axis in
         func of(_ key: String) -> Int { arguments.pair(key)[keyPath: axis] }
         return (extent - 1) * of("stride") - 2 * of("padding")
           + of("dilation") * (of("kernel_size") - 1) + of("output_padding") + 1
@@ -95,6 +95,8 @@ extension LayerKind {
     },
   ]
 
+  private static var axes: [KeyPath<HeightWidth, Int>] { [\.height, \.width] }
+
   private static let channels: [Field] = [
     .count("in_channels", "Channels of the input."),
     .count("out_channels", "Channels of the output."),
@@ -132,7 +134,8 @@ extension LayerKind {
 
   private static func checkImage(_ layer: String, _ shape: [Int], _ path: [String]) throws {
     guard shape.count == 3 else {
-      throw RecipeProblem(path, "\(layer) gets \(shape) a sample; it takes [channels, height, width]")
+      throw RecipeProblem(
+        path, "\(layer) gets \(shape) a sample; it takes [channels, height, width]")
     }
   }
 
@@ -165,7 +168,7 @@ extension LayerKind {
     _ layer: String, _ image: [Int], kernel: HeightWidth, stride: HeightWidth,
     padding: HeightWidth, dilation: HeightWidth, _ path: [String]
   ) throws -> [Int] {
-    try zip(image[1...], [\HeightWidth.height, \.width]).map { extent, axis in
+    try zip(image[1...], axes).map { extent, axis in
       let reach = dilation[keyPath: axis] * (kernel[keyPath: axis] - 1) + 1
       let padded = extent + 2 * padding[keyPath: axis]
       guard padded >= reach else {

@@ -3,7 +3,7 @@ import TensorCore
 
 /// Layers that normalize, and dropout.
 extension LayerKind {
-  static let normalizing = [
+  static let normalizing: [LayerKind] = [
     LayerKind(
       "BatchNorm1d", "Normalizes each feature over the batch.", batchNorm,
       module: {

@@ -3,7 +3,7 @@ import Layers
 /// Recurrent layers: a sample is [time, features], and so is their output, of every step. What PyTorch
 /// calls batch_first is not asked: the batch's axis is the first here.
 extension LayerKind {
-  static let recurrent = [
+  static let recurrent: [LayerKind] = [
     LayerKind(
       "RNN", "Elman's network, unrolled over a sample's rows.",
       recurrentFields + [

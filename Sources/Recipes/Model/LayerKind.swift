@@ -13,7 +13,8 @@ struct LayerKind: Sendable {
     _ name: String, _ doc: String, _ fields: [Field] = [],
     mistake: @escaping @Sendable (Arguments) -> (key: String, what: String)? = { _ in nil },
     module: @escaping @Sendable (Arguments) -> any Module,
-    shape: @escaping @Sendable (Arguments, [Int], [String]) throws -> [Int] = { $1 }
+    shape: @escaping @Sendable (Arguments, [Int], [String]) throws -> [Int] = { _, shape, _ in shape
+    }
   ) {
     kind = Kind(name, doc, fields, mistake: mistake)
     self.module = module
@@ -21,9 +22,10 @@ struct LayerKind: Sendable {
   }
 
   /// All of them; the order is the schema's.
-  static let all = arranging + connected + images + normalizing + elementwise + recurrent
+  static let all: [LayerKind] =
+    arranging + connected + images + normalizing + elementwise + recurrent
 
-  static let table = VariantTable(
+  static let table: VariantTable = VariantTable(
     "layer", "A layer, its arguments under PyTorch's names.", tag: "layer", kinds: all.map(\.kind),
     first: [
       .optional(
@@ -31,7 +33,7 @@ struct LayerKind: Sendable {
         "The prefix of its parameters' names; null: its place in the list, as 0, 1, ...")
     ])
 
-  static let list = ValueType.list(.variant { table }, count: nil)
+  static let list: ValueType = ValueType.list(.variant { table }, count: nil)
 
   /// - Precondition: a layer.
   static func of(_ layer: Variant) -> LayerKind { all.first { $0.kind.name == layer.kind }! }

@@ -23,18 +23,37 @@ public enum RecipeSchema {
     var all: [(String, JSON)] = []
 
     mutating func reference(_ table: VariantTable) -> [(String, JSON)] {
-      if !all.contains(where: { $0.0 == table.name }) {
+      reference(table.name) { .object(RecipeSchema.variant(table, &$0)) }
+    }
+
+    /// A key that all kinds of a table have.
+    mutating func reference(_ field: Field, of table: VariantTable) -> [(String, JSON)] {
+      reference("\(table.name).\(field.key)") { RecipeSchema.property(field, &$0) }
+    }
+
+    private mutating func reference(_ name: String, _ definition: (inout Definitions) -> JSON)
+      -> [(String, JSON)]
+    {
+      if !all.contains(where: { $0.0 == name }) {
         let place = all.count
-        all.append((table.name, .null))
-        all[place].1 = .object(RecipeSchema.variant(table, &self))
+        all.append((name, .null))  // so that a definition that refers to itself ends
+        all[place].1 = definition(&self)
       }
-      return [("$ref", .text("#/$defs/\(table.name)"))]
+      return [("$ref", .text("#/$defs/\(name)"))]
     }
   }
 
+  private static func property(_ field: Field, _ definitions: inout Definitions) -> JSON {
+    .object(
+      [("description", .text(field.doc))] + type(field.type, &definitions)
+        + (field.standard.map { [("default", JSON($0))] } ?? []))
+  }
+
   /// - tag: the key that says the kind, and what it must be.
+  /// - shared: whose keys of all kinds are referred to.
   private static func object(
-    _ fields: [Field], _ definitions: inout Definitions, tag: (key: String, kind: Kind)?
+    _ fields: [Field], _ definitions: inout Definitions, tag: (key: String, kind: Kind)?,
+    shared: VariantTable? = nil
   ) -> [(String, JSON)] {
     var properties: [(String, JSON)] = []
     if let tag {
@@ -42,10 +61,13 @@ public enum RecipeSchema {
         (tag.key, .object([("const", .text(tag.kind.name)), ("description", .text(tag.kind.doc))])))
     }
     for field in fields {
-      var property: [(String, JSON)] = [("description", .text(field.doc))]
-      property += type(field.type, &definitions)
-      if let standard = field.standard { property.append(("default", JSON(standard))) }
-      properties.append((field.key, .object(property)))
+      let isShared = shared.map { ($0.first + $0.last).contains { $0.key == field.key } } ?? false
+      properties.append(
+        (
+          field.key,
+          isShared
+            ? .object(definitions.reference(field, of: shared!)) : property(field, &definitions)
+        ))
     }
     let required =
       (tag.map { [$0.key] } ?? []) + fields.filter { $0.standard == nil }.map(\.key)
@@ -70,7 +92,9 @@ public enum RecipeSchema {
       forms.append(
         .object(
           [("title", .text(kind.name)), ("description", .text(kind.doc))]
-            + object(table.fields(of: kind), &definitions, tag: tag.map { ($0, kind) })))
+            + object(
+              table.fields(of: kind), &definitions, tag: tag.map { ($0, kind) },
+              shared: table)))
     }
     if let untagged = table.untagged { form(untagged, tag: nil) }
     for kind in table.kinds { form(kind, tag: table.tag) }

@@ -126,10 +126,12 @@ extension Arguments {
   private func optional<T>(_ key: String, _ unwrapped: (Value) -> T?) -> T? {
     let value = self[key]
     if value == .null { return nil }
-    return unwrapped(value) ?? wrong(key)
+    return typed(key, unwrapped(value))
   }
 
-  private func typed<T>(_ key: String, _ value: T?) -> T { value ?? wrong(key) }
+  private func typed<T>(_ key: String, _ value: T?) -> T {
+    if let value { return value } else { wrong(key) }
+  }
 
   private func wrong(_ key: String) -> Never {
     fatalError("a recipe's \(key) is \(self[key]), not what its table says")

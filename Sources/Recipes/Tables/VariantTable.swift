@@ -1,3 +1,5 @@
+import TensorCore
+
 /// A key of a recipe.
 package struct Field: Sendable {
   package let key: String
@@ -7,39 +9,52 @@ package struct Field: Sendable {
   /// One line on what it means, with its unit.
   package let doc: String
 
-  init(_ key: String, _ type: ValueType, _ standard: Value? = nil, _ doc: String) {
+  init(_ key: String, _ type: ValueType, _ standard: Value?, _ doc: String) {
     self.key = key
     self.type = type
     self.standard = standard
     self.doc = doc
   }
 
-  static func count(_ key: String, _ standard: Int? = nil, _ doc: String) -> Field {
-    Field(key, .count, standard.map(Value.whole), doc)
+  init(_ key: String, _ type: ValueType, _ doc: String) { self.init(key, type, nil, doc) }
+
+  static func count(_ key: String, _ doc: String) -> Field { Field(key, .count, doc) }
+  static func count(_ key: String, _ standard: Int, _ doc: String) -> Field {
+    Field(key, .count, .whole(standard), doc)
   }
 
-  static func whole(_ key: String, _ standard: Int? = nil, _ doc: String) -> Field {
-    Field(key, .fromZero, standard.map(Value.whole), doc)
+  static func whole(_ key: String, _ doc: String) -> Field { Field(key, .fromZero, doc) }
+  static func whole(_ key: String, _ standard: Int, _ doc: String) -> Field {
+    Field(key, .fromZero, .whole(standard), doc)
   }
 
-  static func number(
-    _ key: String, _ range: NumberRange = .any, _ standard: Double? = nil, _ doc: String
-  ) -> Field {
-    Field(key, .number(range), standard.map(Value.number), doc)
+  static func number(_ key: String, _ doc: String) -> Field { Field(key, .anyNumber, doc) }
+  static func number(_ key: String, _ standard: Double, _ doc: String) -> Field {
+    Field(key, .anyNumber, .number(standard), doc)
+  }
+  static func number(_ key: String, _ range: NumberRange, _ doc: String) -> Field {
+    Field(key, .number(range), doc)
+  }
+  static func number(_ key: String, _ range: NumberRange, _ standard: Double, _ doc: String)
+    -> Field
+  {
+    Field(key, .number(range), .number(standard), doc)
   }
 
   static func flag(_ key: String, _ standard: Bool, _ doc: String) -> Field {
     Field(key, .flag, .flag(standard), doc)
   }
 
-  static func choice(_ key: String, _ names: [String], _ standard: String? = nil, _ doc: String)
-    -> Field
-  {
-    Field(key, .choice(names), standard.map(Value.text), doc)
+  static func choice(_ key: String, _ names: [String], _ doc: String) -> Field {
+    Field(key, .choice(names), doc)
+  }
+  static func choice(_ key: String, _ names: [String], _ standard: String, _ doc: String) -> Field {
+    Field(key, .choice(names), .text(standard), doc)
   }
 
-  static func pair(_ key: String, least: Int = 1, _ standard: Int? = nil, _ doc: String) -> Field {
-    Field(key, .pair(least: least), standard.map { .pair(.init($0)) }, doc)
+  static func pair(_ key: String, _ doc: String) -> Field { Field(key, .pair(least: 1), doc) }
+  static func pair(_ key: String, least: Int = 1, _ standard: Int, _ doc: String) -> Field {
+    Field(key, .pair(least: least), .pair(HeightWidth(standard)), doc)
   }
 
   /// A value that may be null, which is what stands where nothing is said.
@@ -118,9 +133,8 @@ package struct VariantTable: Sendable {
 
   /// The kind with all its defaults.
   /// - Precondition: there is such a kind, and it needs no argument.
-  func standard(_ name: String) -> Value {
+  func standardVariant(_ name: String) -> Variant {
     let kind = kinds.first { $0.name == name }!
-    return .variant(
-      Variant(tag: tag, kind: name, arguments: Arguments(standardsOf: fields(of: kind))!))
+    return Variant(tag: tag, kind: name, arguments: Arguments(standardsOf: fields(of: kind))!)
   }
 }

@@ -10,6 +10,9 @@ public struct LossSpec: Equatable, Sendable {
 
   public func loss() -> any Loss { LossKind.of(variant).loss(variant.arguments) }
 
+  /// With its defaults.
+  static let crossEntropy = LossSpec(variant: table.standardVariant("cross-entropy"))
+
   static let table = VariantTable(
     "loss", "What training makes smaller, its arguments under PyTorch's names.", tag: "kind",
     kinds: LossKind.all.map(\.kind), allowsNameAlone: true)

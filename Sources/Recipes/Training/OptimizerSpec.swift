@@ -58,7 +58,8 @@ struct OptimizerKind: Sendable {
         epsilon: arguments.number("eps"), weightDecay: arguments.number("weight_decay"))
     },
     OptimizerKind(
-      kind: Kind("adamw", "Adam with weight decay apart from the gradient.", betas + [weightDecay(0.01)])
+      kind: Kind(
+        "adamw", "Adam with weight decay apart from the gradient.", betas + [weightDecay(0.01)])
     ) { arguments, elementCount in
       let betas = arguments.numbers("betas")
       return AdamW(

@@ -25,44 +25,43 @@ public struct ScheduleSpec: Equatable, Sendable {
     ],
     allowsNameAlone: true)
 
-  private static let kinds:
-    [(kind: Kind, schedule: @Sendable (Arguments) -> Schedule)] = [
-      (Kind("constant", "The same rate all along."), { _ in .constant }),
-      (Kind("cosine", "To 0 along half a cosine over the run."), { _ in .cosine }),
-      (
-        Kind(
-          "step", "Times factor every so many steps.",
-          [.count("every", "In steps."), factor]),
-        { .step(every: $0.whole("every"), factor: $0.number("factor")) }
-      ),
-      (
-        Kind(
-          "multi-step", "Times factor at each milestone.",
-          [Field("milestones", .list(.count, count: nil), "Steps, counted from 1."), factor]),
-        { .multiStep(milestones: $0.wholes("milestones"), factor: $0.number("factor")) }
-      ),
-      (
-        Kind(
-          "exponential", "Times factor every step.",
-          [.number("factor", .aboveZero, "What the rate is multiplied by.")]),
-        { .exponential(factor: $0.number("factor")) }
-      ),
-      (
-        Kind(
-          "one-cycle", "Up to the optimizer's rate and down again, along cosines.",
-          [
-            .number("share", .belowOne, 0.3, "The share of the run in which the rate rises."),
-            .number("divisor", .aboveZero, 25, "The rate begins at lr / divisor."),
-            .number(
-              "final_divisor", .aboveZero, 10_000, "It ends at lr / divisor / final_divisor."),
-          ]),
-        {
-          .oneCycle(
-            share: $0.number("share"), divisor: $0.number("divisor"),
-            finalDivisor: $0.number("final_divisor"))
-        }
-      ),
-    ]
+  private static let kinds: [(kind: Kind, schedule: @Sendable (Arguments) -> Schedule)] = [
+    (Kind("constant", "The same rate all along."), { _ in .constant }),
+    (Kind("cosine", "To 0 along half a cosine over the run."), { _ in .cosine }),
+    (
+      Kind(
+        "step", "Times factor every so many steps.",
+        [.count("every", "In steps."), factor]),
+      { .step(every: $0.whole("every"), factor: $0.number("factor")) }
+    ),
+    (
+      Kind(
+        "multi-step", "Times factor at each milestone.",
+        [Field("milestones", .list(.count, count: nil), "Steps, counted from 1."), factor]),
+      { .multiStep(milestones: $0.wholes("milestones"), factor: $0.number("factor")) }
+    ),
+    (
+      Kind(
+        "exponential", "Times factor every step.",
+        [.number("factor", .aboveZero, "What the rate is multiplied by.")]),
+      { .exponential(factor: $0.number("factor")) }
+    ),
+    (
+      Kind(
+        "one-cycle", "Up to the optimizer's rate and down again, along cosines.",
+        [
+          .number("share", .belowOne, 0.3, "The share of the run in which the rate rises."),
+          .number("divisor", .aboveZero, 25, "The rate begins at lr / divisor."),
+          .number(
+            "final_divisor", .aboveZero, 10_000, "It ends at lr / divisor / final_divisor."),
+        ]),
+      {
+        .oneCycle(
+          share: $0.number("share"), divisor: $0.number("divisor"),
+          finalDivisor: $0.number("final_divisor"))
+      }
+    ),
+  ]
 
   private static let factor = Field.number(
     "factor", .aboveZero, 0.1, "What the rate is multiplied by.")
