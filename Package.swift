@@ -43,7 +43,7 @@ let package = Package(
     .target(
       name: "Recipes",
       dependencies: [
-        "TensorCore", "Layers", "Optimizers", "Datasets", "Training",
+        "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets", "Training",
         .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(

@@ -21,7 +21,8 @@ public struct Augmentation: Sendable, Equatable {
   }
 
   public var isNone: Bool { self == Augmentation() }
-  var isGeometric: Bool { shift > 0 || rotate > 0 || flip }
+  /// Whether it moves pixels, which only images have.
+  public var isGeometric: Bool { shift > 0 || rotate > 0 || flip }
 
   /// Shifts, turns and flips an image; what comes in from outside is 0. Turned images are sampled
   /// bilinearly.

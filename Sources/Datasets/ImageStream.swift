@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// The labelled images of two IDX files, read once, front to back: no more than what is asked for
@@ -8,11 +7,11 @@ public final class ImageStream {
   public let sampleShape: [Int]
   public let sampleCount: Int
   let sampleByteCount: Int
-  private let classCount: Int
+  let classCount: Int
+  var imagePath: String { images.path }
   private let images: IDXReader
   private let labels: IDXReader
   private var labelsRead = 0
-  private var pixels: [UInt8] = []
 
   /// - Parameters:
   ///   - images: path of an IDX file [N, ...]; gzipped or not, as `labels`.
@@ -38,34 +37,6 @@ public final class ImageStream {
     sampleShape = Array(images.dims.dropFirst())
     sampleByteCount = sampleShape.reduce(1, *)
     sampleCount = images.itemCount
-  }
-
-  /// Reads the next `count` samples as a batch.
-  /// - Parameters:
-  ///   - images: [count, sampleShape...] float32, written.
-  ///   - labels: [count], written.
-  /// - Throws: `badData` naming the sample whose label is out of range, or where a file ends early.
-  /// - Precondition: so many samples are left.
-  public func read(
-    _ count: Int, scale: PixelScale, images target: UnsafeMutablePointer<Float>,
-    labels targetLabels: UnsafeMutablePointer<Int64>
-  ) throws {
-    for i in 0..<count { targetLabels[i] = Int64(try readLabel()) }
-    if pixels.count < count * sampleByteCount {
-      pixels = [UInt8](repeating: 0, count: count * sampleByteCount)
-    }
-    try pixels.withUnsafeMutableBytes { try images.readItems(count, into: $0.baseAddress!) }
-    nd_gather_u8(
-      target, pixels, Array(0..<Int32(count)), count, sampleByteCount, scale == .unit ? 1 : 0)
-  }
-
-  /// Reads on to the end and keeps nothing: whether both files are whole and every label in range.
-  public func verify() throws {
-    for _ in labelsRead..<sampleCount {
-      _ = try readLabel()
-      try images.skipItems(1)
-    }
-    try finish()
   }
 
   /// Checks that nothing follows, once all samples were read.

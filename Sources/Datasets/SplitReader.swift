@@ -7,6 +7,7 @@ import TensorCore
 public final class SplitReader {
   public let sampleCount: Int
   public let inputShape: [Int]
+  public let targetType: TargetType
   public let targetElementCount: Int
   public let classNames: [String]?
   private let source: any SampleSource
@@ -17,6 +18,7 @@ public final class SplitReader {
   init(_ source: any SampleSource, _ selection: SplitPlan.Selection) throws {
     sampleCount = selection.count
     inputShape = source.inputShape
+    targetType = source.targetType
     targetElementCount = source.targetElementCount
     classNames = source.classNames
     self.source = source

@@ -1,7 +1,7 @@
 extension Module {
   /// The module as PyTorch prints it.
   public var summary: String {
-    let children = Visitor(self).children
+    let children = Visitor(self).children.filter { !$0.module.isFunction }
     guard !children.isEmpty else { return "\(typeName)(\(extraDescription))" }
     var entries: [(name: String, first: String, count: Int, text: String)] = []
     for child in children {

@@ -18,6 +18,9 @@ public protocol Module: AnyObject {
   /// Whether `summary` takes equal neighbours among the children together, as "(0-2): 3 x ...".
   var printsRepeatsTogether: Bool { get }
 
+  /// Whether PyTorch has no module here but a call in a forward method, which `summary` leaves out.
+  var isFunction: Bool { get }
+
   /// Takes note whether the module trains from now on, for itself; `train` tells the children.
   func setMode(isTraining: Bool)
 }
@@ -27,6 +30,7 @@ extension Module {
   public var typeName: String { String(describing: type(of: self)) }
   public var extraDescription: String { "" }
   public var printsRepeatsTogether: Bool { false }
+  public var isFunction: Bool { false }
   public func setMode(isTraining: Bool) {}
 }
 

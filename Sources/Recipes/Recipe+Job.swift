@@ -1,66 +1,77 @@
 import Datasets
+import Foundation
 import Layers
 import Optimizers
 import TensorCore
 import Training
 
 extension Recipe {
-  /// The recipe made into values.
-  /// - Parameter shards: what `shards` comes to where it is nil.
-  /// - Throws: `Failure(.inputMissing)` where the data are not.
-  public func job() throws -> TrainingJob {
+  /// The recipe made into values. Nothing is read yet.
+  /// - Precondition: `shards` is known.
+  public func job() -> TrainingJob {
     let recipe = self
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
-    return TrainingJob(
+    var job = TrainingJob(
       name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
       epochs: epochs, shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
-      schedule: schedule == .cosine ? .cosine : .constant, data: dataSet,
-      makeModel: { recipe.model.module() }, loss: CrossEntropyLoss(),
-      metric: .classes(count: Recipe.classCount),
-      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) })
+      schedule: schedule.schedule(), data: dataSet, makeModel: { recipe.model.module() },
+      loss: loss.loss(),
+      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
+      metric: { recipe.metric(for: $0) })
+    job.initialize = { module in
+      module.initialize(seed: recipe.seed)
+      recipe.model.setInitialValues(of: module)
+    }
+    job.hasLeftoverGradient = addsLeftoverGradient
+    job.evaluationInterval = evaluation.every
+    job.earlyStopping = evaluation.earlyStopping
+    return job
   }
 
-  public var dataSet: DataSet {
+  /// The samples, opened where they are needed. What a file holds is then checked against the network.
+  var dataSet: DataSet {
     let recipe = self
+    let isImage = data.arguments.has("scale")
+    let form: TargetForm =
+      switch data.target {
+      case .oneHot: .oneHot
+      case .input: .input
+      case .classIndex, nil: .own
+      }
     return DataSet(
-      name: data.dataset.rawValue, hasTestSource: true,
-      format: SampleFormat(scale: data.scale == .unit ? .unit : .raw, seed: seed)
+      name: data.dataset, hasTestSource: data.hasTestSource, draws: data.draws,
+      holdout: data.holdout,
+      format: SampleFormat(
+        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw, target: form,
+        augmentation: data.augmentation, corruption: data.corrupt, seed: seed),
+      standardization: data.standardize, standardizesTarget: data.standardizesTarget,
+      targetsAreLaterInputs: data.dataset == "trend"
     ) { split in
-      let folder = try recipe.data.folder()
-      let images = split == .test ? folder.testImages : folder.trainImages
-      let labels = split == .test ? folder.testLabels : folder.trainLabels
-      let stream = try ImageStream(images: images, labels: labels, classCount: Recipe.classCount)
-      try recipe.check(stream.sampleShape, of: images)
-      return stream
+      let source = try recipe.data.source(split)
+      var classCount: Int?
+      if case .classIndex(let count) = source.targetType { classCount = count }
+      try recipe.check(
+        inputShape: source.inputShape, targetShape: source.targetShape, classCount: classCount)
+      return source
     }
   }
 
-  private func check(_ sampleShape: [Int], of path: String) throws {
-    guard [1] + sampleShape == Recipe.sampleShape else {
-      throw Failure(
-        .badData,
-        "\(path): its images are \(sampleShape), \(name) takes \(Array(Recipe.sampleShape[1...]))",
-        remedy: "use the data set's own files")
+  /// What is right, as the recipe, its loss and the data's targets say.
+  private func metric(for target: TargetType) -> Metric {
+    if evaluation.metric == EvaluationSpec.Metric.none { return .none }
+    switch (data.target, target) {
+    case (.input, _): return .none
+    case (.oneHot, .classIndex(let count)): return .oneHot(count: count)
+    case (_, .classIndex(let count)): return .classes(count: count)
+    case (_, .float32): break
     }
-  }
-}
-
-extension DataSpec {
-  func folder() throws -> ImageFolder {
-    guard let directory = path ?? dataset.systemPath else {
-      throw Failure(
-        .inputMissing, "no folder is named for the data set \(dataset.rawValue)",
-        remedy: "--data DIR with its four IDX files (train-images-idx3-ubyte[.gz], ...)")
+    let threshold = evaluation.threshold
+    switch loss.kind {
+    case "bce": return .binary(threshold: threshold)
+    // Where the sigmoid is the threshold.
+    case "bce-with-logits": return .binary(threshold: log(threshold / (1 - threshold)))
+    default: return evaluation.metric == .accuracy ? .binary(threshold: threshold) : .none
     }
-    return try dataset.folder(directory)
-  }
-}
-
-extension DataSpec.Dataset {
-  /// Its files in `directory`.
-  /// - Throws: `Failure(.inputMissing)` naming what is not there and where to get it.
-  public func folder(_ directory: String) throws -> ImageFolder {
-    try ImageFolder.locate(directory, dataset: rawValue)
   }
 }
 
@@ -69,60 +80,39 @@ extension Recipe {
   /// nothing.
   public var identity: String {
     var recipe = self
-    recipe.data.path = nil
+    recipe.data.forgetPaths()
     return recipe.yaml
   }
 
   /// The first key that a run cannot change on its way, and that differs. The number of epochs,
-  /// shards, the learning rate and its schedule can: that is a new recipe from there on.
+  /// shards, the learning rate, its schedule and what is evaluated can: that is a new recipe from
+  /// there on.
   public func firstFixedDifference(from other: Recipe) -> String? {
-    if name != other.name { return "recipe (\(name), not \(other.name))" }
-    if data.dataset != other.data.dataset { return "data.dataset" }
-    if data.scale != other.data.scale { return "data.scale" }
+    func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
+      "\(key) (\(own), not \(other))"
+    }
+    if name != other.name { return shown("recipe", name, other.name) }
+    if let key = data.variant.firstDifference(from: other.data.variant, besides: DataSpec.pathKeys)
+    {
+      return "data.\(key)"
+    }
     if model != other.model { return "model" }
     if loss != other.loss { return "loss" }
-    if optimizer.kind != other.optimizer.kind { return "optimizer.kind" }
-    if batchSize != other.batchSize { return "batch_size (\(batchSize), not \(other.batchSize))" }
+    if let key = optimizer.variant.firstDifference(from: other.optimizer.variant, besides: ["lr"]) {
+      return "optimizer.\(key)"
+    }
+    if batchSize != other.batchSize { return shown("batch_size", batchSize, other.batchSize) }
     if shuffle != other.shuffle { return "shuffle" }
-    if seed != other.seed { return "seed (\(seed), not \(other.seed))" }
-    return nil
+    if seed != other.seed { return shown("seed", seed, other.seed) }
+    return addsLeftoverGradient == other.addsLeftoverGradient ? nil : "leftover_gradient"
   }
 }
 
-extension OptimizerSpec {
-  func optimizer(elementCount: Int) -> any Optimizer {
-    switch kind {
-    case .sgd: SGD()
-    case .adam:
-      Adam(elementCount: elementCount, beta1: betas[0], beta2: betas[1], epsilon: eps)
-    }
-  }
-}
-
-extension ModelSpec {
-  /// The network; its parameters have no values yet.
-  public func module() -> any Module { ModelSpec.sequential(layers, typeName: typeName) }
-
-  private static func sequential(_ layers: [LayerSpec], typeName: String) -> Sequential {
-    Sequential(
-      named: layers.enumerated().map { ($1.name ?? String($0), module($1)) }, typeName: typeName)
-  }
-
-  private static func module(_ spec: LayerSpec) -> any Module {
-    switch spec.kind {
-    case .flatten(let startAxis, let endAxis): Flatten(startAxis: startAxis, endAxis: endAxis)
-    case .linear(let inFeatures, let outFeatures, let bias):
-      Linear(inFeatures, outFeatures, bias: bias)
-    case .conv2d(let inChannels, let outChannels, let kernel, let stride, let padding, let bias):
-      Conv2d(
-        inChannels, outChannels, kernel: HeightWidth(kernel), stride: HeightWidth(stride),
-        padding: HeightWidth(padding), bias: bias)
-    case .maxPool2d(let kernel, let stride):
-      MaxPool2d(HeightWidth(kernel), stride: stride.map { HeightWidth($0) })
-    case .relu: ReLU()
-    case .sigmoid: Sigmoid()
-    case .tanh: Tanh()
-    case .sequential(let layers): sequential(layers, typeName: "Sequential")
-    }
+extension Variant {
+  /// The first key whose values differ: the tag's if the kinds do.
+  fileprivate func firstDifference(from other: Variant, besides keys: [String]) -> String? {
+    if kind != other.kind { return tag }
+    return zip(arguments.entries, other.arguments.entries)
+      .first { $0 != $1 && !keys.contains($0.key) }?.0.key
   }
 }

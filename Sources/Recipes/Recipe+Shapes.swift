@@ -1,93 +1,89 @@
+import TensorCore
+
 extension Recipe {
-  /// What a sample of the data looks like to the network, and what the loss wants of it.
-  static let sampleShape = [1, 28, 28]
-  static let classCount = 10
+  /// What a sample looks like; nil where only the files know.
+  public var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
 
   /// Follows a sample's shape through the network, so that layers that do not fit are an error of
-  /// the recipe, before anything is loaded.
+  /// the recipe, before anything is loaded. Where only the files know the shape: nothing.
   /// - Throws: RecipeProblem at the layer that does not fit.
   func checkShapes() throws {
-    let path: [any CodingKey] = [PathKey("model"), PathKey("layers")]
-    let output = try Recipe.shape(after: model.layers, Recipe.sampleShape, path)
-    guard output == [Recipe.classCount] else {
+    if let sampleShapes { try check(sampleShapes) }
+  }
+
+  /// The same once the data are open.
+  /// - Parameters:
+  ///   - inputShape: of one sample as the network gets it, such as [1, 28, 28].
+  ///   - targetShape: of one target as the data set has it; [] is one number.
+  ///   - classCount: classes, where targets are such; nil: targets are numbers.
+  /// - Throws: `Failure(.usage)` naming the layer that does not fit. Without the line: the recipe's
+  ///   text is gone by then.
+  public func check(inputShape: [Int], targetShape: [Int], classCount: Int?) throws {
+    do {
+      try check(SampleShapes(input: inputShape, target: targetShape, classCount: classCount))
+    } catch let problem as RecipeProblem {
+      throw Failure(
+        .usage, "recipe \(name): \(problem.path.joined(separator: ".")): \(problem.what)")
+    }
+  }
+
+  private func check(_ sample: SampleShapes) throws {
+    if data.augmentation.isGeometric, sample.input.count != 3 {
       throw RecipeProblem(
-        path,
-        "the network turns a sample into \(output), \(loss.rawValue) on \(data.dataset.rawValue) needs "
-          + "[\(Recipe.classCount)], a score for each class")
+        ["data", "augment"],
+        "images are shifted, rotated and flipped, and a sample is \(sample.input); only noise is for all"
+      )
+    }
+    let target = try wanted(sample)
+    let output = try model.shape(after: sample.input)
+    try check(output: output, target)
+  }
+
+  /// What the network is to make of a sample, as `data.target` says.
+  private func wanted(_ sample: SampleShapes) throws -> SampleShapes {
+    func needsClasses() -> RecipeProblem {
+      RecipeProblem(
+        ["data", "target"],
+        "the targets of \(data.dataset) are numbers \(sample.target), not classes; leave target away"
+      )
+    }
+    switch data.target {
+    case nil: return sample
+    case .classIndex:
+      if sample.classCount == nil { throw needsClasses() }
+      return sample
+    case .oneHot:
+      guard let classCount = sample.classCount else { throw needsClasses() }
+      return SampleShapes(input: sample.input, target: sample.target + [classCount])
+    case .input: return SampleShapes(input: sample.input, target: sample.input)
     }
   }
 
-  /// How many places a window has along each axis of an image.
-  private static func windows(
-    _ layer: String, _ image: [Int], _ kernel: Int, _ stride: Int, _ padding: Int,
-    _ place: [any CodingKey]
-  ) throws -> [Int] {
-    try image[1...].map { extent in
-      guard extent + 2 * padding >= kernel else {
+  private func check(output: [Int], _ wanted: SampleShapes) throws {
+    let model = self.model.layers == nil ? ["model"] : ["model", "layers"]
+    let kind = LossKind.of(loss.variant)
+    let makes = "the network turns a sample into \(output), \(loss.kind) on \(data.dataset) needs"
+    guard let classCount = wanted.classCount else {
+      if kind.target == .classesOnly {
         throw RecipeProblem(
-          place, "\(layer) with kernel_size \(kernel) does not fit into \(image) a sample")
+          ["loss"], "\(loss.kind) takes classes, and targets are numbers \(wanted.target)")
       }
-      return (extent + 2 * padding - kernel) / stride + 1
+      guard output == wanted.target else {
+        throw RecipeProblem(model, "\(makes) \(wanted.target), a target's shape")
+      }
+      return
+    }
+    guard kind.target != .numbers else {
+      throw RecipeProblem(
+        ["loss"],
+        "\(loss.kind) compares numbers, and the targets of \(data.dataset) are classes; set "
+          + "data.target to one-hot, or use cross-entropy")
+    }
+    let scores = [classCount] + wanted.target
+    guard output == scores else {
+      throw RecipeProblem(
+        model,
+        "\(makes) \(scores), a score for each class" + (wanted.target.isEmpty ? "" : " and place"))
     }
   }
-
-  /// Shapes are of one sample, without the batch axis.
-  private static func shape(
-    after layers: [LayerSpec], _ input: [Int], _ path: [any CodingKey]
-  ) throws -> [Int] {
-    var shape = input
-    for (index, layer) in layers.enumerated() {
-      let place = path + [PathKey(index)]
-      switch layer.kind {
-      case .relu, .sigmoid, .tanh: break
-      case .conv2d(let inChannels, let outChannels, let kernel, let stride, let padding, _):
-        guard shape.count == 3, shape[0] == inChannels else {
-          throw RecipeProblem(
-            place,
-            "Conv2d with in_channels \(inChannels) gets \(shape) a sample; "
-              + (shape.count == 3
-                ? "set in_channels to \(shape[0])" : "it takes [channels, height, width]"))
-        }
-        shape = [outChannels] + (try windows("Conv2d", shape, kernel, stride, padding, place))
-      case .maxPool2d(let kernel, let stride):
-        guard shape.count == 3 else {
-          throw RecipeProblem(
-            place, "MaxPool2d gets \(shape) a sample; it takes [channels, height, width]")
-        }
-        shape = [shape[0]] + (try windows("MaxPool2d", shape, kernel, stride ?? kernel, 0, place))
-      case .sequential(let layers):
-        shape = try Recipe.shape(after: layers, shape, place + [PathKey("layers")])
-      case .linear(let inFeatures, let outFeatures, _):
-        guard shape == [inFeatures] else {
-          throw RecipeProblem(
-            place,
-            "Linear with in_features \(inFeatures) gets \(shape) a sample; "
-              + (shape.count == 1 ? "set in_features to \(shape[0])" : "put a Flatten before it"))
-        }
-        shape = [outFeatures]
-      case .flatten(let startAxis, let endAxis):
-        // Axis 0 is the batch's.
-        let count = shape.count + 1
-        let first = startAxis < 0 ? startAxis + count : startAxis
-        let last = endAxis < 0 ? endAxis + count : endAxis
-        guard 1 <= first, first <= last, last < count else {
-          throw RecipeProblem(
-            place,
-            "Flatten cannot join axes \(startAxis) through \(endAxis) of \(count), batch included")
-        }
-        shape[(first - 1)...(last - 1)] = [shape[(first - 1)...(last - 1)].reduce(1, *)]
-      }
-    }
-    return shape
-  }
-}
-
-private struct PathKey: CodingKey {
-  let stringValue: String
-  let intValue: Int?
-
-  init(_ name: String) { (stringValue, intValue) = (name, nil) }
-  init(_ index: Int) { (stringValue, intValue) = (String(index), index) }
-  init?(stringValue: String) { self.init(stringValue) }
-  init?(intValue: Int) { self.init(intValue) }
 }

@@ -7,6 +7,11 @@ public struct RecipeText {
   /// The file's name, or the built-in recipe's.
   private let source: String
 
+  fileprivate init(root: Node, source: String) {
+    self.root = root
+    self.source = source
+  }
+
   /// - Throws: `Failure(.usage)`: not YAML, or a key twice, with the line.
   public init(_ yaml: String, source: String) throws {
     self.source = source
@@ -43,8 +48,7 @@ public struct RecipeText {
 
   /// What stands where the text says nothing: a path may lead into it. nil while there is no recipe.
   private var defaults: Node? {
-    (try? Yams.compose(yaml: YAMLDecoder().decode(Recipe.self, from: root).yaml))
-      .map(RecipeText.unmarked)
+    root.mapping.flatMap { try? Value.fields(Reader.fields($0, Recipe.table, [])).node }
   }
 
   /// The same without marks, which would point into another text than the recipe's.
@@ -79,6 +83,11 @@ public struct RecipeText {
         defaults: all.flatMap { $0.indices.contains(index) ? $0[index] : nil }, to: value,
         path: whole)
       return .sequence(sequence)
+    case .scalar where Reader.isNull(node) || defaults?.mapping != nil:
+      // Nothing, or a kind's name alone, as `loss: mse`: its keys are those written in full.
+      return try setting(
+        path, in: defaults?.mapping.map(Node.mapping) ?? Node([(Node, Node)]()),
+        defaults: defaults, to: value, path: whole)
     default:
       throw Failure(.usage, "--set \(whole): there is nothing below the value before \(key)")
     }
@@ -88,102 +97,34 @@ public struct RecipeText {
   /// - Throws: `Failure(.usage)` naming the key, what was found, what is allowed and the nearest
   ///   right spelling.
   public func recipe() throws -> Recipe {
-    let recipe: Recipe
     do {
-      recipe = try YAMLDecoder().decode(Recipe.self, from: root)
+      let recipe = Recipe(fields: try Reader.fields(root.mapping!, Recipe.table, []))
+      try recipe.check()
+      return recipe
     } catch let problem as RecipeProblem {
-      throw failure(at: problem.path, problem.what)
-    } catch let error as DecodingError {
-      throw failure(error)
+      let line = problem.line ?? line(at: problem.path)
+      throw Failure(
+        .usage,
+        ([source + (line.map { ":\($0)" } ?? "")]
+          + (problem.path.isEmpty ? [] : [problem.path.joined(separator: ".")]) + [problem.what])
+          .joined(separator: ": "))
     }
-    // Writing names every key that can be; whatever else was there is a mistake.
-    try checkKeys(root, against: try Yams.compose(yaml: recipe.yaml)!, path: [])
-    do {
-      try recipe.checkShapes()
-    } catch let problem as RecipeProblem {
-      throw failure(at: problem.path, problem.what)
-    }
-    return recipe
   }
 
-  private func checkKeys(_ found: Node, against known: Node, path: [String]) throws {
-    if let found = found.mapping, let known = known.mapping {
-      let names = Array(known.keys.compactMap(\.string))
-      for (key, value) in found {
-        let name = key.string ?? "?"
-        guard let expected = known[key] else {
-          throw Failure(
-            .usage,
-            "\(place(key.mark, path + [name])): unknown key; "
-              + Spelling.hint(for: name, among: names))
+  /// The line of the value at `path`, or of the last on the way to it that the text has; nil where it
+  /// was set.
+  private func line(at path: [String]) -> Int? {
+    var node = root
+    for key in path {
+      let child =
+        switch node {
+        case .sequence(let items): Int(key).flatMap { items.indices.contains($0) ? items[$0] : nil }
+        default: node.mapping?[Node(key)]
         }
-        try checkKeys(value, against: expected, path: path + [name])
-      }
-    } else if let found = found.sequence, let known = known.sequence {
-      for (index, (value, expected)) in zip(found, known).enumerated() {
-        try checkKeys(value, against: expected, path: path + [String(index)])
-      }
+      guard let child else { break }
+      node = child
     }
-  }
-
-  private func failure(_ error: DecodingError) -> Failure {
-    switch error {
-    case .keyNotFound(let key, let context):
-      let names = Array(node(at: context.codingPath)?.mapping?.keys.compactMap(\.string) ?? [])
-      let near = Spelling.nearest(to: key.stringValue, among: names)
-      return failure(
-        at: context.codingPath + [key],
-        "this key is missing" + (near.map { "; \($0) was found" } ?? ""))
-    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-      let found = node(at: context.codingPath).map(RecipeText.shown) ?? "nothing"
-      return failure(at: context.codingPath, "\(found) is not \(RecipeText.named(type))")
-    case .dataCorrupted(let context):
-      return failure(at: context.codingPath, context.debugDescription)
-    @unknown default:
-      return failure(at: [], "\(error)")
-    }
-  }
-
-  private func failure(at path: [any CodingKey], _ what: String) -> Failure {
-    let names = path.map { $0.intValue.map(String.init) ?? $0.stringValue }
-    return Failure(.usage, "\(place(node(at: path)?.mark, names)): \(what)")
-  }
-
-  private func place(_ mark: Mark?, _ path: [String]) -> String {
-    let line = mark.map { ":\($0.line)" } ?? ""
-    return path.isEmpty ? "\(source)\(line)" : "\(source)\(line): \(path.joined(separator: "."))"
-  }
-
-  private func node(at path: [any CodingKey]) -> Node? {
-    path.reduce(root) { node, key in
-      guard let node else { return nil }
-      if let index = key.intValue, let sequence = node.sequence {
-        return sequence.indices.contains(index) ? sequence[index] : nil
-      }
-      return node.mapping?[Node(key.stringValue)]
-    }
-  }
-
-  private static func shown(_ node: Node) -> String {
-    switch node {
-    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "'\(scalar.string)'"
-    case .mapping: "a mapping"
-    case .sequence: "a list"
-    case .alias: "an alias"
-    }
-  }
-
-  private static func named(_ type: Any.Type) -> String {
-    switch type {
-    case is Int.Type: "a whole number"
-    case is UInt64.Type: "a whole number from 0 on"
-    case is Double.Type: "a number"
-    case is Bool.Type: "true or false"
-    case is String.Type: "text"
-    case is Node.Scalar.Type: "a single value"
-    case is Node.Sequence.Type: "a list"
-    default: "\(type)".hasPrefix("Array") ? "a list" : "a mapping"
-    }
+    return node.mark?.line
   }
 
   private static func explanation(_ error: YamlError, _ source: String) -> String {
@@ -201,27 +142,26 @@ public struct RecipeText {
 extension Recipe {
   /// The recipe in YAML, every key in its place; reading it gives an equal recipe.
   public var yaml: String {
-    let text: String
     do {
-      text = try YAMLEncoder().encode(self)
-      return try Yams.serialize(node: Recipe.withShortNumbers(Yams.compose(yaml: text)!))
+      return try Yams.serialize(node: Value.fields(fields).node)
     } catch {
       fatalError("a recipe could not be written as YAML: \(error)")
     }
   }
+}
 
-  /// 0.1 and not 0.10000000000000001.
-  private static func withShortNumbers(_ node: Node) throws -> Node {
-    switch node {
-    case .scalar(var scalar):
-      if node.tag == Tag(.float), let value = Double(scalar.string) { scalar.string = "\(value)" }
-      return .scalar(scalar)
-    case .mapping(let mapping):
-      return Node(try mapping.map { ($0.key, try withShortNumbers($0.value)) })
-    case .sequence(let sequence):
-      return Node(try sequence.map(withShortNumbers))
-    case .alias:
-      return node
+/// As the YAML, in another form: JSON, where the coder is a JSON coder.
+extension Recipe: Codable {
+  public func encode(to encoder: any Encoder) throws {
+    try Value.fields(fields).encode(to: encoder)
+  }
+
+  /// - Throws: `Failure(.usage)`, as reading YAML does.
+  public init(from decoder: any Decoder) throws {
+    let node = try RawValue(from: decoder).node
+    guard node.mapping != nil else {
+      throw Failure(.usage, "a recipe is a mapping of keys to values")
     }
+    self = try RecipeText(root: node, source: "recipe").recipe()
   }
 }

@@ -51,7 +51,8 @@ public struct Evaluation: Sendable, Equatable {
     let batchSize = min(job.batchSize, count)
     let blockSize = rowsPerBlock(batchSize: batchSize)
     var batchSums = [Double](repeating: 0, count: (count + batchSize - 1) / batchSize)
-    var confusion = job.metric == .none ? nil : ConfusionMatrix(classCount: job.metric.classCount)
+    let metric = job.metric(data.targetType)
+    var confusion = metric == .none ? nil : ConfusionMatrix(classCount: metric.classCount)
     var next = 0
     while next < count {
       var blocks: [Block] = []
@@ -65,7 +66,8 @@ public struct Evaluation: Sendable, Equatable {
       blocks.withUnsafeMutableBufferPointer { blocks in
         nonisolated(unsafe) let blocks = blocks
         threads.run(pieces: blocks.count) { index in
-          noGrad { blocks[index].evaluate(module, batchSize: batchSize, job: job) }
+          noGrad { blocks[index].evaluate(
+              module, batchSize: batchSize, loss: job.loss, metric: metric) }
         }
       }
       for block in blocks {
@@ -102,19 +104,21 @@ public struct Evaluation: Sendable, Equatable {
       self.firstRow = firstRow
     }
 
-    mutating func evaluate(_ module: any Module, batchSize: Int, job: TrainingJob) {
+    mutating func evaluate(
+      _ module: any Module, batchSize: Int, loss: any Loss, metric: Metric
+    ) {
       let prediction = module(batch.inputs)
       outputs = prediction
       let rowCount = batch.inputs.shape[0]
       for start in stride(from: 0, to: rowCount, by: batchSize) {
         let rows = start..<min(start + batchSize, rowCount)
-        let loss = job.loss(prediction.rows(rows), batch.targets.rows(rows), globalCount: 1)
-        sums.append(((firstRow + start) / batchSize, loss.item()))
+        let sum = loss(prediction.rows(rows), batch.targets.rows(rows), globalCount: 1)
+        sums.append(((firstRow + start) / batchSize, sum.item()))
       }
-      guard job.metric != .none else { return }
-      var confusion = ConfusionMatrix(classCount: job.metric.classCount)
+      guard metric != .none else { return }
+      var confusion = ConfusionMatrix(classCount: metric.classCount)
       for (predicted, actual) in zip(
-        job.metric.predicted(prediction), job.metric.actual(batch.targets))
+        metric.predicted(prediction), metric.actual(batch.targets))
       {
         confusion.add(predicted: predicted, actual: actual)
       }

@@ -104,7 +104,7 @@ extension Trainer {
 
   /// Takes note of an evaluation on the split that decides. Returns whether it is the best so far.
   private func note(_ result: Evaluation) -> Bool {
-    let monitor = job.earlyStopping?.monitor ?? (job.metric == .none ? .loss : .accuracy)
+    let monitor = job.earlyStopping?.monitor ?? (result.confusion == nil ? .loss : .accuracy)
     let delta = job.earlyStopping?.minimumDelta ?? 0
     let value = monitor == .accuracy ? result.accuracy ?? 0 : result.loss
     let isBetter =

@@ -98,8 +98,7 @@ public final class Trainer {
       }
     }
 
-    deal.workers[0].replica.module.initialize(seed: job.seed)
-    try setInitialValues()
+    job.initialize(deal.workers[0].replica.module)
     try communicator.agree(on: "loading weights") {
       if let loaded {
         try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
@@ -138,26 +137,6 @@ public final class Trainer {
 
   /// In epochs; 0: never.
   var evaluationInterval: Int { options.evalEvery ?? job.evaluationInterval }
-
-  /// The values that the recipe gives to parameters by name.
-  private func setInitialValues() throws {
-    for (name, values) in job.initialValues {
-      guard let entry = layout.entries.first(where: { $0.name == name }) else {
-        throw Failure(
-          .usage, "model.initial: the network has no parameter \(name)",
-          remedy: "choose from \(layout.entries.map(\.name).joined(separator: ", "))")
-      }
-      let view = layout.view(entry, in: parameters)
-      guard values.count == 1 || values.count == view.elementCount else {
-        throw Failure(
-          .usage,
-          "model.initial.\(name): \(values.count) values for \(view.elementCount) elements",
-          remedy: "give one value for all, or one for each")
-      }
-      let target = view.pointer(Float.self)
-      for i in 0..<view.elementCount { target[i] = values[values.count == 1 ? 0 : i] }
-    }
-  }
 
   /// Trains until the job is done, `maxSteps` are made or a signal asks to stop; evaluates and saves
   /// on the way.

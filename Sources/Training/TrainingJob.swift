@@ -24,10 +24,11 @@ public struct TrainingJob {
   public var data: DataSet
   /// A network without its values; each shard gets one.
   public var makeModel: () -> any Module
-  /// Values that replace the seeded ones of parameters, by name.
-  public var initialValues: [(name: String, values: [Float])] = []
+  /// Gives a network its initial values, a function of the recipe.
+  public var initialize: (any Module) -> Void
   public var loss: any Loss
-  public var metric: Metric
+  /// What is right, for targets as the data set has them.
+  public var metric: (TargetType) -> Metric
   /// Epochs between evaluations, and between checkpoints where nothing else is asked for.
   public var evaluationInterval = 1
   public var earlyStopping: EarlyStopping?
@@ -37,8 +38,8 @@ public struct TrainingJob {
   public init(
     name: String, recipeText: String, recipeIdentity: String, seed: UInt64, batchSize: Int,
     epochs: Int, shardCount: Int, isShuffled: Bool, learningRate: Double, schedule: Schedule,
-    data: DataSet, makeModel: @escaping () -> any Module, loss: any Loss, metric: Metric,
-    makeOptimizer: @escaping (Int) -> any Optimizer
+    data: DataSet, makeModel: @escaping () -> any Module, loss: any Loss,
+    makeOptimizer: @escaping (Int) -> any Optimizer, metric: @escaping (TargetType) -> Metric
   ) {
     self.name = name
     self.recipeText = recipeText
@@ -52,6 +53,7 @@ public struct TrainingJob {
     self.schedule = schedule
     self.data = data
     self.makeModel = makeModel
+    initialize = { $0.initialize(seed: seed) }
     self.loss = loss
     self.metric = metric
     self.makeOptimizer = makeOptimizer

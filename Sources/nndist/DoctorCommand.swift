@@ -31,7 +31,7 @@ struct DoctorCommand: SessionCommand {
       lines.append(row(index == 0 ? "ranks" : "", String(decoding: rank, as: UTF8.self)))
     }
     lines += bindingAdvice(world).map { row("", $0) }
-    for (index, dataset) in DataSpec.Dataset.allCases.enumerated() {
+    for (index, dataset) in DataSpec.ImageSet.allCases.enumerated() {
       lines.append(row(index == 0 ? "data" : "", found(dataset)))
     }
     print(lines.joined(separator: "\n"))
@@ -74,13 +74,9 @@ struct DoctorCommand: SessionCommand {
     return advice
   }
 
-  private func found(_ dataset: DataSpec.Dataset) -> String {
+  private func found(_ dataset: DataSpec.ImageSet) -> String {
     do {
-      guard let path = data ?? dataset.systemPath else {
-        return "\(dataset.rawValue): bring its four IDX files, --data DIR"
-      }
-      let folder = try dataset.folder(path)
-      return "\(dataset.rawValue): \(folder.trainImages)"
+      return "\(dataset.rawValue): \(try dataset.folder(data).trainImages)"
     } catch let failure as Failure {
       return "\(dataset.rawValue): \(failure)"
     } catch {

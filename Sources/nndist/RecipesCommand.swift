@@ -13,10 +13,20 @@ struct RecipesCommand: SessionCommand {
   @Argument(help: "A recipe, or a YAML file. (default: list all)")
   var name: String?
 
+  @Flag(help: "Print the JSON Schema of a recipe, for editors. (default: list all)")
+  var schema = false
+
+  func validate() throws {
+    if schema, let name {
+      throw ValidationError("--schema is of all recipes; leave \(name) away")
+    }
+  }
+
   func run(in session: Session) throws -> Int32 {
     try session.agree(on: "reading the recipe") {
       guard session.isRoot else { return }
-      print(try name.map(RecipesCommand.one) ?? RecipesCommand.table())
+      print(
+        schema ? RecipeSchema.json : try name.map(RecipesCommand.one) ?? RecipesCommand.table())
     }
     return 0
   }
@@ -28,16 +38,17 @@ struct RecipesCommand: SessionCommand {
   }
 
   private static func table() throws -> String {
-    var rows = [["recipe", "data", "parameters", "batch", "epochs", "expect"]]
+    var rows = [["recipe", "data", "model", "parameters", "seconds", "expect"]]
     for builtIn in BuiltInRecipe.all {
       let recipe = try builtIn.text.recipe()
       rows.append([
-        recipe.name, recipe.data.dataset.rawValue, grouped(recipe.model.module().parameterCount),
-        "\(recipe.batchSize)", "\(recipe.epochs)", recipe.expect,
+        recipe.name, recipe.data.dataset, builtIn.model,
+        grouped(recipe.model.module().parameterCount), builtIn.seconds.map(shown) ?? "-",
+        recipe.expect,
       ])
     }
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
-    let isNumber = [false, false, true, true, true, false]
+    let isNumber = [false, false, false, true, true, false]
     return rows.map { row in
       row.indices.map { column in
         let padding = String(repeating: " ", count: widths[column] - row[column].count)
@@ -47,6 +58,9 @@ struct RecipesCommand: SessionCommand {
     }.joined(separator: "\n")
   }
 }
+
+/// 0.42 as "0.4", 42.3 as "42".
+private func shown(_ seconds: Double) -> String { fixed(seconds, seconds < 10 ? 1 : 0) }
 
 /// 669706 as "669,706".
 private func grouped(_ count: Int) -> String {

@@ -135,7 +135,7 @@ struct TrainCommand: SessionCommand {
     _ fold: Fold, _ session: Session, _ world: Communicator
   ) throws -> (status: Int32, best: CheckpointState.Best?) {
     let plan = try plan(world, fold)
-    let job = try plan.recipe.job()
+    let job = plan.recipe.job()
     try RanksAgreement.check(plan.recipe.identity + optionsOfAllRanks, communicator: world)
 
     var options = RunOptions(runDirectory: plan.directory)

@@ -31,7 +31,7 @@ struct TrainedRun {
     recipe.shards = recipe.shards ?? 1
     self.recipe = recipe
     checkpointPath = checkpoint
-    job = try recipe.job()
+    job = recipe.job()
     module = job.makeModel()
     state = try Checkpoint.restore(checkpoint, into: module)
     var format = job.data.format
@@ -44,7 +44,7 @@ struct TrainedRun {
 
   /// What the classes are called.
   func classNames(_ reader: SplitReader) -> [String] {
-    reader.classNames ?? (0..<job.metric.classCount).map(String.init)
+    reader.classNames ?? (0..<job.metric(reader.targetType).classCount).map(String.init)
   }
 
   /// Of each sample the probability of each class, as the loss reads the outputs.

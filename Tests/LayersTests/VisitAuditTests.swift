@@ -48,6 +48,7 @@ struct VisitAuditTests {
       ModuleList([Linear(3, 2), ReLU()]),
       RNN(3, 2), LSTM(3, 2, layerCount: 2, isBidirectional: true), GRU(3, 2, bias: false),
       MultiheadAttention(4, headCount: 2), MultiheadAttention(4, headCount: 2).output,
+      Divide(255), View([2, 3]),
     ]
   }
 

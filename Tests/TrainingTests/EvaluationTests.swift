@@ -34,8 +34,8 @@ import Training
         Sequential(
           Flatten(startAxis: 1, endAxis: -1),
           Linear(EvaluationTests.pixelCount, EvaluationTests.classCount))
-      }, loss: CrossEntropyLoss(), metric: .classes(count: EvaluationTests.classCount),
-      makeOptimizer: { _ in SGD() })
+      }, loss: CrossEntropyLoss(), makeOptimizer: { _ in SGD() },
+      metric: { _ in .classes(count: EvaluationTests.classCount) })
   }
 
   private func evaluation(batchSize: Int, threads: Int) throws -> Evaluation {

@@ -3,10 +3,29 @@ import TensorCore
 /// A recipe that comes with nndist.
 public struct BuiltInRecipe: Sendable {
   public let name: String
+  /// The network in a few words, as "784-512-512-10 ReLU": numbers of each layer, and what stands
+  /// between them.
+  public let model: String
+  /// What it takes on one core; nil: not measured.
+  public let seconds: Double?
   public let yaml: String
 
-  /// All of them; the first is the default.
-  public static let all = [fashionMNIST, mnistMLP, fashionLinear, mnistConv]
+  init(name: String, model: String, seconds: Double? = nil, yaml: String) {
+    self.name = name
+    self.model = model
+    self.seconds = seconds
+    self.yaml = yaml
+  }
+
+  /// All of them; the first is the default, and the notebooks' come in the notebooks' order.
+  public static let all = [
+    fashionMNIST, threeBlueLinear, threeBlue, threeBlueHighRate, mnistMLP, perceptron,
+    blobsFeedforward, parabolaDescent, parabolaFit, lineSGD, lineAdam, blobsLogistic, fashionLinear,
+    ringsTwoBrief, ringsOne, ringsTwo, ringsThree, ringsReLU, wave, waveFlipped, mnistFeedforward,
+    mnistConv, mnistAutoencoder, trendRNNReLU, trendRNN, mnistConvAutoencoder,
+    mnistDenoisingAutoencoder, trendLSTM, trendGRU, quadraticRNN, digitsRNNAutoencoder,
+    reverseSeq2Seq,
+  ]
 
   public static func named(_ name: String) -> BuiltInRecipe? { all.first { $0.name == name } }
 

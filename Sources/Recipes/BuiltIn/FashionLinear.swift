@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Logistic regression on garments (system S12).
   static let fashionLinear = BuiltInRecipe(
-    name: "fashion-linear",
+    name: "fashion-linear", model: "784-10",
     yaml: """
       name: fashion-linear
       expect: 81 to 84 % of the test garments after 10 epochs

@@ -1,11 +1,11 @@
 extension BuiltInRecipe {
-  /// The notebooks' convolutional network and settings (system S27), on all of MNIST.
+  /// The notebooks' convolutional network (system S27).
   static let mnistConv = BuiltInRecipe(
-    name: "mnist-conv",
+    name: "mnist-conv", model: "3 convolutions, 128-10",
     yaml: """
       name: mnist-conv
-      expect: 94 to 97 % of the test digits in the first epochs; the rate, the notebook's, is high
-      data: {dataset: mnist}
+      expect: the notebook's 0.9240 of 1000 test digits; its rate is high
+      data: {dataset: mnist, sample: {train: 6000, test: 1000, seed: 0}}
       model:
         layers:
           - {layer: Conv2d, in_channels: 1, out_channels: 16, kernel_size: 3}

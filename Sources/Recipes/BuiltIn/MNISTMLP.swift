@@ -1,10 +1,10 @@
 extension BuiltInRecipe {
   /// The PyTorch quickstart's network and settings (system S04).
   static let mnistMLP = BuiltInRecipe(
-    name: "mnist-mlp",
+    name: "mnist-mlp", model: "784-512-512-10 ReLU",
     yaml: """
       name: mnist-mlp
-      expect: a slow start by design, some 35 % of the test digits after epoch 1 and 70 % after 5
+      expect: slow by design, 35 % of the test digits after epoch 1, 70 % after 5
       data: {dataset: mnist}
       model:
         class: NeuralNetwork

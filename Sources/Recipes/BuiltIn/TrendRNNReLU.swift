@@ -1,0 +1,16 @@
+extension BuiltInRecipe {
+  /// One step of the handwritten RNN on a line (systems S31 to S33).
+  static let trendRNNReLU = BuiltInRecipe(
+    name: "trend-rnn-relu", model: "RNN 1-32-1 ReLU",
+    yaml: """
+      name: trend-rnn-relu
+      expect: one step on a series from 4 to 2098; the loss is huge
+      data: {dataset: trend}
+      model: {architecture: RNN, input_size: 1, hidden_size: 32, output_size: 1, activation: ReLU}
+      loss: mse
+      optimizer: {kind: adam, lr: 0.001}
+      batch_size: 1
+      epochs: 1
+      shuffle: false
+      """)
+}

@@ -1,0 +1,144 @@
+import Datasets
+
+/// Which samples, and what is done to them.
+public struct DataSpec: Equatable, Sendable {
+  var variant: Variant
+
+  /// The kind of data set, such as "csv".
+  public var dataset: String { variant.kind }
+  /// The kind's own arguments beside those of all kinds.
+  public var arguments: Arguments { variant.arguments }
+
+  /// The file or folder of those that are read; nil: where the system has it, or generated.
+  public var path: String? {
+    arguments.has("path") ? arguments.optionalText("path") : nil
+  }
+
+  /// Forgets where the files lie, which may differ between hosts and decides nothing.
+  mutating func forgetPaths() {
+    for key in DataSpec.pathKeys where arguments.has(key) { variant.arguments[key] = .null }
+  }
+
+  static let pathKeys = ["path", "test_path", "targets_path"]
+
+  /// What the network is to make of an input.
+  public enum Target: String, CaseIterable, Sendable {
+    case classIndex = "class"
+    /// 1 at the class, 0 at the others.
+    case oneHot = "one-hot"
+    /// The input itself, as an autoencoder's.
+    case input
+  }
+
+  /// nil: the data set's own.
+  public var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
+
+  /// Draws with replacement; nil: all samples.
+  public var draws: SampleDraws? {
+    arguments.optionalFields("sample").map {
+      SampleDraws(
+        train: $0.optionalWhole("train"), test: $0.optionalWhole("test"),
+        seed: UInt32($0.whole("seed")))
+    }
+  }
+
+  public var holdout: Holdout {
+    let fields = arguments.fields("split")
+    return Holdout(
+      test: fields.number("test"), validation: fields.number("validation"),
+      folds: fields.optionalWhole("folds"), fold: fields.whole("fold"),
+      seed: UInt64(fields.whole("seed")))
+  }
+
+  public var standardize: Standardization.Kind {
+    Standardization.Kind(rawValue: arguments.text("standardize"))!
+  }
+  public var standardizesTarget: Bool { arguments.flag("standardize_target") }
+
+  public var augmentation: Augmentation {
+    let fields = arguments.fields("augment")
+    return Augmentation(
+      shift: fields.whole("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
+      noise: fields.number("noise"))
+  }
+
+  /// The standard deviation of the noise added to inputs, in training and in evaluation.
+  public var corrupt: Double { arguments.number("corrupt") }
+
+  static let table = VariantTable(
+    "data", "Which samples, and what is done to them.", tag: "dataset",
+    kinds: DatasetKind.all.map(\.kind),
+    last: [
+      .optional(
+        "target", .choice(Target.allCases.map(\.rawValue)),
+        "What the network is to make of an input: null is the data set's own; input is for autoencoders."
+      ),
+      .optional(
+        "sample",
+        .fields([
+          .optional("train", .count, "Training samples to draw; null: all, undrawn."),
+          .optional("test", .count, "Test samples to draw; null: all, undrawn."),
+          seed,
+        ]), "Draws with replacement, as numpy.random.choice; null: all samples."),
+      .fields(
+        "split",
+        [
+          .number(
+            "test", .belowOne, 0,
+            "The share of the samples that is the test split, where the data set has none of its own."
+          ),
+          .number(
+            "validation", .belowOne, 0,
+            "The share of the training split that is held out for validation."),
+          .optional(
+            "folds", .whole(2...ValueType.most),
+            "k of k-fold cross-validation, over the training split."),
+          .count("fold", 1, "The fold that is held out for validation, from 1."),
+          seed,
+        ], "What is held out."),
+      .choice(
+        "standardize", Standardization.Kind.allCases.map(\.rawValue), "none",
+        "Inputs to mean 0 and deviation 1 by the training split: each element (feature), all by one mean (all), or each element's mean alone (center)."
+      ),
+      .flag(
+        "standardize_target", false, "Numeric targets to mean 0 and deviation 1, likewise."),
+      .fields(
+        "augment",
+        [
+          .whole("shift", 0, "Images move by up to so many pixels along each axis."),
+          .number(
+            "rotate", NumberRange(least: 0, most: 180), 0,
+            "Images turn by up to so many degrees either way."),
+          .flag("flip", false, "Half the images are turned left to right."),
+          .number("noise", .fromZero, 0, "The standard deviation of noise added to inputs."),
+        ], "Changes of training inputs, by chance, others in every epoch."),
+      .number(
+        "corrupt", .fromZero, 0,
+        "The standard deviation of noise added to inputs in training and evaluation, not to targets."
+      ),
+    ])
+
+  private static let seed = Field(
+    "seed", .whole(0...Int(UInt32.max)), .whole(0), "Of the draws.")
+
+  /// - Throws: RecipeProblem where keys that are each right do not go together.
+  func check() throws {
+    let split = holdout
+    if split.test + split.validation >= 1 {
+      throw RecipeProblem(
+        ["data", "split", "validation"],
+        "test \(split.test) and validation \(split.validation) leave nothing to train on")
+    }
+    guard let folds = split.folds else { return }
+    if split.fold > folds {
+      throw RecipeProblem(
+        ["data", "split", "fold"],
+        "\(split.fold) is not allowed; it must be 1 to \(folds), the folds")
+    }
+    if split.validation > 0 {
+      throw RecipeProblem(
+        ["data", "split", "validation"],
+        "a fold is the validation split already; leave validation or folds away")
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// What a sample looks like, the batch axis left out.
+public struct SampleShapes: Equatable, Sendable {
+  public let input: [Int]
+  /// [] is one number.
+  public let target: [Int]
+  /// Classes where targets are such; nil: targets are numbers.
+  public let classCount: Int?
+
+  public init(input: [Int], target: [Int], classCount: Int? = nil) {
+    self.input = input
+    self.target = target
+    self.classCount = classCount
+  }
+}
+
+/// A kind of data set: its arguments, and what its samples look like.
+struct DatasetKind: Sendable {
+  let kind: Kind
+  /// nil where only the files know.
+  let shapes: @Sendable (Arguments) -> SampleShapes?
+
+  init(
+    _ name: String, _ doc: String, _ fields: [Field],
+    mistake: @escaping @Sendable (Arguments) -> (key: String, what: String)? = { _ in nil },
+    shapes: @escaping @Sendable (Arguments) -> SampleShapes? = { _ in nil }
+  ) {
+    kind = Kind(name, doc, fields, mistake: mistake)
+    self.shapes = shapes
+  }
+
+  static let all: [DatasetKind] = files + generators
+
+  static func of(_ data: DataSpec) -> DatasetKind { all.first { $0.kind.name == data.dataset }! }
+}

@@ -1,0 +1,61 @@
+import Layers
+
+/// Layers that weigh all their inputs.
+extension LayerKind {
+  static let connected: [LayerKind] = [
+    LayerKind(
+      "Linear", "y = x W^T + b, over the last axis.",
+      [
+        .count("in_features", "Inputs of a sample."),
+        .count("out_features", "Outputs of a sample."),
+        .flag("bias", true, "Whether there is a b."),
+      ],
+      module: {
+        Linear($0.whole("in_features"), $0.whole("out_features"), bias: $0.flag("bias"))
+      }
+    ) { arguments, shape, path in
+      let count = arguments.whole("in_features")
+      guard shape.last == count else {
+        let advice =
+          switch shape.count {
+          case 0: "put a View of shape [1] before it"
+          case 1: "set in_features to \(shape[0])"
+          default:
+            "put a Flatten before it"
+              + (elementCount(shape) == count
+                ? "" : " and set in_features to \(elementCount(shape))")
+          }
+        throw RecipeProblem(
+          path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
+      }
+      return shape.dropLast() + [arguments.whole("out_features")]
+    },
+    LayerKind(
+      "MultiheadAttention", "The attention of a sample's rows to each other.",
+      [
+        .count("embed_dim", "Features of a row."),
+        .count("num_heads", "Heads, which share the features out."),
+        .flag("bias", true, "Whether its projections have biases."),
+      ],
+      mistake: { arguments in
+        let (features, heads) = (arguments.whole("embed_dim"), arguments.whole("num_heads"))
+        return features % heads == 0
+          ? nil : ("num_heads", "\(features) features cannot be shared between \(heads) heads")
+      },
+      module: {
+        MultiheadAttention(
+          $0.whole("embed_dim"), headCount: $0.whole("num_heads"), bias: $0.flag("bias"),
+          isBatchFirst: true)
+      }
+    ) { arguments, shape, path in
+      let features = arguments.whole("embed_dim")
+      guard shape.count == 2, shape[1] == features else {
+        throw RecipeProblem(
+          path,
+          "MultiheadAttention with embed_dim \(features) gets \(shape) a sample; "
+            + (shape.count == 2 ? "set embed_dim to \(shape[1])" : "it takes [rows, features]"))
+      }
+      return shape
+    },
+  ]
+}

@@ -1,0 +1,277 @@
+import Glibc
+import TensorCore
+import Yams
+
+/// A value in a recipe that cannot be: where, what was found, what is allowed.
+struct RecipeProblem: Error {
+  let path: [String]
+  let what: String
+  /// The line; nil: that of the value at `path`.
+  let line: Int?
+
+  init(_ path: [String], _ what: String, line: Int? = nil) {
+    self.path = path
+    self.what = what
+    self.line = line
+  }
+}
+
+/// Reads YAML as the tables say, strictly.
+///
+/// All throw RecipeProblem naming the key, what was found, what is allowed and the nearest right
+/// spelling.
+enum Reader {
+  static func value(_ node: Node, _ type: ValueType, _ path: [String]) throws -> Value {
+    switch type {
+    case .optional(let type):
+      return isNull(node) ? .null : try value(node, type, path, orNull: true)
+    default:
+      return try value(node, type, path, orNull: false)
+    }
+  }
+
+  private static func value(
+    _ node: Node, _ type: ValueType, _ path: [String], orNull: Bool
+  ) throws -> Value {
+    func scalar<T>(_ named: String, _ read: (Node.Scalar) -> T?) throws -> T {
+      guard !isNull(node), let found = node.scalar.flatMap(read) else {
+        throw RecipeProblem(path, "\(shown(node)) is not \(named)")
+      }
+      return found
+    }
+    func check(_ found: String, _ isAllowed: Bool, _ allowed: String) throws {
+      if isAllowed { return }
+      throw RecipeProblem(
+        path, "\(found) is not allowed; it must be \(allowed)" + (orNull ? ", or null" : ""))
+    }
+    switch type {
+    case .flag: return .flag(try scalar("true or false", Bool.construct))
+    case .seed: return .seed(try scalar("a whole number from 0 on", UInt64.construct))
+    case .text(let rule):
+      let text = try scalar("text") { $0.string }
+      try check(text, rule.holds(text), rule.description)
+      return .text(text)
+    case .whole(let range):
+      let found = try scalar("a whole number", Int.construct)
+      try check("\(found)", range.contains(found), allowed(range, found))
+      return .whole(found)
+    case .number(let range):
+      let found = try scalar("a number", Double.construct).writtenInFull
+      try check("\(found)", range.holds(found), range.description)
+      return .number(found)
+    case .choice(let names):
+      let found = try scalar("one of \(names.joined(separator: ", "))") { $0.string }
+      try checkName(found, among: names, path)
+      return .text(found)
+    case .pair(let least):
+      return .pair(try pair(node, least, path))
+    case .list(let item, let count):
+      return try list(node, of: item, count: count, path)
+    case .fields(let fields):
+      return .fields(try self.fields(mapping(node, path), fields, path))
+    case .variant(let table): return .variant(try variant(node, table(), path))
+    case .numbersByName: return try numbersByName(node, path)
+    case .optional(let type): return try value(node, type, path)
+    }
+  }
+
+  // MARK: - Mappings
+
+  /// - tag: a key that was read already.
+  static func fields(
+    _ mapping: Node.Mapping, _ fields: [Field], _ path: [String], tag: String? = nil
+  ) throws -> Arguments {
+    let known = (tag.map { [$0] } ?? []) + fields.map(\.key)
+    let strangers = mapping.keys.filter { !known.contains($0.string ?? "") }
+    for field in fields where field.standard == nil && mapping[Node(field.key)] == nil {
+      let near = Spelling.nearest(to: field.key, among: strangers.compactMap(\.string))
+      throw RecipeProblem(
+        path + [field.key], "this key is missing" + (near.map { "; \($0) was found" } ?? ""),
+        line: path.isEmpty ? nil : mapping.mark?.line)
+    }
+    if let stranger = strangers.first {
+      let name = stranger.string ?? "?"
+      throw RecipeProblem(
+        path + [name], "unknown key; \(Spelling.hint(for: name, among: known))",
+        line: stranger.mark?.line)
+    }
+    return Arguments(
+      try fields.map { field in
+        guard let node = mapping[Node(field.key)] else { return (field.key, field.standard!) }
+        // null where there is a default: as if not given.
+        if isNull(node), let standard = field.standard { return (field.key, standard) }
+        return (field.key, try value(node, field.type, path + [field.key]))
+      })
+  }
+
+  private static func variant(_ node: Node, _ table: VariantTable, _ path: [String]) throws
+    -> Variant
+  {
+    let names = table.kinds.map(\.name)
+    if table.allowsNameAlone, let name = node.scalar?.string, !isNull(node) {
+      try checkName(name, among: names, path)
+      let kind = table.kinds.first { $0.name == name }!
+      guard let arguments = Arguments(standardsOf: table.fields(of: kind)) else {
+        let needed = table.fields(of: kind).filter { $0.standard == nil }.map { "\($0.key): ..." }
+        throw RecipeProblem(
+          path,
+          "\(name) needs more than its name; write {\(table.tag): \(name), \(needed.joined(separator: ", "))}"
+        )
+      }
+      return Variant(tag: table.tag, kind: name, arguments: arguments)
+    }
+    let mapping = try mapping(node, path, orName: table.allowsNameAlone)
+    let (kind, tag) = try kind(mapping, table, path)
+    let arguments = try fields(mapping, table.fields(of: kind), path, tag: tag)
+    if let mistake = kind.mistake(arguments) {
+      throw RecipeProblem(path + [mistake.key], mistake.what)
+    }
+    return Variant(tag: tag, kind: kind.name, arguments: arguments)
+  }
+
+  private static func kind(_ mapping: Node.Mapping, _ table: VariantTable, _ path: [String]) throws
+    -> (Kind, tag: String?)
+  {
+    guard let node = mapping[Node(table.tag)] else {
+      let strangers = mapping.keys.compactMap(\.string)
+      let near = Spelling.nearest(
+        to: table.tag,
+        among: strangers.filter { name in
+          !table.fields(of: table.untagged ?? Kind("", "")).contains { $0.key == name }
+        })
+      if let untagged = table.untagged, near == nil { return (untagged, nil) }
+      throw RecipeProblem(
+        path + [table.tag], "this key is missing" + (near.map { "; \($0) was found" } ?? ""),
+        line: path.isEmpty ? nil : mapping.mark?.line)
+    }
+    let names = table.kinds.map(\.name)
+    guard case .text(let name) = try value(node, .choice(names), path + [table.tag]) else {
+      fatalError("a choice is a text")
+    }
+    return (table.kinds.first { $0.name == name }!, table.tag)
+  }
+
+  private static func numbersByName(_ node: Node, _ path: [String]) throws -> Value {
+    .fields(
+      Arguments(
+        try mapping(node, path).map { key, node in
+          let name = key.string ?? "?"
+          return (
+            name,
+            node.sequence == nil
+              ? try value(node, .anyNumber, path + [name])
+              : try list(node, of: .anyNumber, count: nil, path + [name])
+          )
+        }))
+  }
+
+  private static func mapping(_ node: Node, _ path: [String], orName: Bool = false) throws
+    -> Node.Mapping
+  {
+    guard let mapping = node.mapping else {
+      throw RecipeProblem(path, "\(shown(node)) is not \(orName ? "a name or " : "")a mapping")
+    }
+    return mapping
+  }
+
+  // MARK: - Lists
+
+  private static func list(_ node: Node, of item: ValueType, count: Int?, _ path: [String]) throws
+    -> Value
+  {
+    guard let sequence = node.sequence else {
+      throw RecipeProblem(path, "\(shown(node)) is not a list")
+    }
+    guard !sequence.isEmpty else {
+      throw RecipeProblem(path, "an empty list is not allowed; it must have one item at least")
+    }
+    func all(_ type: ValueType) throws -> [Value] {
+      try sequence.enumerated().map { try value($1, type, path + [String($0)]) }
+    }
+    // Of a few numbers that belong together, what is wrong is said of them all.
+    guard let count, case .number(let range) = item else {
+      let values = try all(item)
+      if let count, values.count != count {
+        throw RecipeProblem(
+          path, "\(values.count) items are not allowed; it must be \(count)")
+      }
+      return .list(values)
+    }
+    let values = try all(.anyNumberOrNone)
+    let numbers = values.map { if case .number(let number) = $0 { number } else { Double.nan } }
+    guard numbers.count == count, numbers.allSatisfy(range.holds) else {
+      throw RecipeProblem(
+        path,
+        "\(numbers) is not allowed; it must be \(count == 2 ? "two" : "\(count)") numbers"
+          + (range.least == nil && range.most == nil ? "" : " \(range.description)"))
+    }
+    return .list(values)
+  }
+
+  private static func pair(_ node: Node, _ least: Int, _ path: [String]) throws -> HeightWidth {
+    func extent(_ node: Node, _ path: [String]) throws -> Int {
+      guard case .whole(let value) = try value(node, .whole(least...ValueType.most), path) else {
+        fatalError("a whole number is one")
+      }
+      return value
+    }
+    guard let sequence = node.sequence else {
+      guard node.mapping == nil else {
+        throw RecipeProblem(path, "a mapping is not a whole number or [height, width]")
+      }
+      return HeightWidth(try extent(node, path))
+    }
+    guard sequence.count == 2 else {
+      throw RecipeProblem(
+        path, "a list of \(sequence.count) is not a whole number or [height, width]")
+    }
+    return HeightWidth(
+      try extent(sequence[0], path + ["0"]), try extent(sequence[1], path + ["1"]))
+  }
+
+  // MARK: - Words
+
+  static func checkName(_ name: String, among names: [String], _ path: [String]) throws {
+    if names.contains(name) { return }
+    throw RecipeProblem(
+      path,
+      "\(name) is not one of \(names.joined(separator: ", "))"
+        + (Spelling.nearest(to: name, among: names).map { "; did you mean \($0)?" } ?? ""))
+  }
+
+  private static func allowed(_ range: ClosedRange<Int>, _ found: Int) -> String {
+    switch (range.lowerBound, range.upperBound) {
+    case (let least, ValueType.most) where found < least && least > -ValueType.most:
+      "\(least) or more"
+    case (let least, let most): "\(least) to \(most)"
+    }
+  }
+
+  static func shown(_ node: Node) -> String {
+    switch node {
+    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "'\(scalar.string)'"
+    case .mapping: "a mapping"
+    case .sequence: "a list"
+    case .alias: "an alias"
+    }
+  }
+
+  static func isNull(_ node: Node) -> Bool { node.scalar != nil && node.null != nil }
+}
+
+extension ValueType {
+  /// Numbers whose range is looked at later, infinite ones among them.
+  fileprivate static let anyNumberOrNone = ValueType.number(
+    NumberRange(takesInfinity: true))
+}
+
+extension Double {
+  /// The nearest number with 15 significant digits: what a recipe's YAML can hold, so that the
+  /// recipe written is the recipe read.
+  var writtenInFull: Double {
+    guard isFinite, self != 0 else { return self }
+    var text = [CChar](repeating: 0, count: 40)
+    withVaList([self]) { _ = vsnprintf(&text, text.count, "%.15g", $0) }
+    return strtod(text, nil)
+  }
+}

@@ -1,0 +1,42 @@
+import Training
+
+/// What is measured on the samples that are not trained on.
+public struct EvaluationSpec: Equatable, Sendable {
+  public enum Metric: String, Sendable { case accuracy, none }
+
+  /// nil: as loss and targets say.
+  public let metric: Metric?
+  /// Of one output, such as a probability: above it is class 1.
+  public let threshold: Double
+  public let earlyStopping: EarlyStopping?
+  /// Epochs from one evaluation to the next.
+  public let every: Int
+
+  init(_ fields: Arguments) {
+    metric = fields.optionalText("metric").map { Metric(rawValue: $0)! }
+    threshold = fields.number("threshold")
+    earlyStopping = fields.optionalFields("early_stopping").map {
+      EarlyStopping(
+        monitor: EarlyStopping.Monitor(rawValue: $0.text("monitor"))!,
+        patience: $0.whole("patience"), minimumDelta: $0.number("min_delta"))
+    }
+    every = fields.whole("every")
+  }
+
+  static let fields: [Field] = [
+    .optional(
+      "metric", .choice(["accuracy", "none"]),
+      "What is measured beside the loss; null: what loss and targets allow."),
+    .number("threshold", 0.5, "Where an output of one number becomes class 1."),
+    .optional(
+      "early_stopping",
+      .fields([
+        .count("patience", 5, "Evaluations in a row that may be no better."),
+        .choice(
+          "monitor", EarlyStopping.Monitor.allCases.map(\.rawValue), "loss",
+          "What of the validation split must get better."),
+        .number("min_delta", .fromZero, 0, "How much better counts."),
+      ]), "Ends a run that no longer gets better on the validation split."),
+    .count("every", 1, "Epochs from one evaluation, and one checkpoint, to the next."),
+  ]
+}

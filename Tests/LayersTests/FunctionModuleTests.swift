@@ -1,0 +1,75 @@
+import Autograd
+import Layers
+import TensorCore
+import TestSupport
+import Testing
+
+/// Calls of a forward method as modules of a list.
+struct FunctionModuleTests {
+  /// `ThreeBlue` of ../shared/golden/generate.py, as PyTorch prints it.
+  @Test func functionsDoNotShowInTheSummary() {
+    let net = Sequential(
+      named: [
+        ("scale", Divide(255)), ("flatten", Flatten()),
+        ("layers", Sequential(Linear(784, 16), Sigmoid())), ("square", View([4, 4])),
+      ], typeName: "ThreeBlue")
+    #expect(
+      net.summary == """
+        ThreeBlue(
+          (flatten): Flatten(start_dim=1, end_dim=-1)
+          (layers): Sequential(
+            (0): Linear(in_features=784, out_features=16, bias=True)
+            (1): Sigmoid()
+          )
+        )
+        """)
+    #expect(net.namedParameters.map(\.name) == ["layers.0.weight", "layers.0.bias"])
+    #expect(net(Tensor(zeros: [3, 1, 28, 28])).shape == [3, 4, 4])
+    #expect(Sequential(Divide(2)).summary == "Sequential()")
+    #expect(Sequential(Divide(2)).children[0].module.summary == "Divide(2)")
+  }
+
+  /// 7 / 255 and 7 (1 / 255) are different float32 numbers.
+  @Test func divideRoundsOnceAndItsGradientIsOneOverTheDivisor() {
+    let x = Tensor([0, 7, 255] as [Float], shape: [3])
+    x.requiresGrad = true
+    let y = Divide(255)(x)
+    let (quotient, inverse) = (Float(7) / Float(255), Float(1) / Float(255))
+    #expect(y.values(Float.self) == [0, quotient, 1])
+    #expect(quotient != Float(7) * inverse)
+    y.sum().backward()
+    #expect(x.grad!.values(Float.self) == [inverse, inverse, inverse])
+    let pixels = Divide(255)(Tensor([51, 255] as [UInt8], shape: [2]))
+    #expect(pixels.dtype == .float32 && pixels.values(Float.self) == [Float(0.2), 1])
+  }
+
+  @Test func viewKeepsTheSamples() {
+    let x = Tensor((0..<12).map { Float($0) }, shape: [2, 6])
+    x.requiresGrad = true
+    let y = View([1, 2, 3])(x)
+    #expect(y.shape == [2, 1, 2, 3] && y.asDoubles == x.asDoubles)
+    (y * y).sum().backward()
+    #expect(x.grad!.asDoubles == x.asDoubles.map { 2 * $0 })
+    #expect(View([])(Tensor(zeros: [5, 1])).shape == [5])
+    #expect(View([2, 0])(Tensor(zeros: [0, 0])).shape == [0, 2, 0])
+  }
+
+  static let contracts = [
+    BrokenContract(
+      "a view of another size",
+      "View: a sample of shape [784] has 784 elements, [28, 27] has 756"
+    ) { _ = View([28, 27])(Tensor(zeros: [2, 784])) },
+    BrokenContract("an open extent", "View: [-1, 2] is no shape of a sample") {
+      _ = View([-1, 2])
+    },
+  ]
+
+  @Test(arguments: contracts) func brokenContractsTrapWithTheirMessage(_ contract: BrokenContract)
+    async
+  {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      [name = contract.name as String] in FunctionModuleTests.contracts.breakContract(name)
+    }
+    contract.expectMessage(result)
+  }
+}
