@@ -20,6 +20,7 @@ let package = Package(
       name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     // The hot loops oneDNN has not.
     .target(name: "CKernels"),
@@ -29,7 +30,7 @@ let package = Package(
     .target(name: "Autograd", dependencies: ["TensorCore", "Kernels", "CKernels"]),
     .target(name: "Layers", dependencies: ["CKernels", "TensorCore", "Autograd"]),
     .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "TensorCore"]),
-    .target(name: "Datasets", dependencies: ["CZlib", "CKernels", "TensorCore"]),
+    .target(name: "Datasets", dependencies: ["CZlib", "CPNG", "CKernels", "TensorCore"]),
     .target(name: "Communication", dependencies: ["CMPI", "TensorCore"]),
     .target(
       name: "DataParallel",

@@ -2,8 +2,8 @@ import Glibc
 import TensorCore
 
 extension ArraySource {
-  /// A disc within a ring: `pairCount` times a point of the disc (radius U(0, 1)), target 0, and one
-  /// of the ring (radius 3 + U(0, 1)), target 1, each at an angle U(0, 2 pi).
+  /// A disc within a ring: `pairCount` times a point of the disc (radius U(0, 1)), target 0, and
+  /// one of the ring (radius 3 + U(0, 1)), target 1, each at an angle U(0, 2 pi).
   ///
   /// NumPy's stream of `seed`: radius, then angle, of each point.
   /// - Returns: inputs [2 pairCount, 2], targets [2 pairCount, 1], numbers.
@@ -31,8 +31,8 @@ extension ArraySource {
   ///   - testCount: samples of the test set.
   ///   - centerBox: between which numbers the centers' coordinates are drawn.
   ///   - deviation: standard deviation round a center.
-  ///   - isBinary: whether the target is a number, [1]: 0 stays 0, any other center is 1. Else it is
-  ///     a class, [], the center.
+  ///   - isBinary: whether the target is a number, [1]: 0 stays 0, any other center is 1. Else it
+  ///     is a class, [], the center.
   /// - Returns: inputs [N, featureCount], targets [N, 1] or [N].
   /// - Precondition: `split` is train or test, and its count, the features and the centers are
   ///   positive.

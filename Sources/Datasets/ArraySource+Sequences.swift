@@ -46,8 +46,8 @@ extension ArraySource {
   ///
   /// NumPy's stream of `seed`, `randint(0, symbolCount)` a symbol; the test set's follow the
   /// training set's.
-  /// - Returns: inputs [N, 2, length, symbolCount + 1], one-hot: [0] the sequence, symbol s at index
-  ///   s; [1] what the decoder is given: the start token, at index symbolCount, then the reversed
+  /// - Returns: inputs [N, 2, length, symbolCount + 1], one-hot: [0] the sequence, symbol s at
+  ///   index s; [1] what the decoder is given: the start token, at index symbolCount, then the reversed
   ///   sequence without its last symbol. Targets [N, length], classes: the reversed sequence.
   /// - Precondition: `split` is train or test; its count, length and symbolCount are positive.
   public static func reverse(

@@ -63,3 +63,28 @@ public final class ImageStream {
 
   func skipPixels() throws { try images.skipItems(1) }
 }
+
+// MARK: - As a source
+
+extension ImageStream: SampleSource {
+  public var name: String { images.path }
+  /// [1, H, W] where the file's images are [H, W]; else as they are.
+  public var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
+  public var inputType: InputType { .uint8 }
+  public var targetShape: [Int] { [] }
+  public var targetType: TargetType { .classIndex(count: classCount) }
+
+  /// Every label is checked, also where nothing is kept.
+  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+    require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
+    let label = Int64(try readLabel())
+    target?.storeBytes(of: label, as: Int64.self)
+    if let input { try images.readItems(1, into: input) } else { try skipPixels() }
+  }
+
+  /// Shape of one image of an IDX file of `dims`.
+  static func inputShape(ofItem dims: [Int]) -> [Int] {
+    let item = Array(dims.dropFirst())
+    return item.count == 2 ? [1] + item : item
+  }
+}
