@@ -51,7 +51,7 @@ let package = Package(
       name: "nndist",
       dependencies: [
         "CKernels", "TensorCore", "Kernels", "Layers", "Communication", "DataParallel", "Training",
-        "Recipes",
+        "Recipes", "Datasets", "Autograd",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -6,7 +6,6 @@ public final class ImageStream {
   /// Extents of one sample, such as [28, 28].
   public let sampleShape: [Int]
   public let sampleCount: Int
-  let sampleByteCount: Int
   let classCount: Int
   var imagePath: String { images.path }
   private let images: IDXReader
@@ -35,7 +34,6 @@ public final class ImageStream {
     }
     self.classCount = classCount
     sampleShape = Array(images.dims.dropFirst())
-    sampleByteCount = sampleShape.reduce(1, *)
     sampleCount = images.itemCount
   }
 
@@ -55,10 +53,6 @@ public final class ImageStream {
     }
     labelsRead += 1
     return label
-  }
-
-  func readPixels(into target: UnsafeMutablePointer<UInt8>) throws {
-    try images.readItems(1, into: target)
   }
 
   func skipPixels() throws { try images.skipItems(1) }

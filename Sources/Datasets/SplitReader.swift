@@ -15,7 +15,9 @@ public final class SplitReader {
   private let store: SampleStore?
   private var position = 0
 
-  init(_ source: any SampleSource, _ selection: SplitPlan.Selection) throws {
+  /// - Parameter selection: the split's samples; nil: all, in their order.
+  public init(_ source: any SampleSource, _ selection: SplitPlan.Selection? = nil) throws {
+    let selection = selection ?? .init(indices: nil, of: source.sampleCount)
     sampleCount = selection.count
     inputShape = source.inputShape
     targetType = source.targetType

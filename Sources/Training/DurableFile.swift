@@ -9,7 +9,7 @@ public struct FileDigest: Codable, Equatable, Sendable {
 
 /// A file being written for good: every write is checked, and it is on the disk when `close`
 /// returns.
-final class DurableFile {
+package final class DurableFile {
   private let path: String
   private var descriptor: Int32
   private var hash = SHA256()
@@ -49,7 +49,7 @@ final class DurableFile {
   }
 
   /// Replaces `path` by a file with `text`: whole or not at all.
-  static func replace(_ path: String, with text: String) throws {
+  package static func replace(_ path: String, with text: String) throws {
     let temporary = path + ".tmp"
     unlink(temporary)
     _ = try write(text, to: temporary)

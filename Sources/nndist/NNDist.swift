@@ -11,6 +11,8 @@ struct NNDist: ParsableCommand {
       mpirun -n 4 nndist         on four
       nndist train my.yaml       trains your own recipe
       nndist recipes             lists what comes with it
+      nndist eval runs/NAME      accuracy, precision, recall, confusion matrix
+      nndist predict runs/NAME   labels, probabilities, forecasts
       nndist doctor              tells what is installed, bound, slow or missing
 
       Exit status: 0 done, 64 usage or recipe, 65 bad data or checkpoint,
@@ -18,7 +20,8 @@ struct NNDist: ParsableCommand {
       75 stopped (go on with --resume), 76 ranks disagree.
       """,
     version: "nndist \(version)",
-    subcommands: [TrainCommand.self, RecipesCommand.self, EvalCommand.self, DoctorCommand.self],
+    subcommands: [TrainCommand.self, RecipesCommand.self, EvalCommand.self, PredictCommand.self,
+      SimilarCommand.self, DoctorCommand.self],
     defaultSubcommand: TrainCommand.self)
 
   static let version = "0.1.0"

@@ -50,19 +50,16 @@ struct TrainedRun {
   /// Of each sample the probability of each class, as the loss reads the outputs.
   /// - outputs: [N, C], or [N, 1] of a binary classifier.
   func probabilities(_ outputs: Tensor) -> [[Float]] {
-    let read: Tensor =
-      switch job.loss {
-      case is CrossEntropyLoss: softmax(outputs, axis: 1)
-      case is NLLLoss: outputs.exp()
-      case is BCEWithLogitsLoss: outputs.sigmoid()
-      default: outputs
-      }
+    var read = outputs
+    if job.loss is CrossEntropyLoss { read = softmax(outputs, axis: 1) }
+    if job.loss is NLLLoss { read = outputs.exp() }
+    if job.loss is BCEWithLogitsLoss { read = outputs.sigmoid() }
     let values = read.values(Float.self)
     let width = outputs.elementCount / max(outputs.shape[0], 1)
-    return (0..<outputs.shape[0]).map { row in
+    let isBinary = width == 1
+    return (0..<outputs.shape[0]).map { (row: Int) -> [Float] in
       let own = Array(values[row * width..<(row + 1) * width])
-      if case .binary = job.metric { return [1 - own[0], own[0]] }
-      return own
+      return isBinary ? [1 - own[0], own[0]] : own
     }
   }
 
@@ -71,6 +68,14 @@ struct TrainedRun {
     var values = tensor.values(Float.self)
     format.targetStandardization?.undo(&values, count: values.count)
     return values
+  }
+
+  /// The samples to look at: a file's, or those of a split.
+  func reader(input: String?, split wanted: Split?) throws -> SplitReader {
+    guard let input else { return try job.data.reader(split(wanted)) }
+    let shape = try job.data.open(.train).inputShape
+    return try SplitReader(
+      InputSource(InputFile.read(input), path: input, shape: shape))
   }
 
   /// The run directory and the checkpoint that `path` names.

@@ -8,6 +8,8 @@ extension DataSpec {
     case "mnist", "fashion-mnist", "idx", "reverse": true
     case "blobs": arguments.optionalWhole("test_count") != nil
     case "trend": arguments.number("train_fraction") < 1
+    case "csv": arguments.optionalText("test_path") != nil
+    case "images": PNGFolder.has(.test, in: arguments.text("path"))
     default: false
     }
   }
@@ -24,6 +26,21 @@ extension DataSpec {
       return try ImageStream(
         images: images, labels: labels,
         classCount: arguments.has("classes") ? arguments.whole("classes") : 10)
+    case "csv": return try csv(split)
+    case "npy":
+      let kind = TargetKind(rawValue: arguments.text("target_kind"))!
+      let path = arguments.text("path")
+      guard let targets = arguments.optionalText("targets_path") else {
+        return try NPYSource(
+          archive: path, inputs: arguments.text("inputs"), targets: arguments.text("targets"),
+          targetKind: kind)
+      }
+      return try NPYSource(inputs: path, targets: targets, targetKind: kind)
+    case "images":
+      let root = arguments.text("path")
+      let train = try PNGFolder(root: root, split: .train)
+      return split == .train
+        ? train : try PNGFolder(root: root, split: split, classNames: train.classNames)
     case "rings": return ArraySource.rings(pairCount: arguments.whole("count"), seed: seed())
     case "blobs":
       let box = arguments.numbers("center_box")
@@ -68,6 +85,23 @@ extension DataSpec {
         split: split)
     default: fatalError("data set \(dataset) has no source")
     }
+  }
+
+  private func csv(_ split: Split) throws -> CSVReader {
+    var options = CSVOptions(
+      targetColumn: arguments.text("target_column"),
+      targetKind: TargetKind(rawValue: arguments.text("target_kind"))!,
+      columns: arguments.optionalTexts("columns"), hasHeader: arguments.flag("header"),
+      separator: arguments.text("separator"),
+      missing: CSVOptions.Missing(rawValue: arguments.text("missing"))!)
+    let train = try CSVReader(path: arguments.text("path"), options: options)
+    guard split == .test, let path = arguments.optionalText("test_path") else { return train }
+    // The test file has the training file's columns and classes.
+    options.columns = train.inputColumns
+    var classCount: Int?
+    if case .classIndex(let count) = train.targetType { classCount = count }
+    return try CSVReader(
+      path: path, options: options, classNames: train.classNames, classCount: classCount)
   }
 
   private func imageFolder() throws -> ImageFolder {

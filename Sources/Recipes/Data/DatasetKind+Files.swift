@@ -44,7 +44,6 @@ extension DatasetKind {
       "images", "PNG files in a folder for each class.",
       [
         path("A folder of such folders, or one with train/ and test/ of them."), scale,
-        .choice("color", ["gray", "rgb"], "gray", "Channels of an image: one or three."),
       ]),
   ]
 

@@ -1,0 +1,181 @@
+import Autograd
+import Datasets
+import Foundation
+import Kernels
+import Layers
+import TensorCore
+import Training
+
+/// What a network makes of samples, as a table and as an array.
+final class Prediction {
+  private var header: [String]
+  /// In the table's order; the array has them all.
+  private var lines: [[String]] = []
+  private var values: [Float] = []
+  private var shape: [Int] = []
+
+  /// The network's outputs; for classes their label and probabilities too.
+  /// - onlyWrong: in the table, of samples with targets.
+  static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws -> Prediction {
+    let metric = run.job.metric(reader.targetType)
+    if onlyWrong && metric == .none {
+      throw Failure(
+        .usage, "--misclassified: \(run.recipe.name) has no classes",
+        remedy: "leave the option away to see the outputs")
+    }
+    let names = run.classNames(reader)
+    let hasTargets = reader.targetElementCount > 0
+    let result = Prediction(header: ["sample"])
+    try result.collect(run, reader) { first, batch, outputs in
+      if metric == .none {
+        result.addNumbers(first, outputs)
+      } else if outputs.axisCount > 2 {
+        result.addSequences(
+          first, batch, outputs, run.module, metric, names, onlyWrong: onlyWrong)
+      } else {
+        if first == 0 {
+          result.header += (hasTargets ? ["actual"] : []) + ["label"] + names.map { "p(\($0))" }
+        }
+        let actual = hasTargets ? metric.actual(batch.targets) : nil
+        let probabilities = run.probabilities(outputs)
+        for (row, label) in metric.predicted(outputs).enumerated() {
+          if onlyWrong && actual?[row] == label { continue }
+          result.lines.append(
+            ["\(first + row)"] + (actual.map { [names[$0[row]]] } ?? []) + [names[label]]
+              + probabilities[row].map { String(format: "%.4f", $0) })
+        }
+      }
+    }
+    return result
+  }
+
+  /// A line a sequence: what it is, what the network says told the truth before each place, and, of a
+  /// network that can, what it says from its own words alone.
+  private func addSequences(
+    _ first: Int, _ batch: Batch, _ outputs: Tensor, _ module: any Module, _ metric: Metric,
+    _ names: [String], onlyWrong: Bool
+  ) {
+    let length = outputs.shape.dropFirst(2).reduce(1, *)
+    func sequences(_ all: [Int]) -> [[Int]] {
+      stride(from: 0, to: all.count, by: length).map { Array(all[$0..<$0 + length]) }
+    }
+    let predicted = sequences(metric.predicted(outputs))
+    let actual = sequences(metric.actual(batch.targets))
+    let generated = (module as? Seq2Seq).map { network in
+      network.generate(source: batch.inputs[Every(), 0])
+    }
+    if first == 0 {
+      header += ["actual", "teacher_forced"] + (generated == nil ? [] : ["free_running"])
+    }
+    for row in predicted.indices {
+      let answer = generated?[row] ?? predicted[row]
+      if onlyWrong && answer == actual[row] { continue }
+      let all = [actual[row], predicted[row]] + (generated.map { [$0[row]] } ?? [])
+      lines.append(
+        ["\(first + row)"] + all.map { $0.map { names[$0] }.joined(separator: " ") })
+    }
+  }
+
+  /// A layer's outputs, flattened in the table.
+  static func activations(
+    _ run: TrainedRun, _ reader: SplitReader, layer: String
+  ) throws -> Prediction {
+    let result = Prediction(header: ["sample"])
+    let network = run.module
+    try result.collect(
+      run, reader,
+      forward: { x in
+        try ActivationRecorder.record([layer], in: network) { network(x) }[0].output
+      }, { first, _, outputs in result.addNumbers(first, outputs) })
+    return result
+  }
+
+  /// For each series: its second half, what the network says of it step by step when it is told the
+  /// truth before each (teacher forcing), and what it says running free from the middle on.
+  static func forecast(_ run: TrainedRun, _ reader: SplitReader, steps: Int) throws -> Prediction {
+    guard let network = run.module as? any Forecaster else {
+      throw Failure(
+        .usage, "--forecast: \(run.recipe.name)'s network is no recurrent network over series",
+        remedy: "use it with recipes such as trend-rnn")
+    }
+    let result = Prediction(header: ["series", "step", "actual", "teacher_forced", "free_running"])
+    try result.collect(run, reader) { first, batch, outputs in
+      let length = batch.inputs.shape[1]
+      let start = length / 2
+      let warmUp = batch.inputs.narrow(axis: 1, start: 0, count: start)
+      guard start > 0, batch.inputs.axisCount == 3, batch.inputs.shape[2] == 1 else {
+        throw Failure(
+          .usage, "--forecast: samples of shape \(batch.inputs.shape.dropFirst()) are no series [T, 1]")
+      }
+      let free = run.inTargetUnits(
+        try network.forecast(warmUp: warmUp.contiguous(), steps: steps))
+      let (actual, forced) = (run.inTargetUnits(batch.targets), run.inTargetUnits(outputs))
+      for row in 0..<batch.inputs.shape[0] {
+        for step in 0..<steps {
+          // The output of step i is the value at i + 1.
+          let place = start - 1 + step
+          let isKnown = place < length
+          func known(_ all: [Float]) -> String { isKnown ? "\(all[row * length + place])" : "" }
+          result.lines.append([
+            "\(first + row)", "\(place + 1)", known(actual), known(forced),
+            "\(free[row * steps + step])",
+          ])
+        }
+      }
+    }
+    return result
+  }
+
+  private init(header: [String]) { self.header = header }
+
+  private func addNumbers(_ first: Int, _ outputs: Tensor) {
+    let width = outputs.elementCount / max(outputs.shape[0], 1)
+    if header.count == 1 {
+      header += width == 1 ? ["output"] : (0..<width).map { "output_\($0)" }
+    }
+    let numbers = outputs.values(Float.self)
+    for row in 0..<outputs.shape[0] {
+      lines.append(
+        ["\(first + row)"] + numbers[row * width..<(row + 1) * width].map { "\($0)" })
+    }
+  }
+
+  private func collect(
+    _ run: TrainedRun, _ reader: SplitReader, forward: ((Tensor) throws -> Tensor)? = nil,
+    _ add: (_ first: Int, Batch, Tensor) throws -> Void
+  ) throws {
+    run.module.eval()
+    var first = 0
+    var all: [Float] = []
+    while first < reader.sampleCount {
+      let count = min(256, reader.sampleCount - first)
+      let batch = try reader.read(count, run.format)
+      try noGrad {
+        let outputs = try forward?(batch.inputs) ?? run.module(batch.inputs)
+        all += outputs.values(Float.self)
+        shape = [reader.sampleCount] + outputs.shape.dropFirst()
+        try add(first, batch, outputs)
+      }
+      first += count
+    }
+    values = all
+  }
+
+  /// Writes the table, or the array to a .npy file.
+  func write(to path: String?) throws {
+    guard let path, path.hasSuffix(".npy") else {
+      let text = ([header] + lines).map { $0.map(Prediction.quoted).joined(separator: ",") + "\n" }
+        .joined()
+      guard let path else { return print(text, terminator: "") }
+      return try DurableFile.replace(path, with: text)
+    }
+    try NPYFile.write(values, shape: shape, to: path)
+    print("\(path): float32 \(shape)")
+  }
+
+  /// As RFC 4180 has it.
+  private static func quoted(_ cell: String) -> String {
+    guard cell.contains(where: { ",\"\n\r".contains($0) }) else { return cell }
+    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+  }
+}

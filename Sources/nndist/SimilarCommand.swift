@@ -1,0 +1,81 @@
+import ArgumentParser
+import DataParallel
+import Datasets
+import Layers
+import TensorCore
+import Training
+
+/// `nndist similar RUN --index I`.
+struct SimilarCommand: SessionCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "similar",
+    abstract: "Find the samples whose activations point in the direction of a given sample's.",
+    discussion: """
+      The cosine between activations of one layer, as an encoder's are compared. The first line is the
+      sample itself, whose cosine is 1.
+      """)
+
+  @OptionGroup var options: TrainedRunOptions
+
+  @Option(help: "The sample to compare with, counted from 0 in its split.")
+  var index: Int
+
+  @Option(help: "How many to show, the sample itself included.")
+  var top = 5
+
+  @Option(help: "Look only among the first so many samples of the split. (default: all)")
+  var rows: Int?
+
+  @Option(help: "The layer whose activations are compared. (default: the narrowest)")
+  var layer: String?
+
+  func validate() throws {
+    func check(_ option: String, _ value: Int?, atLeast least: Int) throws {
+      if let value, value < least {
+        throw ValidationError("\(option) \(value) is not allowed; it must be \(least) or more")
+      }
+    }
+    try check("--index", index, atLeast: 0)
+    try check("--top", top, atLeast: 1)
+    try check("--rows", rows, atLeast: 1)
+  }
+
+  func run(in session: Session) throws -> Int32 {
+    try session.agree(on: "comparing activations") {
+      guard session.isRoot else { return }
+      let run = try options.run()
+      // The notebook compares training images.
+      let split = options.split ?? .train
+      let reader = try run.job.data.reader(split)
+      let count = min(rows ?? reader.sampleCount, reader.sampleCount)
+      guard index < count else {
+        throw Failure(
+          .usage, "--index \(index): there are \(count) samples to compare",
+          remedy: "give a number from 0 to \(count - 1)")
+      }
+      let activations = try run.activations(of: layer, samples: count, from: reader)
+      let (lines, name) = (cosines(activations.rows), activations.layer)
+      print("\(run.checkpointPath): cosine of \(name)'s activations with sample \(index)'s, \(split.rawValue)")
+      var table = Columns(["rank", "sample", "cosine"], isText: [])
+      for (rank, match) in lines.prefix(top).enumerated() {
+        table.add(["\(rank)", "\(match.sample)", fixed(match.cosine, 6)])
+      }
+      print(table.text)
+    }
+    return 0
+  }
+
+  /// The largest first; of equals the earlier sample. A sample without any activation is like none.
+  private func cosines(_ rows: [[Float]]) -> [(sample: Int, cosine: Double)] {
+    func dot(_ a: [Float], _ b: [Float]) -> Double {
+      zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+    let own = rows[index]
+    let length = dot(own, own).squareRoot()
+    let all = rows.enumerated().map { sample, row in
+      let lengths = length * dot(row, row).squareRoot()
+      return (sample: sample, cosine: lengths == 0 ? 0 : dot(own, row) / lengths)
+    }
+    return all.sorted { ($1.cosine, $0.sample) < ($0.cosine, $1.sample) }
+  }
+}

@@ -1,0 +1,50 @@
+import Autograd
+import Datasets
+import Layers
+import TensorCore
+
+extension TrainedRun {
+  /// What a layer puts out for the first samples of a split.
+  /// - layer: as PyTorch's `named_modules()` names it; nil: the narrowest.
+  /// - Throws: Failure for a layer the network has not.
+  func activations(
+    of layer: String?, samples count: Int, from reader: SplitReader
+  ) throws -> (layer: String, rows: [[Float]]) {
+    module.eval()
+    var rows: [[Float]] = []
+    var name = layer
+    while rows.count < count {
+      let batch = try reader.read(min(256, count - rows.count), format)
+      try noGrad {
+        if name == nil { name = try narrowestLayer(for: batch.inputs) }
+        let found = try ActivationRecorder.record([name!], in: module) { module(batch.inputs) }
+        let output = found[0].output
+        let width = output.elementCount / output.shape[0]
+        let values = output.values(Float.self)
+        rows += (0..<output.shape[0]).map { Array(values[$0 * width..<($0 + 1) * width]) }
+      }
+    }
+    return (name!, rows)
+  }
+
+  /// The layer with the fewest outputs a sample, of equals the last: an autoencoder's code.
+  private func narrowestLayer(for inputs: Tensor) throws -> String {
+    var narrowest: (name: String, width: Int)?
+    var names: [String] = []
+    module.forEachModule { name, module in
+      if !name.isEmpty { names.append(name) }
+    }
+    for name in names {
+      // Some are only lists of others and put out nothing.
+      guard
+        let output = try? ActivationRecorder.record([name], in: module, { module(inputs) }).first?.output
+      else { continue }
+      let width = output.elementCount / max(output.shape[0], 1)
+      if narrowest.map({ width <= $0.width }) ?? true { narrowest = (name, width) }
+    }
+    guard let narrowest else {
+      throw Failure(.usage, "the network has no layers", remedy: "train one that has")
+    }
+    return narrowest.name
+  }
+}
