@@ -9,8 +9,8 @@ import Testing
 struct ActivationRecorderTests {
   private let x = Tensor([1, -2, 3] as [Float], shape: [3, 1])
 
-  /// A network that adds 1 three times, a nested one and what it is wrapped in.
-  private static func network() -> (Sequential, shared: Divide) {
+  /// Half of x, its positive part, and half of that by the same module.
+  private static func network() -> (Sequential, half: Divide) {
     let half = Divide(2)
     let net = Sequential(named: [
       ("first", half), ("inner", Sequential(ReLU(), half)), ("last", View([1])),
