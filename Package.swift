@@ -27,7 +27,7 @@ let package = Package(
     .target(name: "TensorCore", dependencies: ["CKernels"]),
     .target(name: "Kernels", dependencies: ["CKernels", "COneDNN", "TensorCore"]),
     .target(name: "Autograd", dependencies: ["TensorCore", "Kernels", "CKernels"]),
-    .target(name: "Layers", dependencies: ["TensorCore", "Autograd"]),
+    .target(name: "Layers", dependencies: ["CKernels", "TensorCore", "Autograd"]),
     .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "TensorCore"]),
     .target(name: "Datasets", dependencies: ["CZlib", "CKernels", "TensorCore"]),
     .target(name: "Communication", dependencies: ["CMPI", "TensorCore"]),

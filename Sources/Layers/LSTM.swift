@@ -5,7 +5,7 @@ import TensorCore
 /// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] of one sample; output the last layer's
 ///   hidden states, [T, N, D H] and so on (L layers, D directions, H hidden features).
 public final class LSTM: Module {
-  private let stack: RecurrentStack
+  let stack: RecurrentStack
 
   /// Parameters are zero until `initialize(seed:)` fills them.
   public init(

@@ -60,6 +60,7 @@ public final class MultiheadAttention: Module {
       weights: AttentionWeights(
         input: inputWeight, inputBias: inputBias, output: output.weight, outputBias: output.bias),
       headCount: headCount, mask: mask)
+    _ = output.noted(run.output)
     if isSample { return (run.output.squeezed(axes: [0]), run.attention.squeezed(axes: [0])) }
     return (isBatchFirst ? run.output : run.output.transposed(0, 1), run.attention)
   }

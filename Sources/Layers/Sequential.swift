@@ -28,6 +28,6 @@ public final class Sequential: Module {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    children.reduce(x) { x, child in child.module(x) }
+    children.reduce(x) { x, child in child.module.call(x) }
   }
 }

@@ -13,6 +13,9 @@ struct LossLayerTests {
     var draws = Draws(case: 6)
     func tensor() -> Tensor { Tensor(draws.doubles(15).map { ($0 + 1) / 2 }, shape: [5, 3]) }
     let (x, y) = (tensor(), tensor())
+    // Series of 4 steps: [N, C, T] and [N, T].
+    let scores = Tensor(draws.doubles(60), shape: [5, 3, 4])
+    let series = Tensor((0..<20).map { Int64($0 * $0 % 3) }, shape: [5, 4])
     return [
       (MSELoss(reduction: reduction), x, y), (L1Loss(reduction: reduction), x, y),
       (SmoothL1Loss(beta: 0.5, reduction: reduction), x, y),
@@ -26,6 +29,9 @@ struct LossLayerTests {
       (CrossEntropyLoss(reduction: reduction), x, y),
       (CrossEntropyLoss(weights: [1, 2, 3], reduction: reduction), x, y),
       (NLLLoss(reduction: reduction), x, targets),
+      (CrossEntropyLoss(reduction: reduction), scores, series),
+      (CrossEntropyLoss(labelSmoothing: 0.1, reduction: reduction), scores, series),
+      (NLLLoss(reduction: reduction), scores, series),
     ]
   }
 

@@ -74,8 +74,11 @@ struct MemoryTests {
     return sights
   }
 
-  /// All layers there are, between them: of images, and of words.
-  private static func nets() -> (images: Sequential, words: Sequential, list: ModuleList) {
+  /// All layers there are, between them: of images, of words, and the notebooks' own classes, which
+  /// take images.
+  private static func nets() -> (
+    images: Sequential, words: Sequential, list: ModuleList, notebooks: [any Module]
+  ) {
     (
       Sequential(
         Conv2d(1, 4, kernel: 3, padding: 1), BatchNorm2d(4), ReLU(), MaxPool2d(2),
@@ -86,7 +89,20 @@ struct MemoryTests {
       Sequential(
         Embedding(5, 4), RNN(4, 4), LSTM(4, 4, isBidirectional: true), GRU(8, 4),
         MultiheadAttention(4, headCount: 2)),
-      ModuleList([Linear(4, 4), ReLU()])
+      ModuleList([Linear(4, 4), ReLU()]),
+      [
+        Sequential(
+          Divide(2),
+          SequenceAutoencoder(cell: .gru, features: 8, length: 8, hiddenSize: 3, image: [1, 8, 8]),
+          Autoencoder(inputs: 64, hidden: 4, image: [64, 1]),
+          ElmanNetwork(inputSize: 1, hiddenSize: 2, outputSize: 1),
+          SequenceNet(cell: .lstm, inputSize: 1, hiddenSize: 2, outputSize: 1), Flatten(),
+          ClassifierNet(
+            inputs: 64, outputs: 40, hiddenLayers: 2, nodes: 3, activation: Tanh(),
+            outputActivation: Sigmoid()),
+          View([2, 4, 5]), Seq2Seq(cell: .tanh, symbols: 4, hiddenSize: 3), Parabola()),
+        Point(start: 1),
+      ]
     )
   }
 
@@ -97,17 +113,18 @@ struct MemoryTests {
   }
 
   @Test func theNetsHaveEveryLayer() {
-    let (images, words, list) = Self.nets()
+    let (images, words, list, notebooks) = Self.nets()
+    let nets: [any Module] = [images, words, list] + notebooks
     #expect(
-      Self.classes(of: images).union(Self.classes(of: words)).union(Self.classes(of: list))
+      nets.reduce([]) { $0.union(Self.classes(of: $1)) }
         == Set(VisitAuditTests.layers.map { String(describing: type(of: $0)) }))
   }
 
   /// No op of any layer keeps its own graph alive: whether the pass frees it, retains it, or never
   /// comes, nothing is left of it when its result is gone.
   @Test func noFunctionOutlivesItsGraph() {
-    let (images, words, list) = Self.nets()
-    let parameters = images.parameters + words.parameters + list.parameters
+    let (images, words, list, notebooks) = Self.nets()
+    let parameters = ([images, words, list] + notebooks).flatMap(\.parameters)
     let optimizer = ParameterOptimizer(parameters, learningRate: 0.01) { Adam(elementCount: $0) }
     var draws = Draws(case: 0)
     let pictures = Tensor(draws.floats(128), shape: [2, 1, 8, 8])
@@ -115,7 +132,9 @@ struct MemoryTests {
 
     func step(_ number: Int) -> [Sight] {
       let spoken = list.reduce(words(sentences).flattened(endAxis: 1)) { $1($0) }
-      let loss = images(pictures).square().mean() + spoken.square().mean()
+      let loss = notebooks.reduce(images(pictures).square().mean() + spoken.square().mean()) {
+        $0 + $1(pictures).square().mean()
+      }
       let sights = Self.functions(behind: loss)
       #expect(sights.count > 40 && sights.allSatisfy { $0.function != nil })
       optimizer.zeroGrad()

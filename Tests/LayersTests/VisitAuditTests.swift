@@ -49,6 +49,14 @@ struct VisitAuditTests {
       RNN(3, 2), LSTM(3, 2, layerCount: 2, isBidirectional: true), GRU(3, 2, bias: false),
       MultiheadAttention(4, headCount: 2), MultiheadAttention(4, headCount: 2).output,
       Divide(255), View([2, 3]),
+      ClassifierNet(
+        inputs: 2, outputs: 1, hiddenLayers: 2, nodes: 3, activation: ReLU(),
+        outputActivation: Sigmoid()),
+      ElmanNetwork(inputSize: 1, hiddenSize: 2, outputSize: 1),
+      Autoencoder(inputs: 4, hidden: 2, image: [2, 2]), Parabola(), Point(start: 1),
+      SequenceNet(cell: .lstm, inputSize: 1, hiddenSize: 2, outputSize: 1, isBidirectional: true),
+      SequenceAutoencoder(cell: .gru, features: 2, length: 3, hiddenSize: 2),
+      Seq2Seq(cell: .tanh, symbols: 3, hiddenSize: 2),
     ]
   }
 

@@ -74,7 +74,9 @@ void nd_move_towards(float *y, const float *x, ptrdiff_t n, float part);
 uint64_t nd_hash(const void *bytes, ptrdiff_t n);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
-void *nd_thread_slot(int slot);  // 0 <= slot < 4
+// 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
+// probabilities.
+void *nd_thread_slot(int slot);
 void nd_set_thread_slot(int slot, void *value);
 
 // A flag that a signal handler sets and the program reads: the number of the last stop signal.
