@@ -69,17 +69,28 @@ import Testing
 
   @Test func recipesAreListedWithWhatToExpect() throws {
     let lines = try run([nndist, "recipes"]).stdout.split(separator: "\n")
-    #expect(lines.count == 5)
-    for (line, parts) in zip(
-      lines,
-      [
-        ["recipe", "parameters", "expect"], ["fashion-mnist", "669,706", "89 %"],
-        ["mnist-mlp", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
-        ["mnist-conv", "84,586", "94 to 97 %"],
-      ])
-    {
-      for part in parts { #expect(line.contains(part)) }
+    #expect(lines.count == 33)
+    for parts in [
+      ["recipe", "data", "model", "parameters", "seconds", "expect"],
+      ["fashion-mnist", "784-512-512-10 ReLU", "669,706", "89 %"],
+      ["mnist-mlp", "mnist", "669,706", "35 %"], ["fashion-linear", "7,850", "81 to 84 %"],
+      ["mnist-conv", "3 convolutions", "84,586", "0.9240"], ["rings-3", "2-3-1 Sigmoid", "13"],
+      ["trend-rnn", "RNN 1-4-1 Tanh", "29"],
+    ] {
+      let line = lines.first { $0.hasPrefix(parts[0] + "  ") } ?? ""
+      for part in parts { #expect(line.contains(part), "\(parts[0])") }
     }
+    #expect(lines.allSatisfy { $0.count <= 160 })
+  }
+
+  /// What a good schema is, Tests/RecipesTests/SchemaTests.swift says.
+  @Test func schemaIsPrintedAlone() throws {
+    let outcome = try run([nndist, "recipes", "--schema"])
+    #expect(outcome.status == 0 && outcome.stderr.isEmpty, "\(outcome)")
+    #expect(
+      try JSONSerialization.jsonObject(with: Data(outcome.stdout.utf8)) is [String: Any])
+    let both = try run([nndist, "recipes", "wave", "--schema"])
+    #expect(both.status == 64 && both.stderr.contains("leave wave away"), "\(both)")
   }
 
   /// Options with the text of each, from a help page's list.

@@ -43,7 +43,8 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
     ).losses
     let folder = TemporaryFolder()
     let outcome = try run([
-      nndist, "mnist-conv", "--data", shared + "/mnist", "--run", folder.path + "/run", "--init",
+      nndist, "mnist-conv", "--set", "data.sample=null", "--data", shared + "/mnist", "--run",
+      folder.path + "/run", "--init",
       shared + "/golden/mnist-conv/init.safetensors", "--no-shuffle", "--max-steps",
       "\(known.count)", "--log-every", "1", "--eval-every", "0",
     ])

@@ -1,10 +1,21 @@
+import Foundation
 import Layers
 import Recipes
 import TestSupport
 import Testing
 
 @Suite struct BuiltInRecipeTests {
-  static let names = ["fashion-mnist", "mnist-mlp", "fashion-linear", "mnist-conv"]
+  /// The default; the notebooks' (issue 4), in their order; what they wish for.
+  static let names = [
+    "fashion-mnist",
+    "threeblue-linear", "threeblue", "threeblue-lr500", "mnist-mlp", "perceptron",
+    "blobs-feedforward", "parabola-descent", "parabola-fit", "line-sgd", "line-adam",
+    "blobs-logistic", "fashion-linear", "rings-2-brief", "rings-1", "rings-2", "rings-3",
+    "rings-relu5", "wave", "wave-flipped", "mnist-feedforward", "mnist-conv", "mnist-autoencoder",
+    "trend-rnn-relu", "trend-rnn",
+    "mnist-conv-autoencoder", "mnist-denoising-autoencoder", "trend-lstm", "trend-gru",
+    "quadratic-rnn", "digits-rnn-autoencoder", "reverse-seq2seq",
+  ]
 
   @Test func theFirstIsTheDefault() {
     #expect(BuiltInRecipe.all.map(\.name) == BuiltInRecipeTests.names)
@@ -27,12 +38,22 @@ import Testing
     #expect(
       keys == [
         "name", "expect", "data", "model", "loss", "optimizer", "schedule", "batch_size", "epochs",
-        "shuffle", "seed", "shards",
+        "shuffle", "seed", "shards", "leftover_gradient", "evaluation",
       ])
   }
 
   /// PyTorch's names: `load_state_dict(strict=True)` takes these and no others.
   @Test(arguments: [
+    (
+      "perceptron", ["fc.weight [10, 48]", "fc.bias [10]"]
+    ),
+    (
+      "blobs-feedforward",
+      ["fc1.weight [10, 2]", "fc1.bias [10]", "fc2.weight [1, 10]", "fc2.bias [1]"]
+    ),
+    ("line-sgd", ["weight [1, 1]", "bias [1]"]), ("parabola-fit", ["w []", "b []"]),
+    ("blobs-logistic", ["0.weight [1, 2]", "0.bias [1]"]),
+    ("threeblue-linear", ["layers.0.weight [10, 784]", "layers.0.bias [10]"]),
     ("fashion-linear", ["1.weight [10, 784]", "1.bias [10]"]),
     (
       "mnist-mlp",
@@ -62,25 +83,101 @@ import Testing
     #expect(module.namedParameters.map { "\($0.name) \($0.tensor.shape)" } == names)
   }
 
-  /// Issue 2 and the systems S04, S12 and S27 fix these.
-  @Test func settingsAreTheAgreedOnes() throws {
-    let fashion = try BuiltInRecipe.named("fashion-mnist")!.text.recipe()
-    #expect(fashion.optimizer.kind == .adam && fashion.optimizer.lr == 0.001)
-    #expect(fashion.optimizer.betas == [0.9, 0.999] && fashion.optimizer.eps == 1e-8)
-    #expect(fashion.schedule == .cosine && fashion.batchSize == 64 && fashion.epochs == 5)
-    #expect(fashion.shuffle && fashion.data.dataset == .fashionMNIST)
-    let mlp = try BuiltInRecipe.named("mnist-mlp")!.text.recipe()
-    #expect(mlp.optimizer.kind == .sgd && mlp.optimizer.lr == 0.001)
-    #expect(mlp.schedule == .constant && mlp.batchSize == 64 && mlp.epochs == 5)
-    #expect(!mlp.shuffle && mlp.data.dataset == .mnist)
-    let linear = try BuiltInRecipe.named("fashion-linear")!.text.recipe()
-    #expect(linear.optimizer.kind == .sgd && linear.optimizer.lr == 0.1)
-    #expect(linear.schedule == .constant && linear.batchSize == 10 && linear.epochs == 10)
-    #expect(linear.shuffle && linear.data.scale == .unit)
-    let conv = try BuiltInRecipe.named("mnist-conv")!.text.recipe()
-    #expect(conv.optimizer.kind == .adam && conv.optimizer.lr == 0.01)
-    #expect(conv.schedule == .constant && conv.batchSize == 16 && conv.epochs == 20)
-    #expect(conv.shuffle && conv.data.dataset == .mnist)
+  /// What ../shared/systems.md prints of them, or its arithmetic gives.
+  @Test(arguments: [
+    ("threeblue", 13002), ("mnist-mlp", 669706), ("blobs-feedforward", 41), ("rings-2-brief", 9),
+    ("wave", 31), ("mnist-feedforward", 79510), ("mnist-conv", 84586),
+    ("mnist-autoencoder", 79234),
+    ("fashion-linear", 7850), ("perceptron", 490),
+  ])
+  func networksHaveTheNotebooksParameters(name: String, count: Int) throws {
+    #expect(
+      try BuiltInRecipe.named(name)!.text.recipe().model.module().parameterCount == count)
+  }
+
+  /// Of all recipes that PyTorch's trajectories are there for.
+  @Test(.enabled(if: sharedFolder() != nil, "../shared is not there"))
+  func parametersAreThoseOfPyTorchsTrajectories() throws {
+    let golden = sharedFolder()! + "/golden"
+    let names = try FileManager.default.contentsOfDirectory(atPath: golden)
+      .filter { FileManager.default.fileExists(atPath: "\(golden)/\($0)/init.safetensors") }
+    #expect(!names.isEmpty)
+    for name in names.sorted() {
+      let bytes = contents("\(golden)/\(name)/init.safetensors")
+      let length = bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+      let header = try #require(
+        JSONSerialization.jsonObject(with: Data(bytes[8..<8 + length])) as? [String: Any])
+      let wanted = header.filter { $0.key != "__metadata__" }.map {
+        "\($0.key) \(($0.value as! [String: Any])["shape"] as! [Int])"
+      }
+      let recipe = try #require(BuiltInRecipe.named(name), "no recipe \(name)").text.recipe()
+      let found = recipe.model.module().namedParameters.map { "\($0.name) \($0.tensor.shape)" }
+      #expect(found.sorted() == wanted.sorted(), "\(name)")
+    }
+  }
+
+  /// name, optimizer, rate, batch, epochs, shuffled: the systems of ../shared/systems.md.
+  @Test(arguments: [
+    ("fashion-mnist", "adam", 0.001, 64, 5, true), ("threeblue", "sgd", 0.1, 60000, 111, false),
+    ("threeblue-lr500", "sgd", 500, 60000, 10, false), ("mnist-mlp", "sgd", 0.001, 64, 5, false),
+    ("perceptron", "sgd", 0.01, 1, 1, false), ("blobs-feedforward", "sgd", 0.01, 40, 50, false),
+    ("parabola-descent", "sgd", 0.1, 1, 10, false), ("parabola-fit", "sgd", 0.1, 100, 20, false),
+    ("line-sgd", "sgd", 0.01, 15, 1, false), ("line-adam", "adam", 0.1, 15, 100, false),
+    ("blobs-logistic", "sgd", 0.1, 100, 100, false), ("fashion-linear", "sgd", 0.1, 10, 10, true),
+    ("rings-2-brief", "adam", 0.01, 2000, 100, false),
+    ("rings-1", "adam", 0.001, 2000, 10000, false),
+    ("rings-2", "adam", 0.001, 2000, 10000, false), ("rings-3", "adam", 0.001, 2000, 10000, false),
+    ("rings-relu5", "adam", 0.001, 2000, 10000, false), ("wave", "adam", 0.01, 200, 20000, false),
+    ("wave-flipped", "adam", 0.01, 200, 14000, false),
+    ("mnist-feedforward", "adam", 0.01, 16, 20, true), ("mnist-conv", "adam", 0.01, 16, 20, true),
+    ("mnist-autoencoder", "adam", 0.01, 16, 20, true),
+    ("trend-rnn-relu", "adam", 0.001, 1, 1, false), ("trend-rnn", "adam", 0.1, 1, 10000, false),
+  ])
+  func settingsAreTheNotebooks(
+    name: String, optimizer: String, rate: Double, batch: Int, epochs: Int, shuffles: Bool
+  ) throws {
+    let recipe = try BuiltInRecipe.named(name)!.text.recipe()
+    #expect(recipe.optimizer.kind == optimizer && recipe.optimizer.lr == rate)
+    #expect(recipe.batchSize == batch && recipe.epochs == epochs && recipe.shuffle == shuffles)
+  }
+
+  /// Known before a file is opened, and the loss agrees: reading checks it.
+  @Test(
+    arguments: [
+      ("rings-3", [2], [1], nil), ("blobs-logistic", [2], [1], nil), ("wave", [1], [1], nil),
+      ("perceptron", [48], [10], nil), ("trend-rnn", [699, 1], [699, 1], nil),
+      ("mnist-conv", [1, 28, 28], [], 10), ("reverse-seq2seq", [2, 8, 11], [8], 10),
+    ] as [(String, [Int], [Int], Int?)])
+  func shapesOfSamplesAreKnown(
+    name: String, input: [Int], target: [Int], classes: Int?
+  ) throws {
+    let recipe = try BuiltInRecipe.named(name)!.text.recipe()
+    #expect(
+      recipe.sampleShapes == SampleShapes(input: input, target: target, classCount: classes))
+  }
+
+  @Test func initialValuesAreThoseOfTheRecipe() throws {
+    let recipe = try BuiltInRecipe.named("line-sgd")!.text.recipe()
+    let module = recipe.model.module()
+    module.initialize(seed: 5)
+    recipe.model.setInitialValues(of: module)
+    #expect(module.namedParameters.map { $0.tensor.pointer(Float.self)[0] } == [-0.288, -0.1145])
+    var text = try BuiltInRecipe.named("perceptron")!.text
+    try text.set("model.initial", to: "{fc.bias: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], fc.weight: 0.5}")
+    let other = try text.recipe().model
+    let perceptron = other.module()
+    other.setInitialValues(of: perceptron)
+    let (weight, bias) = (perceptron.parameters[0], perceptron.parameters[1])
+    #expect((0..<480).allSatisfy { weight.pointer(Float.self)[$0] == 0.5 })
+    #expect((0..<10).allSatisfy { bias.pointer(Float.self)[$0] == Float($0) })
+  }
+
+  @Test func eachSaysInOneLineWhatToExpect() throws {
+    for builtIn in BuiltInRecipe.all {
+      let expect = try builtIn.text.recipe().expect
+      #expect(!expect.isEmpty && expect.count <= 70, "\(builtIn.name)")
+      #expect(!builtIn.model.isEmpty && builtIn.model.count <= 26, "\(builtIn.name)")
+    }
   }
 
   @Test func namesThatAreNoneGiveTheNearest() {
@@ -95,7 +192,7 @@ import Testing
     }
     expectFailure(
       .usage, "there is no recipe resnet-50",
-      remedy: "choose from fashion-mnist, mnist-mlp, fashion-linear, mnist-conv"
+      remedy: "choose from fashion-mnist, threeblue-linear, threeblue, "
     ) { _ = try BuiltInRecipe.text(named: "resnet-50") { _ in "" } }
   }
 

@@ -20,9 +20,11 @@ import Testing
       ("shards", "7"),
       ("model.class", "Net"), ("model.layers.1.name", "hidden"))
     #expect(recipe.batchSize == 50 && recipe.optimizer.lr == 0.01)
-    #expect(recipe.optimizer.betas == [0.9, 0.99] && recipe.shards == 7)
-    #expect(recipe.model.layers[1].kind == .linear(inFeatures: 784, outFeatures: 16, bias: true))
-    #expect(recipe.model.layers[1].name == "hidden" && recipe.model.typeName == "Net")
+    #expect(recipe.optimizer.arguments.numbers("betas") == [0.9, 0.99] && recipe.shards == 7)
+    let layers = try #require(recipe.model.layers)
+    #expect(layers[1].arguments.whole("out_features") == 16)
+    #expect(layers[1].arguments.text("name") == "hidden")
+    #expect(recipe.model.module().typeName == "Net")
     #expect(!recipe.shuffle && recipe.data.path == "12" && recipe.seed == .max)
   }
 
@@ -30,8 +32,10 @@ import Testing
     let recipe = try recipe(
       ("optimizer", "{kind: sgd, lr: 0.5}"),
       ("model.layers", "[{layer: Flatten}, {layer: Linear, in_features: 784, out_features: 10}]"))
-    #expect(recipe.optimizer.kind == .sgd && recipe.model.layers.count == 2)
-    #expect(try self.recipe(("optimizer.betas", "[0.5, 0.5]")).optimizer.betas == [0.5, 0.5])
+    #expect(recipe.optimizer.kind == "sgd" && recipe.model.layers?.count == 2)
+    #expect(
+      try self.recipe(("optimizer.betas", "[0.5, 0.5]")).optimizer.arguments.numbers("betas")
+        == [0.5, 0.5])
   }
 
   @Test(arguments: ["null", "~", ""])
@@ -43,11 +47,34 @@ import Testing
   @Test func listsInListsAreReachedByTheirIndices() throws {
     let recipe = try recipe(
       ("model.layers.1.layers.0.bias", "false"), of: "mnist-mlp")
-    guard case .sequential(let layers) = recipe.model.layers[1].kind else {
-      Issue.record("no Sequential")
-      return
-    }
-    #expect(layers[0].kind == .linear(inFeatures: 784, outFeatures: 512, bias: false))
+    let layers = try #require(recipe.model.layers)[1].arguments.variants("layers")
+    #expect(!layers[0].arguments.flag("bias") && layers[2].arguments.flag("bias"))
+  }
+
+  /// Keys that the text has not, inside of what it says by a name, by null or not at all.
+  @Test func whatHasADefaultCanBeReachedInto() throws {
+    let recipe = try recipe(
+      ("loss.label_smoothing", "0.1"), ("schedule.warm_up", "50"), ("data.sample.train", "100"),
+      ("data.split.validation", "0.1"), ("data.augment.shift", "2"),
+      ("evaluation.early_stopping.patience", "3"), ("model.initial", "{1.bias: 0.5}"),
+      ("optimizer.weight_decay", "0.01"), ("leftover_gradient", "true"))
+    #expect(recipe.loss.kind == "cross-entropy")
+    #expect(recipe.loss.arguments.number("label_smoothing") == 0.1)
+    #expect(
+      recipe.schedule.schedule() == .linearWarmUp(steps: 50, startFactor: 0.1, then: .cosine))
+    #expect(recipe.data.sample?.train == 100 && recipe.data.sample?.test == nil)
+    #expect(recipe.data.split.validation == 0.1 && recipe.data.augment.shift == 2)
+    #expect(recipe.evaluation.earlyStopping?.patience == 3)
+    #expect(recipe.evaluation.earlyStopping?.monitor == .loss)
+    #expect(recipe.model.initial.map(\.name) == ["1.bias"])
+    #expect(recipe.optimizer.arguments.number("weight_decay") == 0.01)
+    #expect(recipe.addsLeftoverGradient)
+    let rings = try self.recipe(
+      ("data.count", "10"), ("model.binary_threshold", "0.5"), ("batch_size", "20"), of: "rings-3")
+    #expect(rings.data.arguments.whole("count") == 10)
+    #expect(rings.model.architecture?.arguments.number("binary_threshold") == 0.5)
+    let all = try self.recipe(("data.sample", "null"), of: "mnist-conv")
+    #expect(all.data.sample == nil)
   }
 
   @Test func wrongPathsAreNamed() {
@@ -100,6 +127,7 @@ import Testing
   @Test(arguments: [
     ("epochs", "9"), ("shards", "3"), ("optimizer.lr", "0.1"), ("schedule", "constant"),
     ("data.path", "/elsewhere"), ("expect", "other words"), ("epochs", "5"),
+    ("schedule", "{kind: step, every: 5}"), ("evaluation.metric", "none"),
   ])
   func theseMayChange(path: String, value: String) throws {
     #expect(try difference(path, value) == nil)
@@ -109,6 +137,9 @@ import Testing
     ("name", "other", "recipe"), ("data.dataset", "mnist", "data.dataset"),
     ("data.scale", "raw", "data.scale"), ("model.layers.1.bias", "false", "model"),
     ("model.class", "Net", "model"), ("optimizer.kind", "sgd", "optimizer.kind"),
+    ("optimizer.betas", "[0.5, 0.5]", "optimizer.betas"), ("loss.label_smoothing", "0.1", "loss"),
+    ("data.augment.noise", "0.1", "data.augment"), ("data.target", "one-hot", "data.target"),
+    ("leftover_gradient", "true", "leftover_gradient"),
     ("batch_size", "32", "batch_size (64, not 32)"), ("shuffle", "false", "shuffle"),
     ("seed", "1", "seed (0, not 1)"),
   ])

@@ -152,9 +152,11 @@ enum Reader {
   }
 
   private static func numbersByName(_ node: Node, _ path: [String]) throws -> Value {
-    .fields(
+    // A mapping says nothing by its order, and equal recipes are written the same.
+    let pairs = try mapping(node, path).sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
+    return .fields(
       Arguments(
-        try mapping(node, path).map { key, node in
+        try pairs.map { key, node in
           let name = key.string ?? "?"
           return (
             name,
