@@ -24,7 +24,7 @@ public struct BuiltInRecipe: Sendable {
     ringsTwoBrief, ringsOne, ringsTwo, ringsThree, ringsReLU, wave, waveFlipped, mnistFeedforward,
     mnistConv, mnistAutoencoder, trendRNNReLU, trendRNN, mnistConvAutoencoder,
     mnistDenoisingAutoencoder, trendLSTM, trendGRU, quadraticRNN, digitsRNNAutoencoder,
-    reverseSeq2Seq,
+    reverseSeq2Seq, mnistConvBest, fashionConv,
   ]
 
   public static func named(_ name: String) -> BuiltInRecipe? { all.first { $0.name == name } }
