@@ -62,8 +62,8 @@ import Testing
     #expect(recipe.loss.arguments.number("label_smoothing") == 0.1)
     #expect(
       recipe.schedule.schedule() == .linearWarmUp(steps: 50, startFactor: 0.1, then: .cosine))
-    #expect(recipe.data.sample?.train == 100 && recipe.data.sample?.test == nil)
-    #expect(recipe.data.split.validation == 0.1 && recipe.data.augment.shift == 2)
+    #expect(recipe.data.draws?.train == 100 && recipe.data.draws?.test == nil)
+    #expect(recipe.data.holdout.validation == 0.1 && recipe.data.augmentation.shift == 2)
     #expect(recipe.evaluation.earlyStopping?.patience == 3)
     #expect(recipe.evaluation.earlyStopping?.monitor == .loss)
     #expect(recipe.model.initial.map(\.name) == ["1.bias"])
@@ -74,7 +74,7 @@ import Testing
     #expect(rings.data.arguments.whole("count") == 10)
     #expect(rings.model.architecture?.arguments.number("binary_threshold") == 0.5)
     let all = try self.recipe(("data.sample", "null"), of: "mnist-conv")
-    #expect(all.data.sample == nil)
+    #expect(all.data.draws == nil)
   }
 
   @Test func wrongPathsAreNamed() {
