@@ -66,7 +66,7 @@ public struct Recipe: Equatable, Sendable {
         "it watches the validation split, and there is none; set data.split.validation, such as 0.1"
       )
     }
-    try model.checkInitial()
     try checkShapes()
+    try model.checkInitial()
   }
 }

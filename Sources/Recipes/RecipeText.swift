@@ -68,7 +68,7 @@ public struct RecipeText {
     switch node {
     case .mapping(var mapping):
       let standard = defaults?.mapping?[Node(key)]
-      let child = mapping[Node(key)] ?? standard ?? Node([(Node, Node)]())
+      let child = mapping[Node(key)] ?? beginning(standard)
       mapping[Node(key)] = try setting(
         path.dropFirst(), in: child, defaults: standard, to: value, path: whole)
       return .mapping(mapping)
@@ -84,13 +84,19 @@ public struct RecipeText {
         path: whole)
       return .sequence(sequence)
     case .scalar where Reader.isNull(node) || defaults?.mapping != nil:
-      // Nothing, or a kind's name alone, as `loss: mse`: its keys are those written in full.
-      return try setting(
-        path, in: defaults?.mapping.map(Node.mapping) ?? Node([(Node, Node)]()),
-        defaults: defaults, to: value, path: whole)
+      // Nothing, or a kind's name alone, as `loss: mse`.
+      return try setting(path, in: beginning(defaults), defaults: defaults, to: value, path: whole)
     default:
       throw Failure(.usage, "--set \(whole): there is nothing below the value before \(key)")
     }
+  }
+
+  /// What a path that leads into a default begins with. Of a mapping the first key, which says the kind
+  /// where there are kinds; the others have their defaults, and another kind would have other keys.
+  private static func beginning(_ defaults: Node?) -> Node {
+    guard let defaults, !Reader.isNull(defaults) else { return Node([(Node, Node)]()) }
+    guard let mapping = defaults.mapping else { return defaults }
+    return Node(mapping.prefix(1).map { ($0.key, $0.value) })
   }
 
   /// The recipe.

@@ -213,7 +213,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "Dropout, p: 1.5", "", "model.layers.0.p: 1.5 is not allowed; it must be from 0 to 1"),
     Mistake(
-      "Dropout, probability: 0.5", "", "model.layers.0.probability: unknown key; choose from layer, name, p"),
+      "Dropout, probability: 0.5", "",
+      "model.layers.0.probability: unknown key; choose from layer, name, p"),
     Mistake("Softmax", "", "model.layers.0.dim: this key is missing"),
     Mistake("Softmax, dim: 4", "", "model.layers.0.dim: Softmax gets [1, 28, 28] a sample"),
     Mistake("Softmax, dim: 0", "", "it has no axis 0 but the batch's, 1 to 3"),

@@ -298,10 +298,15 @@ struct WrongLine: Sendable, CustomTestStringConvertible {
   }
 
   /// Bytes from anywhere: an error or a recipe, never a trap.
-  @Test func damagedTextNeverTraps() throws {
-    let whole = Array(good.utf8)
+  @Test(arguments: [
+    good, BuiltInRecipe.named("rings-3")!.yaml, BuiltInRecipe.named("line-sgd")!.yaml,
+    BuiltInRecipe.named("mnist-conv-autoencoder")!.yaml,
+    BuiltInRecipe.named("digits-rnn-autoencoder")!.yaml,
+  ])
+  func damagedTextNeverTraps(text: String) throws {
+    let whole = Array(text.utf8)
     let random = CountedRandom(seed: 3, purpose: "damage")
-    for n in 0..<3000 {
+    for n in 0..<1000 {
       let block = random.block(UInt64(n))
       var bytes = whole
       bytes[Int(block[0]) % whole.count] = UInt8(block[1] % 128)

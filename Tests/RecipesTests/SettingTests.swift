@@ -77,6 +77,16 @@ import Testing
     #expect(all.data.draws == nil)
   }
 
+  /// The keys of the kind before do not stay.
+  @Test func kindsCanBeChanged() throws {
+    let recipe = try recipe(
+      ("loss.kind", "nll"), ("schedule.kind", "step"), ("schedule.every", "5"),
+      ("optimizer.kind", "rmsprop"), ("data.dataset", "mnist"))
+    #expect(recipe.loss.kind == "nll" && recipe.optimizer.kind == "rmsprop")
+    #expect(recipe.schedule.schedule() == .step(every: 5, factor: 0.1))
+    #expect(recipe.data.dataset == "mnist")
+  }
+
   @Test func wrongPathsAreNamed() {
     func refused(
       _ path: String, _ value: String, _ part: String, at: SourceLocation = #_sourceLocation
