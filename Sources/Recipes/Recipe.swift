@@ -70,3 +70,7 @@ public struct Recipe: Equatable, Sendable {
     try model.checkInitial()
   }
 }
+
+extension Recipe: CustomStringConvertible {
+  public var description: String { "recipe \(name)" }
+}
