@@ -270,7 +270,8 @@ struct IDXReaderGzipTests {
       expectFailure(.badData, "goes on after byte 300000011 of the uncompressed data") {
         try reader.finish()
       }
-      #expect(peakMemoryBytes() - before < 2_000_000)
+      // The buffers, and the pages of zlib's code and tables on their first use; not 400 MB.
+      #expect(peakMemoryBytes() - before < 8_000_000)
     }
   }
 

@@ -14,7 +14,8 @@ import Testing
     "rings-relu5", "wave", "wave-flipped", "mnist-feedforward", "mnist-conv", "mnist-autoencoder",
     "trend-rnn-relu", "trend-rnn",
     "mnist-conv-autoencoder", "mnist-denoising-autoencoder", "trend-lstm", "trend-gru",
-    "quadratic-rnn", "digits-rnn-autoencoder", "reverse-seq2seq",
+    "quadratic-rnn", "digits-rnn-autoencoder", "reverse-seq2seq", "mnist-conv-best",
+    "fashion-conv",
   ]
 
   @Test func theFirstIsTheDefault() {

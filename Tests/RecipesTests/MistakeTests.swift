@@ -279,7 +279,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ("csv, path: x, target_column: 3, separator: ab", "data.separator: ab is not allowed"),
     ("csv, target_column: 3, path: null", "data.path: 'null' is not text"),
     (
-      "images, path: x, color: grey", "data.color: grey is not one of gray, rgb; did you mean gray?"
+      "images, path: x, scale: row", "data.scale: row is not one of unit, raw; did you mean raw?"
     ),
     ("idx, path: x, classes: 0", "data.classes: 0 is not allowed; it must be 1 or more"),
     ("mnist", "loss: mse compares numbers, and the targets of mnist are classes; set data.target"),

@@ -24,7 +24,8 @@ private func state(step: Int, best: Int? = nil) throws -> CheckpointState {
     from: Data(
       """
       {"step":\(step),"epoch":3,"position":128,"seed":18446744073709551615,"shards":7,
-       "recipe_digest":"\(SHA256.digest(of: "recipe"))","files":{}\(best)}
+       "recipe_digest":"\(SHA256.digest(of: "recipe"))","files":{},
+       "evaluations_since_best":2\(best)}
       """.utf8))
 }
 
