@@ -38,11 +38,30 @@ public func batchNorm(
     Kernels.blend(
       running.variance, with: moments.variances.map { $0 * unbiased }, momentum: momentum)
   }
+  if x.dtype == .float32 {
+    return fusedBatchNorm(x, moments, weight, bias, epsilon, momentsAreOwn: true)
+  }
   let xhat = Kernels.normalizedChannels(x.value, moments, epsilon: epsilon)
   let normalized = record("normalizeChannels", inputs: [x], value: xhat) { dy in
     [Kernels.normalizedChannelsBackward(dy, xhat: xhat, moments, epsilon: epsilon)]
   }
   return affineChannels(normalized, weight, bias)
+}
+
+/// Normalization, weight and bias in one pass, and their gradients in two; what it keeps is x.
+private func fusedBatchNorm(
+  _ x: Tensor, _ moments: Moments, _ weight: Tensor?, _ bias: Tensor?, _ epsilon: Double,
+  momentsAreOwn: Bool
+) -> Tensor {
+  let (input, scale) = (x.value, weight?.value)
+  let y = Kernels.batchNormalized(
+    input, moments, weight: scale, bias: bias?.value, epsilon: epsilon)
+  let hasBias = bias != nil
+  return record("batchNorm", inputs: [x] + [weight, bias].compactMap { $0 }, value: y) { dy in
+    let (dx, dweight, dbias) = Kernels.batchNormalizedBackward(
+      dy, x: input, moments, weight: scale, epsilon: epsilon, momentsAreOwn: momentsAreOwn)
+    return [dx] + (scale == nil ? [] : [dweight]) + (hasBias ? [dbias] : [])
+  }
 }
 
 /// The same with the running statistics instead of the batch's, which do not change:
@@ -56,6 +75,9 @@ public func batchNorm(
   let moments = Moments(
     means: Kernels.converted(running.mean, to: .float64).values(Double.self),
     variances: Kernels.converted(running.variance, to: .float64).values(Double.self))
+  if x.dtype == .float32 {
+    return fusedBatchNorm(x, moments, weight, bias, epsilon, momentsAreOwn: false)
+  }
   let zeroMeans = Moments(
     means: moments.means.map { _ in 0 }, variances: moments.variances)
   let xhat = Kernels.normalizedChannels(x.value, moments, epsilon: epsilon)

@@ -1,3 +1,4 @@
+import CKernels
 import TensorCore
 
 /// y = the largest element under each place of a window that moves over the planes; NaN wins.
@@ -11,6 +12,13 @@ public func maxPool(
 ) -> (y: Tensor, places: Tensor) {
   let output = pooledExtents("maxPool2d", x.shape, kernel, stride, padding)
   let x = x.contiguous()
+  if x.dtype == .float32 && kernel == 2 && stride == 2 && padding == 0 {
+    let shape: Shape = [x.shape[0], x.shape[1], output.height, output.width]
+    let (y, places) = (Tensor(uninitialized: shape), Tensor(uninitialized: shape, .int32))
+    nd_max_pool_2x2(
+      y.floats, places.pointer(Int32.self), x.floats, shape[0] * shape[1], x.shape[2], x.shape[3])
+    return (y, places)
+  }
   return withReal(
     "maxPool2d", x.dtype, { maxPool(x, output, kernel, stride, padding, Float.self) },
     { maxPool(x, output, kernel, stride, padding, Double.self) })

@@ -1,3 +1,4 @@
+import CKernels
 import TensorCore
 
 // Both normalizations see x as [outer, groups, inner] and treat every group by itself: batch norm
@@ -15,6 +16,15 @@ public struct Moments {
   /// The moments of every channel of x [N, C, ...].
   public init(ofChannels x: Tensor) {
     let layout = GroupLayout(channelsOf: x)
+    if x.dtype == .float32 {
+      var means = [Double](repeating: 0, count: layout.groups)
+      var variances = means
+      let x = x.contiguous()
+      nd_channel_moments(
+        &means, &variances, x.floats, layout.outer, layout.groups, layout.inner)
+      self.init(means: means, variances: variances)
+      return
+    }
     self = withReal(
       "batchNorm", x.dtype, { Moments(x.contiguous(), layout, Float.self) },
       { Moments(x.contiguous(), layout, Double.self) })

@@ -37,6 +37,30 @@ void nd_softmax_cross_entropy_backward(
     float *dx, const float *p, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes,
     float scale);
 
+// Batch norm, by channel of x [outer, channels, inner]; scale is 1 / deviation.
+// Means and variances (over n, not n - 1).
+void nd_channel_moments(
+    double *means, double *variances, const float *x, ptrdiff_t outer, ptrdiff_t channels,
+    ptrdiff_t inner);
+// y = (x - mean) * scale + shift
+void nd_channel_affine(
+    float *y, const float *x, const float *means, const float *scales, const float *shifts,
+    ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner);
+// Of dy, and of dy * (x - mean) * scale.
+void nd_channel_gradient_sums(
+    double *sums, double *products, const float *dy, const float *x, const float *means,
+    const float *scales, ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner);
+// dx = (dy - offset - (x - mean) * scale * slope) * scale * weight
+void nd_channel_gradient(
+    float *dx, const float *dy, const float *x, const float *means, const float *scales,
+    const float *weights, const float *offsets, const float *slopes, ptrdiff_t outer,
+    ptrdiff_t channels, ptrdiff_t inner);
+// The largest of each 2 x 2 window of each plane [height, width], and its place there; an odd last row
+// or column has no window.
+void nd_max_pool_2x2(
+    float *y, int32_t *places, const float *x, ptrdiff_t planes, ptrdiff_t height,
+    ptrdiff_t width);
+
 // The optimizers. decay is L2: each takes g + decay * p for the gradient g.
 // p -= lr * g
 void nd_sgd(float *p, const float *g, ptrdiff_t n, float lr);

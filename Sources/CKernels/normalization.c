@@ -1,0 +1,97 @@
+#include "ckernels.h"
+#include "clones.h"
+
+// x lies as [outer, channels, inner]. Sums have 8 lanes in double, as those of reductions.c: the order
+// of the additions is written here.
+enum { LANES = 8 };
+
+ND_INLINE double folded(const double *lanes) {
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+ND_KERNEL void nd_channel_moments(
+    double *restrict means, double *restrict variances, const float *restrict x, ptrdiff_t outer,
+    ptrdiff_t channels, ptrdiff_t inner) {
+  const double n = (double)(outer * inner);
+  for (ptrdiff_t c = 0; c < channels; c++) {
+    double lanes[LANES] = {0};
+    for (ptrdiff_t o = 0; o < outer; o++) {
+      const float *run = x + (o * channels + c) * inner;
+      ptrdiff_t i = 0;
+      for (; i + LANES <= inner; i += LANES)
+        for (int l = 0; l < LANES; l++) lanes[l] += run[i + l];
+      for (int l = 0; i < inner; i++, l++) lanes[l] += run[i];
+    }
+    const double mean = folded(lanes) / n;
+    double squares[LANES] = {0};
+    for (ptrdiff_t o = 0; o < outer; o++) {
+      const float *run = x + (o * channels + c) * inner;
+      ptrdiff_t i = 0;
+      for (; i + LANES <= inner; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+          const double distance = run[i + l] - mean;
+          squares[l] += distance * distance;
+        }
+      for (int l = 0; i < inner; i++, l++) {
+        const double distance = run[i] - mean;
+        squares[l] += distance * distance;
+      }
+    }
+    means[c] = mean;
+    variances[c] = folded(squares) / n;
+  }
+}
+
+ND_KERNEL void nd_channel_affine(
+    float *restrict y, const float *restrict x, const float *restrict means,
+    const float *restrict scales, const float *restrict shifts, ptrdiff_t outer,
+    ptrdiff_t channels, ptrdiff_t inner) {
+  for (ptrdiff_t o = 0; o < outer; o++)
+    for (ptrdiff_t c = 0; c < channels; c++) {
+      const ptrdiff_t first = (o * channels + c) * inner;
+      const float mean = means[c], scale = scales[c], shift = shifts[c];
+      for (ptrdiff_t i = first; i < first + inner; i++) y[i] = (x[i] - mean) * scale + shift;
+    }
+}
+
+ND_KERNEL void nd_channel_gradient_sums(
+    double *restrict sums, double *restrict products, const float *restrict dy,
+    const float *restrict x, const float *restrict means, const float *restrict scales,
+    ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner) {
+  for (ptrdiff_t c = 0; c < channels; c++) {
+    const float mean = means[c], scale = scales[c];
+    double sum[LANES] = {0}, product[LANES] = {0};
+    for (ptrdiff_t o = 0; o < outer; o++) {
+      const ptrdiff_t first = (o * channels + c) * inner;
+      const float *g = dy + first, *run = x + first;
+      ptrdiff_t i = 0;
+      for (; i + LANES <= inner; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+          sum[l] += g[i + l];
+          product[l] += (double)g[i + l] * ((run[i + l] - mean) * scale);
+        }
+      for (int l = 0; i < inner; i++, l++) {
+        sum[l] += g[i];
+        product[l] += (double)g[i] * ((run[i] - mean) * scale);
+      }
+    }
+    sums[c] = folded(sum);
+    products[c] = folded(product);
+  }
+}
+
+ND_KERNEL void nd_channel_gradient(
+    float *restrict dx, const float *restrict dy, const float *restrict x,
+    const float *restrict means, const float *restrict scales, const float *restrict weights,
+    const float *restrict offsets, const float *restrict slopes, ptrdiff_t outer,
+    ptrdiff_t channels, ptrdiff_t inner) {
+  for (ptrdiff_t o = 0; o < outer; o++)
+    for (ptrdiff_t c = 0; c < channels; c++) {
+      const ptrdiff_t first = (o * channels + c) * inner;
+      const float mean = means[c], scale = scales[c], factor = scales[c] * weights[c];
+      const float offset = offsets[c], slope = slopes[c];
+      for (ptrdiff_t i = first; i < first + inner; i++)
+        dx[i] = (dy[i] - offset - (x[i] - mean) * scale * slope) * factor;
+    }
+}

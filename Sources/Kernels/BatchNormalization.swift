@@ -1,0 +1,67 @@
+import CKernels
+import TensorCore
+
+/// What a batch norm of float32 needs of each channel, in float32.
+private struct ChannelFactors {
+  let means, scales: [Float]
+  let outer, channels, inner: Int
+
+  init(_ x: Tensor, _ moments: Moments, _ epsilon: Double) {
+    let layout = GroupLayout(channelsOf: x)
+    (outer, channels, inner) = (layout.outer, layout.groups, layout.inner)
+    means = moments.means.map { Float($0) }
+    scales = moments.scales(epsilon).map { Float($0) }
+  }
+}
+
+/// y = weight (x - mean) / sqrt(variance + epsilon) + bias by channel.
+/// - x: [N, C, ...] float32.  weight, bias: [C] float32, or nil: 1 and 0.  Returns x's shape.
+public func batchNormalized(
+  _ x: Tensor, _ moments: Moments, weight: Tensor?, bias: Tensor?, epsilon: Double
+) -> Tensor {
+  let factors = ChannelFactors(x, moments, epsilon)
+  let x = x.contiguous()
+  let y = Tensor(uninitialized: x.shape)
+  let weights = weight?.values(Float.self)
+  let scales = factors.scales.enumerated().map { $1 * (weights?[$0] ?? 1) }
+  let shifts = bias?.values(Float.self) ?? [Float](repeating: 0, count: factors.channels)
+  nd_channel_affine(
+    y.floats, x.floats, factors.means, scales, shifts, factors.outer, factors.channels,
+    factors.inner)
+  return y
+}
+
+/// The gradients through `batchNormalized`: with xhat = (x - mean) scale, scale = 1 / sqrt(variance +
+/// epsilon), dweight = sum of dy xhat, dbias = sum of dy and
+/// dx = weight scale (dy - mean of dy - xhat mean of (dy xhat)); without the two means where the
+/// moments are not x's own.
+/// - dy, x: [N, C, ...] float32.  Returns dx of x's shape, dweight and dbias [C].
+public func batchNormalizedBackward(
+  _ dy: Tensor, x: Tensor, _ moments: Moments, weight: Tensor?, epsilon: Double,
+  momentsAreOwn: Bool
+) -> (dx: Tensor, dweight: Tensor, dbias: Tensor) {
+  require(
+    dy.shape == x.shape && dy.dtype == .float32,
+    "batchNorm backward: \(dy.dtype) \(dy.shape) for \(x.dtype) \(x.shape)")
+  let factors = ChannelFactors(x, moments, epsilon)
+  let (dy, x) = (dy.contiguous(), x.contiguous())
+  let channels = factors.channels
+  var sums = [Double](repeating: 0, count: channels)
+  var products = sums
+  nd_channel_gradient_sums(
+    &sums, &products, dy.floats, x.floats, factors.means, factors.scales, factors.outer, channels,
+    factors.inner)
+  let count = Double(max(factors.outer * factors.inner, 1))
+  func mean(_ sums: [Double]) -> [Float] {
+    sums.map { momentsAreOwn ? Float($0 / count) : 0 }
+  }
+  let dx = Tensor(uninitialized: x.shape)
+  nd_channel_gradient(
+    dx.floats, dy.floats, x.floats, factors.means, factors.scales,
+    weight?.values(Float.self) ?? [Float](repeating: 1, count: channels), mean(sums),
+    mean(products), factors.outer, channels, factors.inner)
+  return (
+    dx, Tensor(products.map { Float($0) }, shape: [channels]),
+    Tensor(sums.map { Float($0) }, shape: [channels])
+  )
+}
