@@ -9,8 +9,8 @@ struct EvalCommand: SessionCommand {
     commandName: "eval",
     abstract: "Evaluate a run's latest checkpoint, or one checkpoint.",
     discussion: """
-      Prints the loss; where there are classes also the accuracy with its standard error, precision and
-      recall of each class, and the confusion matrix.
+      Prints the loss; where there are classes also the accuracy with its standard error, \
+      precision and recall of each class, and the confusion matrix.
       """)
 
   @OptionGroup var options: TrainedRunOptions

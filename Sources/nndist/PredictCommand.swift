@@ -7,9 +7,10 @@ struct PredictCommand: SessionCommand {
     commandName: "predict",
     abstract: "Show what a run's network makes of samples.",
     discussion: """
-      Classes: one line a sample with its label and the probability of each class. Numbers: the outputs.
-      Series, with --forecast: what follows, running free on the network's own outputs beside teacher
-      forcing. Lines are comma-separated; --output FILE.csv or FILE.npy keeps them, images included.
+      Classes: one line a sample with its label and the probability of each class. Numbers: the \
+      outputs. Series, with --forecast: what follows, running free on the network's own outputs \
+      beside teacher forcing. Lines are comma-separated; --output FILE.csv or FILE.npy keeps \
+      them, images included.
       """)
 
   @OptionGroup var options: TrainedRunOptions

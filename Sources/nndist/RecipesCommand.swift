@@ -38,24 +38,18 @@ struct RecipesCommand: SessionCommand {
   }
 
   private static func table() throws -> String {
-    var rows = [["recipe", "data", "model", "parameters", "seconds", "expect"]]
+    var table = Columns(
+      ["recipe", "data", "model", "parameters", "seconds", "expect"],
+      isText: [true, true, true, false, false, true])
     for builtIn in BuiltInRecipe.all {
       let recipe = try builtIn.text.recipe()
-      rows.append([
+      table.add([
         recipe.name, recipe.data.dataset, builtIn.model,
         grouped(recipe.model.module().parameterCount), builtIn.seconds.map(shown) ?? "-",
         recipe.expect,
       ])
     }
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
-    let isNumber = [false, false, false, true, true, false]
-    return rows.map { row in
-      row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        if column == row.count - 1 { return row[column] }
-        return isNumber[column] ? padding + row[column] : row[column] + padding
-      }.joined(separator: "  ")
-    }.joined(separator: "\n")
+    return table.text
   }
 }
 

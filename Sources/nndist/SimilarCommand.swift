@@ -11,8 +11,8 @@ struct SimilarCommand: SessionCommand {
     commandName: "similar",
     abstract: "Find the samples whose activations point in the direction of a given sample's.",
     discussion: """
-      The cosine between activations of one layer, as an encoder's are compared. The first line is the
-      sample itself, whose cosine is 1.
+      The cosine between activations of one layer, as an encoder's are compared. The first line \
+      is the sample itself, whose cosine is 1.
       """)
 
   @OptionGroup var options: TrainedRunOptions
