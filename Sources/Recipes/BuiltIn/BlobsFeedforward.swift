@@ -18,5 +18,6 @@ extension BuiltInRecipe {
       batch_size: 40
       epochs: 50
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

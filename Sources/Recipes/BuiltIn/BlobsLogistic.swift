@@ -15,5 +15,6 @@ extension BuiltInRecipe {
       batch_size: 100
       epochs: 100
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

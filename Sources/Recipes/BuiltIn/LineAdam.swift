@@ -12,5 +12,6 @@ extension BuiltInRecipe {
       batch_size: 15
       epochs: 100
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

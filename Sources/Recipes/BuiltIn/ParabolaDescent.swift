@@ -12,5 +12,6 @@ extension BuiltInRecipe {
       batch_size: 1
       epochs: 10
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

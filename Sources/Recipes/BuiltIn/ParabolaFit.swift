@@ -12,6 +12,7 @@ extension BuiltInRecipe {
       batch_size: 100
       epochs: 20
       shuffle: false
+      evaluation: {every: 20}
       leftover_gradient: true
       """)
 }

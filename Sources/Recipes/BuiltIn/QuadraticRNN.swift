@@ -12,5 +12,6 @@ extension BuiltInRecipe {
       batch_size: 1
       epochs: 500
       shuffle: false
+      evaluation: {every: 100}
       """)
 }

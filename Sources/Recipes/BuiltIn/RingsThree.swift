@@ -19,5 +19,6 @@ extension BuiltInRecipe {
       batch_size: 2000
       epochs: 10000
       shuffle: false
+      evaluation: {every: 1000}
       """)
 }

@@ -25,5 +25,6 @@ extension BuiltInRecipe {
       batch_size: 60000
       epochs: 10
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

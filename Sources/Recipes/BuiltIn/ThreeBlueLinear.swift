@@ -19,5 +19,6 @@ extension BuiltInRecipe {
       batch_size: 60000
       epochs: 10
       shuffle: false
+      evaluation: {every: 10}
       """)
 }

@@ -1,5 +1,7 @@
 extension BuiltInRecipe {
-  /// One step of the handwritten RNN on a line (systems S31 to S33).
+  /// One step of the handwritten RNN on a line (systems S31 to S33). The seed is one from which the
+  /// loss is finite: from 0 and 1 the states grow beyond float32 in 699 steps of ReLU, as PyTorch's
+  /// do from 2 of 5 seeds.
   static let trendRNNReLU = BuiltInRecipe(
     name: "trend-rnn-relu", model: "RNN 1-32-1 ReLU",
     yaml: """
@@ -12,5 +14,6 @@ extension BuiltInRecipe {
       batch_size: 1
       epochs: 1
       shuffle: false
+      seed: 2
       """)
 }

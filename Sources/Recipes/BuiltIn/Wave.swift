@@ -18,5 +18,6 @@ extension BuiltInRecipe {
       batch_size: 200
       epochs: 20000
       shuffle: false
+      evaluation: {every: 1000}
       """)
 }
