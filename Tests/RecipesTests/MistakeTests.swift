@@ -90,7 +90,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "architecture: ClassifierNet", "architectur: ClassifierNet",
       ":6: model.architecture: this key is missing; architectur was found"),
-    Mistake("  nodes: 3", "  node: 3", ":6: model.nodes: this key is missing; node was found"),
+    Mistake("  nodes: 3", "  node: 3", ":9: model.nodes: this key is missing; node was found"),
     Mistake(
       "  inputs: 2", "  inputs: 3",
       ":7: model.inputs: ClassifierNet gets [2] a sample; it takes [3]"),
@@ -213,7 +213,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "Dropout, p: 1.5", "", "model.layers.0.p: 1.5 is not allowed; it must be from 0 to 1"),
     Mistake(
-      "Dropout, probability: 0.5", "", "model.layers.0.probability: unknown key; choose from layer, name, p"),
+      "Dropout, probability: 0.5", "",
+      "model.layers.0.probability: unknown key; choose from layer, name, p"),
     Mistake("Softmax", "", "model.layers.0.dim: this key is missing"),
     Mistake("Softmax, dim: 4", "", "model.layers.0.dim: Softmax gets [1, 28, 28] a sample"),
     Mistake("Softmax, dim: 0", "", "it has no axis 0 but the batch's, 1 to 3"),
@@ -316,7 +317,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     try recipe.check(inputShape: [4], targetShape: [], classCount: 2)
     expectFailure(
       .usage,
-      "recipe mine: model.layers.0: Linear with in_features 4 gets [5] a sample; set in_features to 5"
+      "my.yaml:3: model.layers.0: Linear with in_features 4 gets [5] a sample; set in_features to 5"
     ) { try recipe.check(inputShape: [5], targetShape: [], classCount: 2) }
     expectFailure(.usage, "into [2], cross-entropy on csv needs [3], a score for each class") {
       try recipe.check(inputShape: [4], targetShape: [], classCount: 3)

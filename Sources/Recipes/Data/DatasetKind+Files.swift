@@ -16,7 +16,7 @@ extension DatasetKind {
     DatasetKind(
       "csv", "A table: a sample a line.",
       [
-        path("The file; gzipped or not."),
+        path("The file."),
         .optional("test_path", .text(.notEmpty), "The test split's file; null: none."),
         Field(
           "target_column", .text(.notEmpty),
