@@ -143,7 +143,8 @@ public final class CSVReader: SampleSource {
 
 extension CSVTable {
   /// The column of that name in the header, else of that number.
-  fileprivate func column(_ text: String, what: String) throws -> Int {
+  /// - Parameter remedy: what to do where there is none; nil: name another.
+  func column(_ text: String, what: String, remedy: String? = nil) throws -> Int {
     let bytes = Array(text.utf8)
     if let names, let column = names.firstIndex(where: { Array($0.utf8) == bytes }) {
       return column
@@ -161,9 +162,12 @@ extension CSVTable {
       .badData,
       "\(path) has no \(what) \(shown(bytes)); it has "
         + (all ?? "\(columnCount) columns and no header"),
-      remedy: all == nil
-        ? "give a number in 0 ... \(columnCount - 1)"
-        : "give one of these names, or a number in 0 ... \(columnCount - 1)")
+      remedy: remedy
+        ?? (columnCount == 1
+          ? "set `separator` to what stands between columns"
+          : all == nil
+            ? "give a number in 0 ... \(columnCount - 1)"
+            : "give one of these names, or a number in 0 ... \(columnCount - 1)"))
   }
 
   fileprivate func inputColumns(_ wanted: [String]?, target: Int) throws -> [Int] {

@@ -38,6 +38,9 @@ final class CSVRecords {
     if start.starts(with: [0xfe, 0xff]) || start.starts(with: [0xff, 0xfe]) {
       throw Failure(.badData, "\(path):1: text in UTF-16", remedy: "save it as UTF-8")
     }
+    if start.starts(with: [0x1f, 0x8b]) {
+      throw Failure(.badData, "\(path) is gzipped", remedy: "unpack it with gunzip")
+    }
     if start.starts(with: [0xef, 0xbb, 0xbf]) { offset = 3 }
   }
 

@@ -50,7 +50,7 @@ final class CSVTable {
     if isNumeric {
       throw records.fault(
         "numbers, where the header's names are expected",
-        remedy: "say that there is no header, or put quotes round names that are numbers")
+        remedy: "set `header: false` if there is none, or put quotes round names that are numbers")
     }
     names = try CSVTable.header(records)
   }
@@ -65,7 +65,8 @@ final class CSVTable {
       }
       if let first = columns.updateValue(i, forKey: bytes) {
         throw records.fault(
-          "columns \(first) and \(i) are both called \(shown(bytes))", remedy: "rename one")
+          "columns \(first) and \(i) are both called \(shown(bytes))",
+          remedy: "rename one, or set `header: false` if the first line is a sample")
       }
       return name
     }

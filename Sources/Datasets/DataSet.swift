@@ -54,7 +54,7 @@ public struct DataSet: Sendable {
     let plan = try SplitPlan(
       trainCount: fromTest && !needsTrainCount ? 1 : trainCount,
       testCount: hasTestSource ? (fromTest ? source.sampleCount : 1) : nil, draws: draws,
-      holdout: fromTest ? Holdout() : holdout, name: name)
+      holdout: fromTest ? Holdout() : holdout, name: source.name)
     guard let selection = plan.selection(split) else {
       throw Failure(
         .badData, "\(name) has no \(split.rawValue) split",

@@ -27,9 +27,11 @@ public struct InputFile: Sendable, Equatable {
   ///   - array: of an NPZ file, which array.
   ///   - hasHeader: of a CSV file; nil: whether its first line has a field that is no number.
   ///   - separator: of a CSV file.
+  ///   - columns: of a CSV file, the names of those to take where it has a header; nil: all.
   /// - Throws: `inputMissing`; `badData` naming file and place; `ioError`.
   public static func read(
-    _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ","
+    _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ",",
+    columns: [String]? = nil
   ) throws -> InputFile {
     let name = path.lowercased()
     if name.hasSuffix(".npy") {
@@ -42,7 +44,7 @@ public struct InputFile: Sendable, Equatable {
         sampleCount: 1, sampleShape: image.format.shape, values: .uint8(image.pixels))
     }
     if name.hasSuffix(".csv") {
-      return try read(CSVTable(path: path, hasHeader: hasHeader, separator: separator))
+      return try read(CSVTable(path: path, hasHeader: hasHeader, separator: separator), columns)
     }
     return try readIDX(path)
   }
@@ -81,10 +83,18 @@ public struct InputFile: Sendable, Equatable {
     return InputFile(sampleCount: array.itemCount, sampleShape: array.itemShape, values: values)
   }
 
-  private static func read(_ table: CSVTable) throws -> InputFile {
+  private static func read(_ table: CSVTable, _ names: [String]?) throws -> InputFile {
+    var columns = Array(0..<table.columnCount)
+    if let names, table.names != nil {
+      columns = try names.map {
+        try table.column(
+          $0, what: "column",
+          remedy: "name its columns as those trained on, or leave the header away")
+      }
+    }
     var floats: [Float] = []
     while try table.advance() {
-      for column in 0..<table.columnCount {
+      for column in columns {
         if CSVTable.isMissing(table.field(column)) {
           throw table.fault(
             column, "has no value, \(shown(table.field(column)))", remedy: "fill it in")
@@ -97,7 +107,7 @@ public struct InputFile: Sendable, Equatable {
       throw Failure(.badData, "\(table.path) has no row", remedy: "give a file with samples")
     }
     return InputFile(
-      sampleCount: floats.count / table.columnCount, sampleShape: [table.columnCount],
+      sampleCount: floats.count / columns.count, sampleShape: [columns.count],
       values: .float32(floats))
   }
 

@@ -7,14 +7,21 @@ public final class InputSource: SampleSource {
   public let inputShape: [Int]
   public var inputType: InputType { file.type }
   public var targetShape: [Int] { [0] }
-  public var targetType: TargetType { .float32 }
+  public let targetType: TargetType
+  public let classNames: [String]?
   private let file: InputFile
   private var position = 0
 
-  /// - Parameter shape: what the network takes a sample for, where the file has as many numbers in
-  ///   another shape.
+  /// - Parameters:
+  ///   - shape: what the network takes a sample for, where the file has as many numbers in another
+  ///     shape.
+  ///   - targetType: what the targets would be.
+  ///   - classNames: what classes are called.
   /// - Throws: `badData` where a sample has not as many.
-  public init(_ file: InputFile, path: String, shape: [Int]) throws {
+  public init(
+    _ file: InputFile, path: String, shape: [Int], targetType: TargetType = .float32,
+    classNames: [String]? = nil
+  ) throws {
     guard file.sampleShape.reduce(1, *) == shape.reduce(1, *) else {
       throw Failure(
         .badData, "\(path): its samples are \(file.sampleShape), the network takes \(shape)",
@@ -23,6 +30,8 @@ public final class InputSource: SampleSource {
     name = path
     inputShape = shape
     self.file = file
+    self.targetType = targetType
+    self.classNames = classNames
   }
 
   public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {

@@ -45,9 +45,10 @@ public enum ActivationRecorder {
     repeat {
       parent = parent.lastIndex(of: ".").map { String(parent[..<$0]) } ?? ""
     } while !names.contains(parent)
-    let place = parent.isEmpty ? "the network" : parent
     return Failure(
-      .usage, "no module is named \(name); \(place) is the last that is there",
+      .usage,
+      "the network has no layer \(name)"
+        + (parent.isEmpty ? "" : "; \(parent) is the last that is there"),
       remedy: choice(below: parent, names))
   }
 

@@ -51,13 +51,14 @@ extension Recipe {
       var classCount: Int?
       if case .classIndex(let count) = source.targetType { classCount = count }
       try recipe.check(
-        inputShape: source.inputShape, targetShape: source.targetShape, classCount: classCount)
+        inputShape: source.inputShape, targetShape: source.targetShape, classCount: classCount,
+        classNames: source.classNames)
       return source
     }
   }
 
   /// What is right, as the recipe, its loss and the data's targets say.
-  private func metric(for target: TargetType) -> Metric {
+  func metric(for target: TargetType) -> Metric {
     if evaluation.metric == EvaluationSpec.Metric.none { return .none }
     switch (data.target, target) {
     case (.input, _): return .none
@@ -83,6 +84,10 @@ extension Recipe {
     recipe.data.forgetPaths()
     return recipe.yaml
   }
+
+  /// Makes the paths of the data whole, by the folder they are looked for in: the recipe can then be
+  /// used from anywhere.
+  public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
   /// The first key that a run cannot change on its way, and that differs. The number of epochs,
   /// shards, the learning rate, its schedule and what is evaluated can: that is a new recipe from

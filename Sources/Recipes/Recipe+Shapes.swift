@@ -1,3 +1,4 @@
+import Datasets
 import TensorCore
 
 extension Recipe {
@@ -16,12 +17,17 @@ extension Recipe {
   ///   - inputShape: of one sample as the network gets it, such as [1, 28, 28].
   ///   - targetShape: of one target as the data set has it; [] is one number.
   ///   - classCount: classes, where targets are such; nil: targets are numbers.
-  /// - Throws: `Failure(.usage)` naming the layer that does not fit. Without the line: the recipe's
-  ///   text is gone by then.
-  public func check(inputShape: [Int], targetShape: [Int], classCount: Int?) throws {
+  ///   - classNames: what they are called, where they have names.
+  /// - Throws: `Failure(.usage)` naming the layer that does not fit.
+  public func check(
+    inputShape: [Int], targetShape: [Int], classCount: Int?, classNames: [String]? = nil
+  ) throws {
     do {
-      try check(SampleShapes(input: inputShape, target: targetShape, classCount: classCount))
+      try check(
+        SampleShapes(
+          input: inputShape, target: targetShape, classCount: classCount, classNames: classNames))
     } catch let problem as RecipeProblem {
+      if let places { throw places.failure(problem) }
       throw Failure(
         .usage, "recipe \(name): \(problem.path.joined(separator: ".")): \(problem.what)")
     }
@@ -33,6 +39,12 @@ extension Recipe {
         ["data", "augment"],
         "images are shifted, rotated and flipped, and a sample is \(sample.input); only noise is for all"
       )
+    }
+    let targetType = sample.classCount.map { TargetType.classIndex(count: $0) } ?? .float32
+    if evaluation.earlyStopping?.monitor == .accuracy, metric(for: targetType) == .none {
+      throw RecipeProblem(
+        ["evaluation", "early_stopping", "monitor"],
+        "nothing is right or wrong with \(loss.kind) on \(data.dataset); watch loss")
     }
     let target = try wanted(sample)
     let output = try model.shape(after: sample.input)
@@ -59,6 +71,10 @@ extension Recipe {
     }
   }
 
+  private static func shown(_ names: [String]) -> String {
+    names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", ..." : "")
+  }
+
   private func check(output: [Int], _ wanted: SampleShapes) throws {
     let model = self.model.layers == nil ? ["model"] : ["model", "layers"]
     let kind = LossKind.of(loss.variant)
@@ -83,7 +99,8 @@ extension Recipe {
     guard output == scores else {
       throw RecipeProblem(
         model,
-        "\(makes) \(scores), a score for each class" + (wanted.target.isEmpty ? "" : " and place"))
+        "\(makes) \(scores), a score for each class" + (wanted.target.isEmpty ? "" : " and place")
+          + (wanted.classNames.map { " (\(Recipe.shown($0)))" } ?? ""))
     }
   }
 }

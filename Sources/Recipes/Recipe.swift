@@ -2,6 +2,10 @@
 public struct Recipe: Equatable, Sendable {
   /// All values, in the order of `table`.
   var fields: Arguments
+  /// Where they stand in a text; decides nothing.
+  var places: RecipePlaces?
+
+  public static func == (a: Recipe, b: Recipe) -> Bool { a.fields == b.fields }
 
   static let table: [Field] = [
     Field("name", .text(.plainName), "The recipe's name; run directories are called after it."),
@@ -60,7 +64,8 @@ public struct Recipe: Equatable, Sendable {
   func check() throws {
     try data.check()
     if evaluation.earlyStopping != nil, data.holdout.validation == 0,
-      data.holdout.folds == nil {
+      data.holdout.folds == nil
+    {
       throw RecipeProblem(
         ["evaluation", "early_stopping"],
         "it watches the validation split, and there is none; set data.split.validation, such as 0.1"

@@ -17,7 +17,9 @@ public struct RecipeText {
     self.source = source
     do {
       guard let node = try Yams.compose(yaml: yaml), node.mapping != nil else {
-        throw Failure(.usage, "\(source): a recipe is a mapping of keys to values")
+        throw Failure(
+          .usage, "\(source): a recipe is a mapping of keys to values",
+          remedy: "`nndist recipes fashion-mnist` prints one to start from")
       }
       root = node
     } catch let error as YamlError {
@@ -104,40 +106,36 @@ public struct RecipeText {
   ///   right spelling.
   public func recipe() throws -> Recipe {
     do {
-      let recipe = Recipe(fields: try Reader.fields(root.mapping!, Recipe.table, []))
+      var recipe = Recipe(fields: try Reader.fields(root.mapping!, Recipe.table, []))
+      recipe.places = RecipePlaces(root, source: source)
       try recipe.check()
       return recipe
     } catch let problem as RecipeProblem {
-      let line = problem.line ?? line(at: problem.path)
-      throw Failure(
-        .usage,
-        ([source + (line.map { ":\($0)" } ?? "")]
-          + (problem.path.isEmpty ? [] : [problem.path.joined(separator: ".")]) + [problem.what])
-          .joined(separator: ": "))
+      throw RecipePlaces(root, source: source).failure(problem)
     }
   }
 
-  /// The line of the value at `path`, or of the last on the way to it that the text has; nil where it
-  /// was set.
-  private func line(at path: [String]) -> Int? {
-    var node = root
-    for key in path {
-      let child =
-        switch node {
-        case .sequence(let items): Int(key).flatMap { items.indices.contains($0) ? items[$0] : nil }
-        default: node.mapping?[Node(key)]
-        }
-      guard let child else { break }
-      node = child
+  /// Sets where the data lie, as --data does.
+  /// - Throws: `Failure(.usage)` for data that are made and lie nowhere.
+  public mutating func setDataPath(_ path: String) throws {
+    let dataset = root.mapping?["data"]?.mapping?["dataset"]?.string ?? ""
+    if DatasetKind.generators.contains(where: { $0.kind.name == dataset }) {
+      throw Failure(
+        .usage, "\(source) makes its data (\(dataset)): there is no folder to name",
+        remedy: "leave --data away")
     }
-    return node.mark?.line
+    try set("data.path", toText: path)
   }
 
   private static func explanation(_ error: YamlError, _ source: String) -> String {
     switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      "\(source):\(mark.line): \(problem)"
+    case .scanner(let context, let problem, let mark, _),
+      .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      "\(source):\(mark.line): "
+        + (context.map { "\($0.text) (line \($0.mark.line)), " } ?? "") + problem
+    case .reader(let problem, let offset, _, let yaml):
+      "\(source):\(yaml.utf8.prefix(offset ?? 0).count { $0 == UInt8(ascii: "\n") } + 1): \(problem)"
     case .duplicatedKeysInMapping(let duplicates, let context):
       "\(source):\(context.mark.line): \(duplicates.joined(separator: ", ")) stands there twice"
     default: "\(source): \(error)".split(separator: "\n").joined(separator: " ")

@@ -133,6 +133,11 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
   return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
 }
 
+/// "1 step", "2 steps".
+public func counted(_ count: Int, _ noun: String) -> String {
+  "\(count) \(noun)\(count == 1 ? "" : "s")"
+}
+
 /// Minutes and seconds, with hours where there are any; "?" for what is not known.
 package func clock(_ seconds: Double) -> String {
   guard seconds >= 0, let all = Int(exactly: seconds.rounded(.down)) else { return "?" }

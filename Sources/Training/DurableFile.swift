@@ -86,7 +86,12 @@ func syncDirectory(_ path: String) throws {
 }
 
 /// A whole small text file.
-public func readText(_ path: String, missing: Failure.Status = .inputMissing) throws -> String {
+/// - Parameters:
+///   - missing: the status where it cannot be opened.
+///   - invalid: the status where it is no text in UTF-8.
+public func readText(
+  _ path: String, missing: Failure.Status = .inputMissing, invalid: Failure.Status = .badData
+) throws -> String {
   guard let file = fopen(path, "re") else { throw systemFailure(missing, "cannot open \(path)") }
   defer { fclose(file) }
   var bytes: [UInt8] = []
@@ -98,7 +103,11 @@ public func readText(_ path: String, missing: Failure.Status = .inputMissing) th
   }
   guard ferror(file) == 0 else { throw systemFailure(.ioError, "cannot read \(path)") }
   guard let text = String(validating: bytes, as: UTF8.self) else {
-    throw Failure(.badData, "\(path) is not UTF-8 text")
+    let line =
+      1
+      + String(decoding: bytes, as: UTF8.self).prefix { $0 != "\u{fffd}" }
+      .count { $0.isNewline }
+    throw Failure(invalid, "\(path):\(line): this is not UTF-8 text", remedy: "save it as UTF-8")
   }
   return text
 }

@@ -66,8 +66,10 @@ public struct Evaluation: Sendable, Equatable {
       blocks.withUnsafeMutableBufferPointer { blocks in
         nonisolated(unsafe) let blocks = blocks
         threads.run(pieces: blocks.count) { index in
-          noGrad { blocks[index].evaluate(
-              module, batchSize: batchSize, loss: job.loss, metric: metric) }
+          noGrad {
+            blocks[index].evaluate(
+              module, batchSize: batchSize, loss: job.loss, metric: metric)
+          }
         }
       }
       for block in blocks {

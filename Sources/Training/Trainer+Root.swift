@@ -182,12 +182,9 @@ extension Trainer {
     line.add("steps_per_epoch", deal.order.stepsPerEpoch)
     line.add("step", state.step)
     try log(line)
-    func counted(_ count: Int, _ noun: String) -> String {
-      "\(count) \(noun)\(count == 1 ? "" : "s")"
-    }
     console.line(
-      "\(job.name): \(parameterCount) parameters, \(deal.order.sampleCount) samples, batch "
-        + "\(job.batchSize), \(counted(job.epochs, "epoch")) of "
+      "\(job.name): \(counted(parameterCount, "parameter")), "
+        + "\(counted(deal.order.sampleCount, "sample")), batch \(job.batchSize), \(counted(job.epochs, "epoch")) of "
         + "\(counted(deal.order.stepsPerEpoch, "step")); "
         + "\(counted(communicator.worldSize, "rank")) x \(counted(options.threads, "thread")), "
         + "\(counted(state.shards, "shard"))")
@@ -203,8 +200,7 @@ extension Trainer {
     case .completed: (_, text) = (line.add("reason", "completed"), "done")
     case .reachedMaxSteps: (_, text) = (line.add("reason", "max_steps"), "reached --max-steps")
     case .stoppedEarly:
-      let best = state.best.map { "; the best was step \($0.step)" } ?? ""
-      (_, text) = (line.add("reason", "early_stopping"), "stopped early\(best)")
+      (_, text) = (line.add("reason", "early_stopping"), "stopped early")
     case .stopped(let signal):
       (_, text) = (line.add("reason", "stopped"), "stopped by \(signal)")
     }
@@ -212,8 +208,12 @@ extension Trainer {
     line.add("seconds", seconds)
     try log(line)
     let saved = savedStep == state.step && savedStep > 0 ? ", saved step \(savedStep)" : ""
+    var best = ""
+    if outcome == .stoppedEarly, let reached = state.best {
+      best = ", nothing better since step \(reached.step)"
+    }
     console.line(
-      "\(text) after \(fixed(seconds, 1)) s: step \(state.step) of \(totalSteps)\(saved)")
+      "\(text) after \(fixed(seconds, 1)) s: step \(state.step) of \(totalSteps)\(best)\(saved)")
     console.line("the run is in \(directory.path)")
   }
 

@@ -26,7 +26,7 @@ struct EvalCommand: SessionCommand {
       let reader = try run.job.data.reader(split)
       let result = try Evaluation.run(
         run.module, on: reader, job: run.job, format: run.format, threads: threads)
-      print("\(run.checkpointPath): \(run.recipe.name) after \(run.state.step) steps")
+      print("\(run.checkpointPath): \(run.recipe.name) after \(counted(run.state.step, "step"))")
       print(EvalCommand.text(result, split: split, classNames: run.classNames(reader)))
     }
     return 0

@@ -20,8 +20,10 @@ struct NNDist: ParsableCommand {
       75 stopped (go on with --resume), 76 ranks disagree.
       """,
     version: "nndist \(version)",
-    subcommands: [TrainCommand.self, RecipesCommand.self, EvalCommand.self, PredictCommand.self,
-      SimilarCommand.self, DoctorCommand.self],
+    subcommands: [
+      TrainCommand.self, RecipesCommand.self, EvalCommand.self, PredictCommand.self,
+      SimilarCommand.self, DoctorCommand.self,
+    ],
     defaultSubcommand: TrainCommand.self)
 
   static let version = "0.1.0"

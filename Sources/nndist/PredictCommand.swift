@@ -10,12 +10,13 @@ struct PredictCommand: SessionCommand {
       Classes: one line a sample with its label and the probability of each class. Numbers: the \
       outputs. Series, with --forecast: what follows, running free on the network's own outputs \
       beside teacher forcing. Lines are comma-separated; --output FILE.csv or FILE.npy keeps \
-      them, images included.
+      them, images included. Of a .csv file with a header, --input takes the columns that the \
+      network was trained on, by name.
       """)
 
   @OptionGroup var options: TrainedRunOptions
 
-  @Option(help: "Samples without targets: .npy, .npz, .csv, .png or IDX. (default: a split)")
+  @Option(help: "Samples of your own: .npy, .npz, .csv, .png or IDX. (default: a split)")
   var input: String?
 
   @Option(help: "Where the outputs go: .npy (float32, [N, ...]) or .csv. (default: printed)")
@@ -48,7 +49,7 @@ struct PredictCommand: SessionCommand {
   func run(in session: Session) throws -> Int32 {
     try session.agree(on: "predicting") {
       guard session.isRoot else { return }
-      let run = try options.run()
+      var run = try options.run()
       let samples = try run.reader(input: input, split: options.split)
       let result: Prediction
       if let forecast {

@@ -16,7 +16,9 @@ final class Prediction {
 
   /// The network's outputs; for classes their label and probabilities too.
   /// - onlyWrong: in the table, of samples with targets.
-  static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws -> Prediction {
+  static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws
+    -> Prediction
+  {
     let metric = run.job.metric(reader.targetType)
     if onlyWrong && metric == .none {
       throw Failure(
@@ -34,7 +36,9 @@ final class Prediction {
           first, batch, outputs, run.module, metric, names, onlyWrong: onlyWrong)
       } else {
         if first == 0 {
-          result.header += (hasTargets ? ["actual"] : []) + ["label"] + names.map { "p(\($0))" }
+          result.header +=
+            (hasTargets ? ["actual"] : []) + ["label"]
+            + names.map { run.hasProbabilities ? "p(\($0))" : "output(\($0))" }
         }
         let actual = hasTargets ? metric.actual(batch.targets) : nil
         let probabilities = run.probabilities(outputs)
@@ -60,17 +64,21 @@ final class Prediction {
       stride(from: 0, to: all.count, by: length).map { Array(all[$0..<$0 + length]) }
     }
     let predicted = sequences(metric.predicted(outputs))
-    let actual = sequences(metric.actual(batch.targets))
+    let hasTargets = batch.targets.elementCount > 0
+    let actual = hasTargets ? sequences(metric.actual(batch.targets)) : nil
     let generated = (module as? Seq2Seq).map { network in
       network.generate(source: batch.inputs[Every(), 0])
     }
     if first == 0 {
-      header += ["actual", "teacher_forced"] + (generated == nil ? [] : ["free_running"])
+      header +=
+        (hasTargets ? ["actual"] : []) + ["teacher_forced"]
+        + (generated == nil ? [] : ["free_running"])
     }
     for row in predicted.indices {
       let answer = generated?[row] ?? predicted[row]
-      if onlyWrong && answer == actual[row] { continue }
-      let all = [actual[row], predicted[row]] + (generated.map { [$0[row]] } ?? [])
+      if onlyWrong && answer == actual?[row] { continue }
+      let all =
+        (actual.map { [$0[row]] } ?? []) + [predicted[row]] + (generated.map { [$0[row]] } ?? [])
       lines.append(
         ["\(first + row)"] + all.map { $0.map { names[$0] }.joined(separator: " ") })
     }
@@ -105,7 +113,8 @@ final class Prediction {
       let warmUp = batch.inputs.narrow(axis: 1, start: 0, count: start)
       guard start > 0, batch.inputs.axisCount == 3, batch.inputs.shape[2] == 1 else {
         throw Failure(
-          .usage, "--forecast: samples of shape \(batch.inputs.shape.dropFirst()) are no series [T, 1]")
+          .usage,
+          "--forecast: samples of shape \(batch.inputs.shape.dropFirst()) are no series [T, 1]")
       }
       let free = run.inTargetUnits(
         try network.forecast(warmUp: warmUp.contiguous(), steps: steps))

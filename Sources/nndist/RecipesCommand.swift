@@ -32,7 +32,7 @@ struct RecipesCommand: SessionCommand {
   }
 
   private static func one(_ name: String) throws -> String {
-    let recipe = try BuiltInRecipe.text(named: name) { try readText($0) }.recipe()
+    let recipe = try BuiltInRecipe.text(named: name) { try readText($0, invalid: .usage) }.recipe()
     let module = recipe.model.module()
     return "\(recipe.yaml)\n\(module.summary)\n\(grouped(module.parameterCount)) parameters"
   }

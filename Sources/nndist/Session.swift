@@ -77,9 +77,11 @@ final class Session {
     return try communicator.agree(on: phase, body)
   }
 
-  /// Prints on root.
+  /// Prints on root, at once: others write past the buffer.
   func say(_ text: String) {
-    if isRoot { print(text) }
+    guard isRoot else { return }
+    print(text)
+    fflush(nil)
   }
 
   /// A failure that this rank alone knows of ends the job here and now.

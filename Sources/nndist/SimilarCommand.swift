@@ -50,12 +50,16 @@ struct SimilarCommand: SessionCommand {
       let count = min(rows ?? reader.sampleCount, reader.sampleCount)
       guard index < count else {
         throw Failure(
-          .usage, "--index \(index): there are \(count) samples to compare",
-          remedy: "give a number from 0 to \(count - 1)")
+          .usage,
+          "--index \(index): the \(split.rawValue) split has \(counted(count, "sample"))"
+            + (count < reader.sampleCount ? " to compare, as --rows says" : ""),
+          remedy: count == 1 ? "give 0" : "give a number from 0 to \(count - 1)")
       }
       let activations = try run.activations(of: layer, samples: count, from: reader)
       let (lines, name) = (cosines(activations.rows), activations.layer)
-      print("\(run.checkpointPath): cosine of \(name)'s activations with sample \(index)'s, \(split.rawValue)")
+      print(
+        "\(run.checkpointPath): cosine of \(name)'s activations with sample \(index)'s, \(split.rawValue)"
+      )
       var table = Columns(["rank", "sample", "cosine"], isText: [])
       for (rank, match) in lines.prefix(top).enumerated() {
         table.add(["\(rank)", "\(match.sample)", fixed(match.cosine, 6)])
@@ -65,7 +69,7 @@ struct SimilarCommand: SessionCommand {
     return 0
   }
 
-  /// The largest first; of equals the earlier sample. A sample without any activation is like none.
+  /// The sample itself, then the others, the largest first; of equals the earlier. A sample without any activation is like none.
   private func cosines(_ rows: [[Float]]) -> [(sample: Int, cosine: Double)] {
     func dot(_ a: [Float], _ b: [Float]) -> Double {
       zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
@@ -76,6 +80,7 @@ struct SimilarCommand: SessionCommand {
       let lengths = length * dot(row, row).squareRoot()
       return (sample: sample, cosine: lengths == 0 ? 0 : dot(own, row) / lengths)
     }
-    return all.sorted { ($1.cosine, $0.sample) < ($0.cosine, $1.sample) }
+    let others = all.filter { $0.sample != index }
+    return [all[index]] + others.sorted { ($1.cosine, $0.sample) < ($0.cosine, $1.sample) }
   }
 }

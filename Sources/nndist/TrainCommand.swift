@@ -13,7 +13,7 @@ struct TrainCommand: SessionCommand {
   @Argument(help: "A built-in recipe, or a YAML file. (default: fashion-mnist)")
   var recipe: String?
 
-  @Option(help: "Folder of the data set's files. (default: the recipe's)")
+  @Option(help: "Folder or file of the data set. (default: the recipe's)")
   var data: String?
 
   @Option(name: .customLong("run"), help: "Run directory. (default: runs/RECIPE-DATE-TIME)")
@@ -100,6 +100,10 @@ struct TrainCommand: SessionCommand {
     where value?.isEmpty ?? false {
       throw ValidationError("\(option) has an empty value; name a path")
     }
+    if folds != nil && resume && recipe == nil {
+      throw ValidationError(
+        "--folds with --resume needs the recipe, for the folds that were not begun; name it again")
+    }
     for setting in settings where !setting.contains("=") {
       throw ValidationError("--set \(setting) has no value; write --set KEY=VALUE")
     }
@@ -115,17 +119,18 @@ struct TrainCommand: SessionCommand {
       let fold = Fold(
         directory: String(decoding: directory, as: UTF8.self) + "/fold-\(number)",
         settings: ["data.split.folds=\(folds)", "data.split.fold=\(number)"])
-      if session.isRoot && !quiet { print("fold \(number) of \(folds)") }
+      if !quiet { session.say("fold \(number) of \(folds)") }
       let (status, best) = try train(fold, session, world)
       if status != 0 { return status }
       if let best { scores.append(best) }
     }
-    if session.isRoot { print(TrainCommand.summary(scores)) }
+    session.say(TrainCommand.summary(scores))
     return 0
   }
 
   /// A part of a cross-validation; without values, a plain run.
   private struct Fold {
+    /// The fold's own run directory.
     var directory: String?
     var settings: [String] = []
   }
@@ -153,11 +158,18 @@ struct TrainCommand: SessionCommand {
     let advice =
       checkpointEvery == 0
       ? "nothing was saved, as --checkpoint-every 0 asks"
-      : "go on with: nndist --resume --run \(plan.directory)"
+      : "go on with: nndist \(resumeArguments(plan.directory))"
     if session.isRoot {
       FileHandle.standardError.write(Data("nndist: stopped by \(signal); \(advice)\n".utf8))
     }
     return (Failure.Status.stopped.rawValue, nil)
+  }
+
+  /// What goes on with a run in `directory`, or with all its folds.
+  private func resumeArguments(_ directory: String) -> String {
+    guard let folds else { return "--resume --run \(directory)" }
+    let all = directory.prefix(upTo: directory.lastIndex(of: "/")!)
+    return "\(recipe ?? BuiltInRecipe.all[0].name) --folds \(folds) --resume --run \(all)"
   }
 
   /// Mean and standard deviation over the folds.
@@ -196,7 +208,9 @@ struct TrainCommand: SessionCommand {
   }
 
   private func plan(_ world: Communicator, _ fold: Fold) throws -> Plan {
-    let requested = try world.agree(on: "reading the recipe") { try requestedText(fold).recipe() }
+    let requested = try world.agree(on: "reading the recipe") {
+      try completed(requestedText(fold).recipe())
+    }
     // Root alone sees the run directory.
     let found = try world.agree(on: "finding the run directory") { () -> [String] in
       guard world.isRoot else { return [] }
@@ -226,7 +240,7 @@ struct TrainCommand: SessionCommand {
     _ stored: RecipeText, requested: Recipe, _ directory: String, _ fold: Fold
   ) throws -> Recipe {
     let before = try stored.recipe()
-    var after = try recipe == nil ? overridden(stored, fold).recipe() : requested
+    var after = try recipe == nil ? completed(overridden(stored, fold).recipe()) : requested
     after.shards = after.shards ?? before.shards
     if let key = before.firstFixedDifference(from: after) {
       throw Failure(
@@ -238,17 +252,27 @@ struct TrainCommand: SessionCommand {
 
   private func requestedText(_ fold: Fold) throws -> RecipeText {
     try overridden(
-      BuiltInRecipe.text(named: recipe ?? BuiltInRecipe.all[0].name) { try readText($0) }, fold)
+      BuiltInRecipe.text(named: recipe ?? BuiltInRecipe.all[0].name) {
+        try readText($0, invalid: .usage)
+      }, fold)
+  }
+
+  /// With paths in full, so that the recipe in the run directory can be used from anywhere.
+  private func completed(_ recipe: Recipe) -> Recipe {
+    var recipe = recipe
+    recipe.completePaths(from: FileManager.default.currentDirectoryPath)
+    return recipe
   }
 
   private func overridden(_ text: RecipeText, _ fold: Fold) throws -> RecipeText {
     var text = text
-    try text.apply(settings: settings + fold.settings)
+    // The fold is what is held out, unless the command line itself wants otherwise.
+    let before = fold.settings.isEmpty ? [] : ["data.split.validation=0"]
+    try text.apply(settings: before + settings + fold.settings)
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
       if let value { try text.set(key, to: value.description) }
     }
-    // In full, so that the recipe in the run directory can be used from anywhere.
-    if let data { try text.set("data.path", toText: URL(fileURLWithPath: data).path) }
+    if let data { try text.setDataPath(data) }
     try set("epochs", epochs)
     try set("batch_size", batchSize)
     try set("optimizer.lr", lr)
@@ -260,7 +284,9 @@ struct TrainCommand: SessionCommand {
 
   private func chosenDirectory(recipe name: String) -> String {
     if let runDirectory { return runDirectory }
-    if resume, let newest = TrainCommand.newestRun(of: name) { return newest }
+    if resume, let newest = TrainCommand.newestRun(of: name, in: folds == nil ? "" : "/fold-1") {
+      return newest
+    }
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
@@ -270,13 +296,14 @@ struct TrainCommand: SessionCommand {
       .first { !FileManager.default.fileExists(atPath: $0) } ?? path
   }
 
-  private static func newestRun(of name: String) -> String? {
+  /// - Parameter place: where below its directory the recipe is.
+  private static func newestRun(of name: String, in place: String) -> String? {
     let runs = (try? FileManager.default.contentsOfDirectory(atPath: "runs")) ?? []
     return runs.filter { run in
       // NAME-DATE-TIME, and not another recipe whose name begins alike.
       let stamp = run.dropFirst(name.count)
       return run.hasPrefix(name + "-") && stamp.dropFirst().first?.isNumber == true
-        && RunDirectory.holdsRun("runs/\(run)")
+        && RunDirectory.holdsRun("runs/\(run)\(place)")
     }.max().map { "runs/\($0)" }
   }
 }

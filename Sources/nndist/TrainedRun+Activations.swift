@@ -27,7 +27,8 @@ extension TrainedRun {
     return (name!, rows)
   }
 
-  /// The layer with the fewest outputs a sample, of equals the last: an autoencoder's code.
+  /// The layer with the fewest outputs a sample, of equals the last: an autoencoder's code. One with a
+  /// single output only where there are no others: it has no direction.
   private func narrowestLayer(for inputs: Tensor) throws -> String {
     var narrowest: (name: String, width: Int)?
     var names: [String] = []
@@ -37,10 +38,12 @@ extension TrainedRun {
     for name in names {
       // Some are only lists of others and put out nothing.
       guard
-        let output = try? ActivationRecorder.record([name], in: module, { module(inputs) }).first?.output
+        let output = try? ActivationRecorder.record([name], in: module, { module(inputs) }).first?
+          .output
       else { continue }
       let width = output.elementCount / max(output.shape[0], 1)
-      if narrowest.map({ width <= $0.width }) ?? true { narrowest = (name, width) }
+      let known = narrowest?.width ?? 1
+      if known == 1 || (width > 1 && width <= known) { narrowest = (name, width) }
     }
     guard let narrowest else {
       throw Failure(.usage, "the network has no layers", remedy: "train one that has")

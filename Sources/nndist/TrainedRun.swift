@@ -15,7 +15,7 @@ struct TrainedRun {
   let module: any Module
   let state: CheckpointState
   /// As in training, with the statistics found there.
-  let format: SampleFormat
+  private(set) var format: SampleFormat
 
   /// - Parameters:
   ///   - path: a run directory, whose latest checkpoint is taken, or a checkpoint in one.
@@ -26,7 +26,7 @@ struct TrainedRun {
     let (run, checkpoint) = try TrainedRun.locate(path)
     var text = try RecipeText(try readText(run + "/recipe.yaml"), source: run + "/recipe.yaml")
     try text.apply(settings: settings)
-    if let data { try text.set("data.path", toText: data) }
+    if let data { try text.setDataPath(data) }
     var recipe = try text.recipe()
     recipe.shards = recipe.shards ?? 1
     self.recipe = recipe
@@ -47,7 +47,13 @@ struct TrainedRun {
     reader.classNames ?? (0..<job.metric(reader.targetType).classCount).map(String.init)
   }
 
-  /// Of each sample the probability of each class, as the loss reads the outputs.
+  /// Whether the loss makes of the outputs probabilities of classes.
+  var hasProbabilities: Bool {
+    job.loss is CrossEntropyLoss || job.loss is NLLLoss || job.loss is BCELoss
+      || job.loss is BCEWithLogitsLoss
+  }
+
+  /// Of each sample the probability of each class, or its output, as the loss reads the outputs.
   /// - outputs: [N, C], or [N, 1] of a binary classifier.
   func probabilities(_ outputs: Tensor) -> [[Float]] {
     var read = outputs
@@ -70,12 +76,21 @@ struct TrainedRun {
     return values
   }
 
-  /// The samples to look at: a file's, or those of a split.
-  func reader(input: String?, split wanted: Split?) throws -> SplitReader {
+  /// The samples to look at: a file's, as they are, or those of a split.
+  mutating func reader(input: String?, split wanted: Split?) throws -> SplitReader {
     guard let input else { return try job.data.reader(split(wanted)) }
-    let shape = try job.data.open(.train).inputShape
+    let known = try job.data.open(.train)
+    let arguments = recipe.data.arguments
+    let table = known as? CSVReader
+    let file = try InputFile.read(
+      input, array: recipe.data.dataset == "npy" ? arguments.text("inputs") : "x",
+      hasHeader: table != nil && !arguments.flag("header") ? false : nil,
+      separator: table == nil ? "," : arguments.text("separator"), columns: table?.inputColumns)
+    format.corruption = 0
     return try SplitReader(
-      InputSource(InputFile.read(input), path: input, shape: shape))
+      InputSource(
+        file, path: input, shape: known.inputShape, targetType: known.targetType,
+        classNames: known.classNames))
   }
 
   /// The run directory and the checkpoint that `path` names.
@@ -88,7 +103,9 @@ struct TrainedRun {
     }
     let latest = path + "/checkpoints/latest"
     guard access(latest + "/state.json", F_OK) == 0 else {
-      throw Failure(.inputMissing, "\(path) has no checkpoint yet")
+      throw Failure(
+        .inputMissing, "\(path) has no checkpoint yet",
+        remedy: "train it: nndist --resume --run \(path)")
     }
     return (path, latest)
   }

@@ -100,13 +100,13 @@ struct ActivationRecorderTests {
       _ = try ActivationRecorder.record([name], in: module) { module(Tensor(zeros: [1, 4])) }
     }
     expectFailure(
-      .usage, "no module is named net.7; net is the last that is there",
+      .usage, "the network has no layer net.7; net is the last that is there",
       remedy: "choose from net.0, net.1, net.2, net.3, net.4"
     ) { try record("net.7", net) }
     expectFailure(
-      .usage, "no module is named nte.2; the network is", remedy: "choose from net"
+      .usage, "the network has no layer nte.2", remedy: "choose from net"
     ) { try record("nte.2", net) }
-    expectFailure(.usage, "no module is named 0", remedy: "no modules inside") {
+    expectFailure(.usage, "the network has no layer 0", remedy: "no modules inside") {
       try record("0", Divide(2))
     }
     let classifier = ClassifierNet(

@@ -90,7 +90,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "architecture: ClassifierNet", "architectur: ClassifierNet",
       ":6: model.architecture: this key is missing; architectur was found"),
-    Mistake("  nodes: 3", "  node: 3", ":6: model.nodes: this key is missing; node was found"),
+    Mistake("  nodes: 3", "  node: 3", ":9: model.nodes: this key is missing; node was found"),
     Mistake(
       "  inputs: 2", "  inputs: 3",
       ":7: model.inputs: ClassifierNet gets [2] a sample; it takes [3]"),
@@ -317,7 +317,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     try recipe.check(inputShape: [4], targetShape: [], classCount: 2)
     expectFailure(
       .usage,
-      "recipe mine: model.layers.0: Linear with in_features 4 gets [5] a sample; set in_features to 5"
+      "my.yaml:3: model.layers.0: Linear with in_features 4 gets [5] a sample; set in_features to 5"
     ) { try recipe.check(inputShape: [5], targetShape: [], classCount: 2) }
     expectFailure(.usage, "into [2], cross-entropy on csv needs [3], a score for each class") {
       try recipe.check(inputShape: [4], targetShape: [], classCount: 3)

@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 
 /// Which samples, and what is done to them.
 public struct DataSpec: Equatable, Sendable {
@@ -20,6 +21,18 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   static let pathKeys = ["path", "test_path", "targets_path"]
+
+  /// Makes the paths of files whole, by the folder they are looked for in.
+  mutating func completePaths(from folder: String) {
+    for key in DataSpec.pathKeys where arguments.has(key) {
+      guard let path = arguments.optionalText(key), !path.isEmpty, !path.hasPrefix("/") else {
+        continue
+      }
+      let url = URL(
+        fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true))
+      variant.arguments[key] = .text(url.standardizedFileURL.path)
+    }
+  }
 
   /// What the network is to make of an input.
   public enum Target: String, CaseIterable, Sendable {

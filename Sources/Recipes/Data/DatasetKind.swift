@@ -5,11 +5,15 @@ public struct SampleShapes: Equatable, Sendable {
   public let target: [Int]
   /// Classes where targets are such; nil: targets are numbers.
   public let classCount: Int?
+  public let classNames: [String]?
 
-  public init(input: [Int], target: [Int], classCount: Int? = nil) {
+  public init(
+    input: [Int], target: [Int], classCount: Int? = nil, classNames: [String]? = nil
+  ) {
     self.input = input
     self.target = target
     self.classCount = classCount
+    self.classNames = classNames
   }
 }
 

@@ -87,7 +87,8 @@ enum Reader {
       let near = Spelling.nearest(to: field.key, among: strangers.compactMap(\.string))
       throw RecipeProblem(
         path + [field.key], "this key is missing" + (near.map { "; \($0) was found" } ?? ""),
-        line: path.isEmpty ? nil : mapping.mark?.line)
+        line: strangers.first { $0.string == near }?.mark?.line
+          ?? (path.isEmpty ? nil : mapping.mark?.line))
     }
     if let stranger = strangers.first {
       let name = stranger.string ?? "?"
@@ -112,13 +113,14 @@ enum Reader {
       try checkName(name, among: names, path)
       let kind = table.kinds.first { $0.name == name }!
       guard let arguments = Arguments(standardsOf: table.fields(of: kind)) else {
-        let needed = table.fields(of: kind).filter { $0.standard == nil }.map { "\($0.key): ..." }
         throw RecipeProblem(
-          path,
-          "\(name) needs more than its name; write {\(table.tag): \(name), \(needed.joined(separator: ", "))}"
-        )
+          path, "\(name) needs more than its name; write \(example(kind, table))")
       }
       return Variant(tag: table.tag, kind: name, arguments: arguments)
+    }
+    if let kind = table.kinds.first(where: { $0.name == node.scalar?.string }) {
+      throw RecipeProblem(
+        path, "\(shown(node)) is not a mapping; write \(example(kind, table))")
     }
     let mapping = try mapping(node, path, orName: table.allowsNameAlone)
     let (kind, tag) = try kind(mapping, table, path)
@@ -127,6 +129,12 @@ enum Reader {
       throw RecipeProblem(path + [mistake.key], mistake.what)
     }
     return Variant(tag: tag, kind: kind.name, arguments: arguments)
+  }
+
+  /// What must be written for a kind.
+  private static func example(_ kind: Kind, _ table: VariantTable) -> String {
+    let needed = table.fields(of: kind).filter { $0.standard == nil }.map { "\($0.key): ..." }
+    return "{" + (["\(table.tag): \(kind.name)"] + needed).joined(separator: ", ") + "}"
   }
 
   private static func kind(_ mapping: Node.Mapping, _ table: VariantTable, _ path: [String]) throws
