@@ -100,7 +100,8 @@ let package = Package(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
     // nndist is among the dependencies so that it is built: the tests run it.
     .testTarget(
-      name: "CommandLineTests", dependencies: ["nndist", "TensorCore", "Training", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["nndist", "TensorCore", "Training", "Recipes", "TestSupport"],
       exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
