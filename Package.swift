@@ -101,7 +101,9 @@ let package = Package(
     // nndist is among the dependencies so that it is built: the tests run it.
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["nndist", "Autograd", "Layers", "TensorCore", "Training", "TestSupport"],
+      dependencies: [
+        "nndist", "Autograd", "Layers", "TensorCore", "Training", "Recipes", "TestSupport",
+      ],
       exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],

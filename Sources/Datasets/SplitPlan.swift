@@ -80,6 +80,11 @@ public struct SplitPlan: Sendable {
     let held: [Int32]
     var kept: [Int32]
     if let folds = holdout.folds {
+      guard folds <= rest.count else {
+        throw Failure(
+          .badData, "\(name): \(folds) folds of its \(rest.count) samples leave some without any",
+          remedy: "use fewer folds, or bring more samples")
+      }
       let parts = Dictionary(grouping: rest.enumerated()) { $0.offset % folds == holdout.fold - 1 }
       held = parts[true, default: []].map(\.element)
       kept = parts[false, default: []].map(\.element)

@@ -14,7 +14,7 @@ final class Prediction {
   private var values: [Float] = []
   private var shape: [Int] = []
 
-  /// The network's outputs; for classes their label and probabilities too.
+  /// The network's outputs, in the targets' units; for classes their label and probabilities too.
   /// - onlyWrong: in the table, of samples with targets.
   static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws
     -> Prediction
@@ -28,7 +28,14 @@ final class Prediction {
     let names = run.classNames(reader)
     let hasTargets = reader.targetElementCount > 0
     let result = Prediction(header: ["sample"])
-    try result.collect(run, reader) { first, batch, outputs in
+    let network = run.module
+    try result.collect(
+      run, reader,
+      forward: { x in
+        let y = network(x)
+        return metric == .none ? Tensor(run.inTargetUnits(y), shape: y.shape) : y
+      }
+    ) { first, batch, outputs in
       if metric == .none {
         result.addNumbers(first, outputs)
       } else if outputs.axisCount > 2 {

@@ -208,13 +208,15 @@ struct TrainCommand: SessionCommand {
   }
 
   private func plan(_ world: Communicator, _ fold: Fold) throws -> Plan {
+    // Without a recipe it is the run's own that goes on, and what is set may fit no other.
     let requested = try world.agree(on: "reading the recipe") {
-      try completed(requestedText(fold).recipe())
+      try recipe == nil && resume ? nil : requestedRecipe(fold)
     }
     // Root alone sees the run directory.
     let found = try world.agree(on: "finding the run directory") { () -> [String] in
       guard world.isRoot else { return [] }
-      let directory = fold.directory ?? chosenDirectory(recipe: requested.name)
+      let name = requested?.name ?? BuiltInRecipe.all[0].name
+      let directory = fold.directory ?? chosenDirectory(recipe: name)
       try RunDirectory.check(directory, resume: resume)
       guard RunDirectory.holdsRun(directory) else { return [directory] }
       return [directory, try readText(directory + "/recipe.yaml")]
@@ -223,7 +225,9 @@ struct TrainCommand: SessionCommand {
     let answer = try JSONDecoder().decode([String].self, from: Data(shared))
     let directory = answer[0]
     guard answer.count == 2 else {
-      var recipe = requested
+      var recipe = try world.agree(on: "reading the recipe") {
+        try requested ?? requestedRecipe(fold)
+      }
       recipe.shards = recipe.shards ?? world.worldSize
       return Plan(recipe: recipe, directory: directory)
     }
@@ -237,10 +241,10 @@ struct TrainCommand: SessionCommand {
 
   /// The recipe of a run that goes on: the stored one, with what was asked for now.
   private func resumed(
-    _ stored: RecipeText, requested: Recipe, _ directory: String, _ fold: Fold
+    _ stored: RecipeText, requested: Recipe?, _ directory: String, _ fold: Fold
   ) throws -> Recipe {
     let before = try stored.recipe()
-    var after = try recipe == nil ? completed(overridden(stored, fold).recipe()) : requested
+    var after = try requested ?? completed(overridden(stored, fold).recipe())
     after.shards = after.shards ?? before.shards
     if let key = before.firstFixedDifference(from: after) {
       throw Failure(
@@ -248,6 +252,10 @@ struct TrainCommand: SessionCommand {
         remedy: "leave that option away, or start a new run with --run DIR")
     }
     return after
+  }
+
+  private func requestedRecipe(_ fold: Fold) throws -> Recipe {
+    try completed(requestedText(fold).recipe())
   }
 
   private func requestedText(_ fold: Fold) throws -> RecipeText {
