@@ -209,8 +209,8 @@ struct TrainCommand: SessionCommand {
 
   private func plan(_ world: Communicator, _ fold: Fold) throws -> Plan {
     // Without a recipe it is the run's own that goes on, and what is set may fit no other.
-    let requested = try world.agree(on: "reading the recipe") {
-      try recipe == nil && resume ? nil : requestedRecipe(fold)
+    let requested = try world.agree(on: "reading the recipe") { () -> Recipe? in
+      try self.recipe == nil && resume ? nil : requestedRecipe(fold)
     }
     // Root alone sees the run directory.
     let found = try world.agree(on: "finding the run directory") { () -> [String] in
