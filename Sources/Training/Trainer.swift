@@ -318,6 +318,9 @@ public final class Trainer {
           buffers: buffers),
         data: data, format: format, order: order, epoch: epoch)
     }
+    try communicator.agree(on: "looking at batch normalization") {
+      try BatchNormCheck.verify(workers[0].replica.module, data, format, order)
+    }
     return Deal(
       order: order, workers: workers,
       reduction: TreeReduction(

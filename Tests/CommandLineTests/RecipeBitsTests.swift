@@ -15,12 +15,14 @@ import enum Training.Safetensors
     return ["--data", jobs.data, "--batch-size", "50"] + (recipe.data.draws == nil ? [] : draws)
   }
 
-  /// Trains with 4 shards in four ways, and expects the same files.
+  /// Trains with 4 shards on 1, 2 and 4 ranks, and expects the same files.
+  /// - Parameter threads: of another run on one rank; nil: none.
   private func expectSameBits(
-    _ jobs: Jobs, _ arguments: [String], at location: SourceLocation = #_sourceLocation
+    _ jobs: Jobs, _ arguments: [String], threads: Int? = 2,
+    at location: SourceLocation = #_sourceLocation
   ) throws {
-    let ways: [(ranks: Int?, threads: Int)] = [(nil, 1), (nil, 2), (2, 1), (4, 1)]
-    for (ranks, threads) in ways {
+    let ways: [(ranks: Int?, threads: Int)] = [(nil, 1), (2, 1), (4, 1)]
+    for (ranks, threads) in ways + (threads.map { [(nil, $0)] } ?? []) {
       let name = "\(ranks ?? 1)x\(threads)"
       let outcome = try jobs.command(
         arguments + ["--shards", "4", "--threads", "\(threads)", "--run", name], ranks: ranks)
@@ -37,12 +39,12 @@ import enum Training.Safetensors
   func everyRecipeTrainsToTheSameBits(name: String) throws {
     let jobs = Jobs()
     let recipe = try #require(BuiltInRecipe.named(name)).text.recipe()
-    try expectSameBits(
-      jobs, [name, "--max-steps", "2", "--eval-every", "0"] + RecipeBitsTests.change(recipe, jobs))
+    let few = [name, "--max-steps", "2", "--eval-every", "0"]
+    try expectSameBits(jobs, few + RecipeBitsTests.change(recipe, jobs), threads: nil)
   }
 
   @Test func randomLayersAndAugmentationTrainToTheSameBits() throws {
-    let jobs = Jobs()
+    let jobs = Jobs(train: 211)
     jobs.folder.write("mine.yaml", Jobs.augmentedRecipe)
     try expectSameBits(jobs, ["mine.yaml", "--max-steps", "4", "--eval-every", "0"])
   }
@@ -66,7 +68,7 @@ import enum Training.Safetensors
   /// Dropout, augmentation and running statistics begin where they were left, on other ranks.
   @Test(arguments: [(1, 4), (2, 1), (4, 3)])
   func randomRunGoesOnToTheSameBits(before: Int, after: Int) throws {
-    let jobs = Jobs()
+    let jobs = Jobs(train: 211)
     jobs.folder.write("mine.yaml", Jobs.augmentedRecipe)
     let arguments = ["mine.yaml", "--shards", "4"]
     let whole = try jobs.command(arguments + ["--run", "whole"])
@@ -76,6 +78,28 @@ import enum Training.Safetensors
     #expect(second.stdout.contains("resumed at step 2 of 10"), "\(second)")
     #expect(try jobs.bits("run") == jobs.bits("whole"))
     #expect(try jobs.state("run") == jobs.state("whole"))
+  }
+}
+
+/// Batches that leave a shard with one sample, of which a batch norm can make nothing.
+@Suite struct BatchNormRefusalTests {
+  @Test(arguments: [nil, 2])
+  func lastBatchThatIsTooSmallIsNamed(ranks: Int?) throws {
+    let jobs = Jobs()
+    jobs.folder.write("mine.yaml", Jobs.augmentedRecipe)
+    let train = ["mine.yaml", "--shards", "4", "--run", "run"]
+    expectError(
+      try jobs.command(train, ranks: ranks), 64,
+      "layer 7 normalizes over a shard's samples of a batch, and the last batch of an epoch has 3 for 4 shards",
+      "each batch of the 203 samples has 8 or more")
+    expectError(
+      try jobs.command(train + ["--batch-size", "7"], ranks: ranks), 64,
+      "the batches have 7 for 4 shards")
+    #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
+    // Of images the layer before sees many numbers of each channel.
+    let images = ["model.layers.7={layer: ReLU}", "--max-steps", "5"]
+    let outcome = try jobs.command(train + ["--set"] + images, ranks: ranks)
+    #expect(outcome.status == 0, "\(outcome)")
   }
 }
 
@@ -90,7 +114,7 @@ private let pythonWithTorch = python(with: "torch", "safetensors")
   }
 
   private func trained() throws -> Jobs {
-    let jobs = Jobs()
+    let jobs = Jobs(train: 211)
     jobs.folder.write("mine.yaml", Jobs.augmentedRecipe)
     let outcome = try jobs.command(["mine.yaml", "--shards", "4", "--run", "run"], ranks: 2)
     try #require(outcome.status == 0, "\(outcome)")
