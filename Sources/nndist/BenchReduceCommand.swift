@@ -22,8 +22,18 @@ struct BenchReduceCommand: SessionCommand {
       (p + 1) n / B. Between hosts the bounds do not hold.
       """)
 
+  @Option(
+    help: "The largest size in bytes; the sizes are 1 KB, 4 KB, 16 KB and so on. (default: 64 MB)")
+  var upTo: Int?
+
   @Flag(help: "Print JSON. (default: a table)")
   var json = false
+
+  func validate() throws {
+    if let upTo, upTo < ReduceBenchmark.sizes[0] {
+      throw ValidationError("--up-to \(upTo) is below the smallest size, 1024 bytes")
+    }
+  }
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
@@ -32,7 +42,7 @@ struct BenchReduceCommand: SessionCommand {
         .usage, "bench reduce measures what ranks do together, and this is one rank",
         remedy: "mpirun -n \(max(Cores.online, 2)) nndist bench reduce")
     }
-    let report = try ReduceBenchmark.run(world)
+    let report = try ReduceBenchmark.run(world, upTo: upTo)
     if world.isRoot { print(json ? try report.json() : report.table) }
     return 0
   }

@@ -29,11 +29,12 @@ struct ReduceBenchmark: Encodable {
   let rows: [Row]
 
   /// 1 KB to 64 MB.
-  private static let sizes = (0...8).map { 1024 << (2 * $0) }
+  static let sizes = (0...8).map { 1024 << (2 * $0) }
 
   /// Collective: every rank. The same report on all.
   /// - Throws: Failure, where a sum is wrong; MPIError.
-  static func run(_ world: Communicator) throws -> ReduceBenchmark {
+  static func run(_ world: Communicator, upTo largest: Int?) throws -> ReduceBenchmark {
+    let sizes = sizes.filter { $0 <= largest ?? Int.max }
     // All bandwidths first: nothing else is to be on its way meanwhile.
     let bandwidths = try sizes.map { try copyBandwidth(bytes: $0, world) }
     var path = TreeReduction.Path.messages
