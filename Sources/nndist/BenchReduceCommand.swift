@@ -15,7 +15,7 @@ struct BenchReduceCommand: SessionCommand {
       Every rank brings one shard of n bytes, just written. A time is the median over
       repetitions of the slowest rank's. Both reductions take turns, so that a busy machine
       troubles both. B is the bandwidth of a copy of n bytes to other memory by all ranks at once
-      (bytes read plus bytes written, a second).
+      (bytes read plus bytes written, a second; the best of several).
 
       A lower bound of MPI_Allreduce is (3 p + 1) n / B: p n bytes are read and n written for the sum,
       2 p n for a copy of it on each of p ranks. nndist's optimizer reads the one sum where it is:
@@ -51,6 +51,7 @@ struct BenchReduceCommand: SessionCommand {
 extension ReduceBenchmark {
   func json() throws -> String {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
