@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "Layers", dependencies: ["CKernels", "TensorCore", "Autograd"]),
     .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "TensorCore"]),
     .target(name: "Datasets", dependencies: ["CZlib", "CPNG", "CKernels", "TensorCore"]),
-    .target(name: "Communication", dependencies: ["CMPI", "TensorCore"]),
+    .target(name: "Communication", dependencies: ["CKernels", "CMPI", "TensorCore"]),
     .target(
       name: "DataParallel",
       dependencies: ["CKernels", "TensorCore", "Autograd", "Layers", "Communication"]),

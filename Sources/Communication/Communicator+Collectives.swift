@@ -73,6 +73,19 @@ extension Communicator {
     try allreduce(value, cmpi_min())
   }
 
+  /// Makes every rank's `buffer` the sum of all, by MPI's own algorithm, whose order of additions
+  /// is not promised: to be compared with, and not to be trained with.
+  ///
+  /// Collective: every rank, with the same count.
+  /// - Precondition: `buffer.count` fits Int32.
+  public func allreduceSum(_ buffer: UnsafeMutableBufferPointer<Float>) throws {
+    try check(
+      MPI_Allreduce(
+        cmpi_in_place(), buffer.baseAddress, mpiCount(buffer.count, "MPI_Allreduce"), cmpi_float(),
+        cmpi_sum(), handle),
+      "MPI_Allreduce")
+  }
+
   private func allreduce(_ value: Int64, _ operation: MPI_Op) throws -> Int64 {
     var result = value
     try check(

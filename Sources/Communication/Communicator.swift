@@ -19,6 +19,10 @@ public final class Communicator {
   public let localSize: Int
 
   let handle: MPI_Comm
+  /// The ranks of this host.
+  let hostHandle: MPI_Comm
+  /// In the order they were made, the same on every rank.
+  var windows: [SharedWindow.Record] = []
 
   public var isRoot: Bool { rank == root }
 
@@ -60,8 +64,10 @@ public final class Communicator {
     try check(
       MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), 0, cmpi_info_null(), &host),
       "MPI_Comm_split_type")
-    (localRank, localSize) = try Communicator.place(in: host!)
-    try check(MPI_Comm_free(&host), "MPI_Comm_free")
+    hostHandle = host!
+    (localRank, localSize) = try Communicator.place(in: hostHandle)
+    try check(
+      MPI_Comm_set_errhandler(hostHandle, cmpi_errors_return()), "MPI_Comm_set_errhandler")
   }
 
   private static func place(in handle: MPI_Comm) throws -> (rank: Int, size: Int) {
@@ -72,10 +78,13 @@ public final class Communicator {
     return (Int(rank), Int(size))
   }
 
-  /// Ends MPI; nothing here may be called after it.
+  /// Ends MPI; nothing here may be called after it, and no shared window's memory used.
   ///
   /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
   public func finalize() throws {
+    try freeWindows(windows.count)
+    var host: MPI_Comm? = hostHandle
+    try check(MPI_Comm_free(&host), "MPI_Comm_free")
     try check(MPI_Finalize(), "MPI_Finalize")
   }
 

@@ -27,14 +27,20 @@ public final class ShardReplica {
   /// - Parameters:
   ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
   ///     module has from now on.
+  ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
+  ///     nil: in memory of its own.
   public init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
-    buffers: ModuleBuffers
+    gradients: Tensor? = nil, buffers: ModuleBuffers
   ) {
     self.shard = shard
     self.module = module
     self.layout = layout
-    self.arena = Tensor(zeros: [ShardReplica.arenaElementCount(layout, buffers)])
+    let shape: Shape = [ShardReplica.arenaElementCount(layout, buffers)]
+    self.arena = gradients ?? Tensor(zeros: shape)
+    require(
+      self.arena.shape == shape && self.arena.dtype == .float32,
+      "shard \(shard) needs an arena of shape \(shape), not \(self.arena.shape)")
     let named = module.namedParameters
     require(
       named.map(\.name) == layout.entries.map(\.name),
@@ -58,7 +64,7 @@ public final class ShardReplica {
     buffersOffset(layout) + buffers.layout.elementCount
   }
 
-  private static func buffersOffset(_ layout: ArenaLayout) -> Int {
+  static func buffersOffset(_ layout: ArenaLayout) -> Int {
     layout.elementCount + ArenaLayout.alignment
   }
 

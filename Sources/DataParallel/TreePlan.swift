@@ -1,3 +1,5 @@
+import TensorCore
+
 /// Which shards a rank owns.
 public enum ShardRange {
   /// The shards of `rank`: contiguous, in rank order, sizes that differ by at most one, none empty.
@@ -65,6 +67,46 @@ public struct TreePlan: Sendable, Equatable {
     let middle = split(node)
     return largestNodes(inside: owned, of: node.lowerBound..<middle)
       + largestNodes(inside: owned, of: middle..<node.upperBound)
+  }
+
+  /// What an addition reads or writes when the whole tree is summed leaving the leaves as they are.
+  public enum Place: Sendable, Equatable {
+    case leaf(Int)
+    /// One of a few buffers, counted from 0, for the sums of inner nodes.
+    case scratch(Int)
+    case total
+  }
+
+  /// `target = left + right`; the target may be one of the two.
+  public struct Sum: Sendable, Equatable {
+    public let target: Place
+    public let left: Place
+    public let right: Place
+  }
+
+  /// The additions, children first, that make the sum of all leaves; at most log2 S scratch buffers.
+  /// - Precondition: shardCount > 1.
+  public static func sums(shardCount: Int) -> [Sum] {
+    require(shardCount > 1, "a sum of \(shardCount) shards has no addition")
+    return sums(of: 0..<shardCount, into: .total, firstFree: 0)
+  }
+
+  /// - Parameter firstFree: the scratch buffers from there on may be used.
+  private static func sums(of node: Range<Int>, into target: Place, firstFree: Int) -> [Sum] {
+    var sums: [Sum] = []
+    var free = firstFree
+    func place(_ child: Range<Int>) -> Place {
+      if child.count == 1 { return .leaf(child.lowerBound) }
+      let place = Place.scratch(free)
+      free += 1
+      // Its own scratch begins with its result's buffer, which is written last.
+      sums += TreePlan.sums(of: child, into: place, firstFree: free - 1)
+      return place
+    }
+    let middle = split(node)
+    let left = place(node.lowerBound..<middle)
+    let right = place(middle..<node.upperBound)
+    return sums + [Sum(target: target, left: left, right: right)]
   }
 
   /// The additions, children first, that make the sum of `node` of sums already there.

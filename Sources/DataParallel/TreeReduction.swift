@@ -1,74 +1,81 @@
-import CKernels
 import Communication
 import TensorCore
 
 /// The sum of all shards' arenas, on every rank, in the order of TreePlan: the same bits whatever
-/// the number of ranks.
-///
-/// Every rank sums one slice of the elements: it is sent the others' partials of that slice, adds
-/// them in the order of the tree, and sends its sum to all. A rank with one partial sends
-/// 2 (P - 1) / P arenas.
+/// the number of ranks, and whichever way the floats go.
 public final class TreeReduction {
-  private let communicator: Communicator
-  private let elementCount: Int
-  private let plan: TreePlan
-  private let ownShards: Range<Int>
-  /// By rank: the elements it sums.
-  private let slices: [Range<Int>]
-  /// The other ranks' partials of this rank's slice, one after another.
-  private let received: Storage
-  /// By leaf: where in `received` its partial begins; nil where the leaf begins no other rank's.
-  private let receivedAt: [UnsafeMutablePointer<Float>?]
-  private var ranksCompared = false
-
-  /// Additions are done in runs of this many elements, 16 KiB, so that what one addition writes is
-  /// still in the first-level cache when the next reads it.
-  private let blockSize = 4096
-
-  /// - Precondition: worldSize <= shardCount; elementCount > 0.
-  public init(communicator: Communicator, shardCount: Int, elementCount: Int) {
-    guard elementCount > 0 else { fatalError("TreeReduction: \(elementCount) elements") }
-    self.communicator = communicator
-    self.elementCount = elementCount
-    let rank = communicator.rank
-    let worldSize = communicator.worldSize
-    plan = TreePlan(shardCount: shardCount, worldSize: worldSize)
-    ownShards = ShardRange.of(rank: rank, worldSize: worldSize, shardCount: shardCount)
-
-    // Slices begin at multiples of 16 elements, a cache line.
-    let lines = (elementCount + 15) / 16
-    let bounds = (0...worldSize).map { min(lines * $0 / worldSize * 16, elementCount) }
-    slices = zip(bounds, bounds.dropFirst()).map { $0..<$1 }
-
-    let others = plan.partials.enumerated().filter { $0.offset != rank }.flatMap(\.element)
-    let pitch = (slices[rank].count + 15) / 16 * 16
-    received = Storage(byteCount: others.count * pitch * MemoryLayout<Float>.stride)
-    let base = received.base.assumingMemoryBound(to: Float.self)
-    var receivedAt = [UnsafeMutablePointer<Float>?](repeating: nil, count: shardCount)
-    for (i, partial) in others.enumerated() {
-      receivedAt[partial.leaves.lowerBound] = base + i * pitch
-    }
-    self.receivedAt = receivedAt
+  /// How the floats get from rank to rank.
+  public enum Path: String, Sendable {
+    /// All ranks are on one host and read each other's arenas in memory they share.
+    case window = "shared window"
+    case messages
   }
 
-  /// Makes `arenas[0]` of every rank the sum over all shards; the other arenas are scratch after it.
+  public let path: Path
+  /// Why the ranks of one host do not share memory; nil where they do, or are on several.
+  public let note: String?
+  /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
+  /// filled before each sum; what they hold after it is undefined.
+  public let arenas: [Tensor]
+  private let sum: () throws -> UnsafePointer<Float>
+
+  /// Compares first what the ranks are to reduce.
   ///
-  /// Collective: every rank. The first call compares what the ranks reduce.
-  /// - Parameter arenas: this rank's shards' arenas in shard order, `elementCount` floats each.
+  /// Collective: every rank.
+  /// - Parameter path: nil: a window where all ranks are on one host, and it has the room.
+  /// - Precondition: worldSize <= shardCount; elementCount > 0; a window needs all ranks on one host.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
-  public func allreduceSum(_ arenas: [UnsafeMutablePointer<Float>]) throws {
-    guard arenas.count == ownShards.count else {
-      fatalError("TreeReduction: \(arenas.count) arenas for \(ownShards.count) shards")
+  public init(
+    communicator: Communicator, shardCount: Int, elementCount: Int, path: Path? = nil
+  ) throws {
+    require(elementCount > 0, "TreeReduction: \(elementCount) elements")
+    try TreeReduction.compareRanks(communicator, shardCount, elementCount)
+    let own = ShardRange.of(
+      rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
+    let isOneHost = communicator.localSize == communicator.worldSize
+    let layout = WindowLayout(ownShards: own, elementCount: elementCount)
+    var chosen = path ?? (isOneHost && communicator.worldSize > 1 ? .window : .messages)
+    var note: String?
+    if path == nil, chosen == .window, try !SharedWindow.fits(layout.byteCount, communicator) {
+      chosen = .messages
+      note =
+        "the ranks' gradients do not fit /dev/shm, so they go by messages: the same bits, but "
+        + "slower; give it more room (mount -o remount,size=..., docker run --shm-size)"
     }
-    if !ranksCompared { try compareRanks() }
-    try finishing { try exchangePartials(arenas, &$0) }
-    combine(arenas)
-    try finishing { try exchangeSums(arenas[0], &$0) }
+    self.path = chosen
+    self.note = note
+    switch chosen {
+    case .window:
+      require(isOneHost, "TreeReduction: a window for ranks on several hosts")
+      let reduction = try WindowReduction(
+        communicator: communicator, shardCount: shardCount, elementCount: elementCount)
+      arenas = reduction.arenas
+      sum = reduction.allreduceSum
+    case .messages:
+      let reduction = MessageReduction(
+        communicator: communicator, shardCount: shardCount, elementCount: elementCount)
+      let arenas = own.map { _ in Tensor(zeros: [elementCount]) }
+      let starts = arenas.map { $0.pointer(Float.self) }
+      self.arenas = arenas
+      sum = {
+        try reduction.allreduceSum(starts)
+        return UnsafePointer(starts[0])
+      }
+    }
   }
 
-  private func compareRanks() throws {
+  /// The sum over all shards, `elementCount` floats. Other ranks may read the very same memory: it
+  /// is not to be written, and holds until this rank's next sum or write to its arenas.
+  ///
+  /// Collective: every rank.
+  /// - Throws: MPIError.
+  public func allreduceSum() throws -> UnsafePointer<Float> { try sum() }
+
+  private static func compareRanks(
+    _ communicator: Communicator, _ shardCount: Int, _ elementCount: Int
+  ) throws {
     let elements = try communicator.allgather(UInt64(elementCount))
-    let shards = try communicator.allgather(UInt64(plan.shardCount))
+    let shards = try communicator.allgather(UInt64(shardCount))
     let pairs = Array(zip(elements, shards))
     if let other = pairs.firstIndex(where: { $0 != pairs[0] }) {
       throw Failure(
@@ -77,102 +84,23 @@ public final class TreeReduction {
           + "\(elements[other]) elements and \(shards[other]) shards on rank \(other)",
         remedy: "start every rank with the same recipe and the same binary")
     }
-    ranksCompared = true
+  }
+}
+
+/// What the reductions share: who sums which elements, and in which portions.
+enum ReductionSlices {
+  /// By rank: the elements it sums. They begin at multiples of 16 elements, a cache line.
+  static func of(elementCount: Int, worldSize: Int) -> [Range<Int>] {
+    let lines = (elementCount + 15) / 16
+    let bounds = (0...worldSize).map { min(lines * $0 / worldSize * 16, elementCount) }
+    return zip(bounds, bounds.dropFirst()).map { $0..<$1 }
   }
 
-  /// Runs `post` and waits for the requests it adds.
-  private func finishing(_ post: (inout [Request]) throws -> Void) throws {
-    var requests: [Request] = []
-    do {
-      try post(&requests)
-    } catch {
-      for request in requests { request.abandon() }
-      throw error
-    }
-    try communicator.waitAll(requests)
-  }
+  /// Additions are done in runs of this many elements, 16 KiB, so that what one addition writes is
+  /// still in the first-level cache when the next reads it.
+  static let blockSize = 4096
 
-  /// Makes this rank's partials, each slice of them sent to the rank that sums it. The tag of a
-  /// partial is its leftmost leaf.
-  private func exchangePartials(
-    _ arenas: [UnsafeMutablePointer<Float>], _ requests: inout [Request]
-  ) throws {
-    let rank = communicator.rank
-    // Receives first, so that whatever arrives finds its buffer.
-    for (peer, partials) in plan.partials.enumerated() where peer != rank {
-      for leaf in partials.map(\.leaves.lowerBound) {
-        requests += try receive(slices[rank].count, into: receivedAt[leaf]!, from: peer, tag: leaf)
-      }
-    }
-    let own = plan.partials[rank]
-    let adds = own.flatMap(\.adds)
-    let offset = ownShards.lowerBound
-    // Beginning after its own rank, so that not all send to the same one at once; its own slice is
-    // made last, while messages travel.
-    for step in 1...communicator.worldSize {
-      let peer = (rank + step) % communicator.worldSize
-      inBlocks(slices[peer]) { start, count in
-        for add in adds {
-          nd_add_into(arenas[add.dst - offset] + start, arenas[add.src - offset] + start, count)
-        }
-      }
-      if peer == rank { continue }
-      for leaf in own.map(\.leaves.lowerBound) {
-        requests += try send(slices[peer], of: arenas[leaf - offset], to: peer, tag: leaf)
-      }
-    }
-  }
-
-  /// Adds all partials of this rank's slice; the last addition writes the sum to `arenas[0]`.
-  private func combine(_ arenas: [UnsafeMutablePointer<Float>]) {
-    guard let last = plan.combining.last else { return }
-    let slice = slices[communicator.rank]
-    var partialAt = receivedAt
-    for leaf in plan.partials[communicator.rank].map(\.leaves.lowerBound) {
-      partialAt[leaf] = arenas[leaf - ownShards.lowerBound] + slice.lowerBound
-    }
-    let sum = arenas[0] + slice.lowerBound
-    inBlocks(0..<slice.count) { start, count in
-      for add in plan.combining.dropLast() {
-        nd_add_into(partialAt[add.dst]! + start, partialAt[add.src]! + start, count)
-      }
-      nd_add(sum + start, partialAt[last.dst]! + start, partialAt[last.src]! + start, count)
-    }
-  }
-
-  /// Sends this rank's slice of the sum to all and receives theirs, with a tag above all leaves.
-  private func exchangeSums(
-    _ arena: UnsafeMutablePointer<Float>, _ requests: inout [Request]
-  ) throws {
-    let others = slices.indices.filter { $0 != communicator.rank }
-    let tag = plan.shardCount
-    for peer in others {
-      let slice = slices[peer]
-      requests += try receive(slice.count, into: arena + slice.lowerBound, from: peer, tag: tag)
-    }
-    for peer in others {
-      requests += try send(slices[communicator.rank], of: arena, to: peer, tag: tag)
-    }
-  }
-
-  /// One request, or none for an empty slice.
-  private func receive(
-    _ count: Int, into start: UnsafeMutablePointer<Float>, from peer: Int, tag: Int
-  ) throws -> [Request] {
-    if count == 0 { return [] }
-    let buffer = UnsafeMutableBufferPointer(start: start, count: count)
-    return [try communicator.receive(into: buffer, from: peer, tag: tag)]
-  }
-
-  private func send(
-    _ slice: Range<Int>, of arena: UnsafeMutablePointer<Float>, to peer: Int, tag: Int
-  ) throws -> [Request] {
-    if slice.isEmpty { return [] }
-    let buffer = UnsafeBufferPointer(start: arena + slice.lowerBound, count: slice.count)
-    return [try communicator.send(buffer, to: peer, tag: tag)]
-  }
-
-  private func inBlocks(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Void) {
+  static func inBlocks(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Void) {
     for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
       body(start, min(blockSize, range.upperBound - start))
     }

@@ -45,8 +45,6 @@ public final class Trainer {
     let order: SampleOrder
     let workers: [ShardWorker]
     let reduction: TreeReduction
-    /// The workers' arenas, in shard order; the first holds the sum after the reduction.
-    let arenas: [UnsafeMutablePointer<Float>]
   }
 
   /// Loads data and state; nothing is trained yet.
@@ -85,7 +83,7 @@ public final class Trainer {
     if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      buffers: buffers, state: &state, communicator: communicator)
+      buffers: buffers, state: &state, communicator: communicator, console: console)
     if communicator.isRoot && deal.order.sampleCount < state.shards {
       console.line(
         "warning: \(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
@@ -208,30 +206,34 @@ public final class Trainer {
     threads.run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
-    let total = workers[0].replica
     let isFinite = workers.map { $0.replica[.loss].isFinite }
-    total[.stop] = StopSignals.received == nil ? 0 : 1
-    try deal.reduction.allreduceSum(deal.arenas)
+    workers[0].replica[.stop] = StopSignals.received == nil ? 0 : 1
+    let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
 
     guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number, isFinite) }
     if !buffers.isEmpty {
       buffers.update(sum: total.buffers, contributors: total[.contributors])
     }
+    var gradients = total.gradients
     if number == 1 && job.hasLeftoverGradient {
-      for i in 0..<layout.elementCount { deal.arenas[0][i] *= 2 }
+      // In an arena of this rank's own: the sum may be all ranks'.
+      let doubled = workers[0].replica.arena.pointer(Float.self)
+      for i in 0..<layout.elementCount { doubled[i] = 2 * gradients[i] }
+      gradients = UnsafePointer(doubled)
     }
     let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
         start: parameters.pointer(Float.self), count: layout.elementCount),
-      gradients: deal.arenas[0], learningRate: rate, step: number)
+      gradients: gradients, learningRate: rate, step: number)
 
     let epoch = state.epoch
     state.step = number
     state.position += deal.order.batchCount(batch)
     meter.add(samples: deal.order.batchCount(batch))
     if communicator.isRoot {
-      try report(epoch: epoch, batch: batch, loss: total[.loss], rate: rate)
+      try report(
+        epoch: epoch, batch: batch, loss: total[.loss], gradients: gradients, rate: rate)
     }
     if batch == deal.order.stepsPerEpoch - 1 {
       state.epoch += 1
@@ -240,7 +242,9 @@ public final class Trainer {
     return total[.stop] > 0
   }
 
-  private func report(epoch: Int, batch: Int, loss: Float, rate: Double) throws {
+  private func report(
+    epoch: Int, batch: Int, loss: Float, gradients: UnsafePointer<Float>, rate: Double
+  ) throws {
     if options.logEvery > 0 && state.step % options.logEvery == 0 {
       var line = JSONLine(event: "step")
       line.add("epoch", epoch)
@@ -248,7 +252,7 @@ public final class Trainer {
       line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
       line.add("loss", loss)
       line.add("lr", rate)
-      line.add("grad_norm", nd_sum_of_squares(deal.arenas[0], layout.elementCount).squareRoot())
+      line.add("grad_norm", nd_sum_of_squares(gradients, layout.elementCount).squareRoot())
       line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
       try log(line)
     }
@@ -286,12 +290,13 @@ public final class Trainer {
     state.dealAnew(over: job.shardCount, console)
     deal = try Trainer.deal(
       job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      buffers: buffers, state: &state, communicator: communicator)
+      buffers: buffers, state: &state, communicator: communicator, console: console)
   }
 
   private static func deal(
     _ shardCount: Int, epoch: Int, job: TrainingJob, layout: ArenaLayout, parameters: Tensor,
-    buffers: ModuleBuffers, state: inout CheckpointState, communicator: Communicator
+    buffers: ModuleBuffers, state: inout CheckpointState, communicator: Communicator,
+    console: Console
   ) throws -> Deal {
     guard communicator.worldSize <= shardCount else {
       throw Failure(
@@ -311,22 +316,21 @@ public final class Trainer {
     let order = SampleOrder(
       sampleCount: data.sampleCount, shardCount: shardCount, batchSize: job.batchSize,
       seed: job.seed, shuffled: job.isShuffled)
-    let workers = shards.map { shard in
+    let reduction = try TreeReduction(
+      communicator: communicator, shardCount: shardCount,
+      elementCount: ShardReplica.arenaElementCount(layout, buffers))
+    if let note = reduction.note { console.line("note: \(note)") }
+    let workers = zip(shards, reduction.arenas).map { shard, arena in
       ShardWorker(
         replica: ShardReplica(
           shard: shard, module: job.makeModel(), layout: layout, parameters: parameters,
-          buffers: buffers),
+          gradients: arena, buffers: buffers),
         data: data, format: format, order: order, epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
       try BatchNormCheck.verify(workers[0].replica.module, data, format, order)
     }
-    return Deal(
-      order: order, workers: workers,
-      reduction: TreeReduction(
-        communicator: communicator, shardCount: shardCount,
-        elementCount: ShardReplica.arenaElementCount(layout, buffers)),
-      arenas: workers.map { $0.replica.arena.pointer(Float.self) })
+    return Deal(order: order, workers: workers, reduction: reduction)
   }
 
   /// The statistics of the whole training split: each shard's part, joined in shard order on every

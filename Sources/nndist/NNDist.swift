@@ -13,6 +13,7 @@ struct NNDist: ParsableCommand {
       nndist recipes             lists what comes with it
       nndist eval runs/NAME      accuracy, precision, recall, confusion matrix
       nndist predict runs/NAME   labels, probabilities, forecasts
+      nndist bench reduce        times the reduction of gradients under mpirun
       nndist doctor              tells what is installed, bound, slow or missing
 
       Exit status: 0 done, 64 usage or recipe, 65 bad data or checkpoint,
@@ -22,7 +23,7 @@ struct NNDist: ParsableCommand {
     version: "nndist \(version)",
     subcommands: [
       TrainCommand.self, RecipesCommand.self, EvalCommand.self, PredictCommand.self,
-      SimilarCommand.self, DoctorCommand.self,
+      SimilarCommand.self, BenchCommand.self, DoctorCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

@@ -169,6 +169,41 @@ import Testing
     }
   }
 
+  @Test func benchmarkOfReductionsNeedsRanks() throws {
+    let outcome = try run([nndist, "bench", "reduce"])
+    expectError(outcome, 64, "this is one rank", "mpirun -n ")
+    expectError(try run([nndist, "bench", "reduce", "--up-to", "9"]), 64, "--up-to 9 is below")
+  }
+
+  @Test func benchmarkOfReductionsGivesATableAndJSON() throws {
+    let command = [nndist, "bench", "reduce", "--up-to", "16384"]
+    let table = try mpirun(ranks: 2, command)
+    #expect(table.status == 0, "\(table)")
+    let lines = table.stdout.split(separator: "\n")
+    #expect(lines.first?.hasPrefix("2 ranks, ") ?? false, "\(table)")
+    #expect(
+      lines.suffix(3).map { $0.split(separator: " ").prefix(3) }
+        == [["1", "KB", "256"], ["4", "KB", "1024"], ["16", "KB", "4096"]], "\(table)")
+
+    let json = try mpirun(ranks: 3, command + ["--json"])
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(json.stdout.utf8)) as? [String: Any], "\(json)")
+    #expect(report["ranks"] as? Int == 3 && report["path"] as? String == "shared window")
+    let rows = try #require(report["rows"] as? [[String: Any]])
+    #expect(rows.map { $0["bytes"] as? Int } == [1024, 4096, 16384])
+    for row in rows {
+      func number(_ key: String) -> Double { row[key] as? Double ?? .nan }
+      let pass = number("bytes") / number("copy_bytes_per_second") * 1e6
+      let ours = number("reduce_microseconds")
+      // (p + 1) n / B and (3 p + 1) n / B of p = 3; a few roundings, here and in reading.
+      #expect(abs(number("bound_microseconds") / (4 * pass) - 1) < 1e-9, "\(row)")
+      #expect(abs(number("mpi_bound_microseconds") / (10 * pass) - 1) < 1e-9, "\(row)")
+      #expect(
+        abs(number("speedup") * ours / number("mpi_allreduce_microseconds") - 1) < 1e-9, "\(row)")
+      #expect(number("repetitions") >= 11 && ours > 0)
+    }
+  }
+
   @Test func doctorTellsWhatToInstall() throws {
     let outcome = try run([nndist, "doctor", "--data", "/nonexistent"])
     #expect(outcome.status == 0, "\(outcome)")

@@ -61,6 +61,18 @@ import Testing
   }
 }
 
+@Suite struct SharedWindowTests {
+  @Test(arguments: [1, 2, 3, 8])
+  func ranksShareTheirMemoryAndWaitForEachOther(ranks: Int) throws {
+    try expectHolds(["window"], ranks: ranks)
+  }
+
+  @Test(arguments: [1, 2])
+  func roomIsAskedForBefore(ranks: Int) throws {
+    try expectHolds(["window-room"], ranks: ranks)
+  }
+}
+
 @Suite struct AgreementTests {
   @Test(arguments: [1, 2, 3, 4])
   func allRanksReturnOrAllThrowTheSame(ranks: Int) throws {

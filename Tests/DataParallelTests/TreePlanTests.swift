@@ -40,6 +40,33 @@ import Testing
     }
   }
 
+  /// Again on expressions: only the scratch buffers and the total are written.
+  @Test(arguments: 2...40)
+  func sumThatLeavesTheLeavesIsTheSameTree(shardCount: Int) {
+    var scratch: [Int: String] = [:]
+    var total = ""
+    func value(_ place: TreePlan.Place) -> String {
+      switch place {
+      case .leaf(let shard): "\(shard)"
+      case .scratch(let index): scratch[index] ?? "nothing"
+      case .total: total
+      }
+    }
+    let sums = TreePlan.sums(shardCount: shardCount)
+    #expect(sums.count == shardCount - 1)
+    for sum in sums {
+      let result = "(\(value(sum.left))+\(value(sum.right)))"
+      switch sum.target {
+      case .leaf: Issue.record("a leaf is written")
+      case .scratch(let index): scratch[index] = result
+      case .total: total = result
+      }
+    }
+    #expect(total == written(0..<shardCount))
+    let log2 = Int.bitWidth - (shardCount - 1).leadingZeroBitCount
+    #expect(scratch.keys.allSatisfy { 0 <= $0 && $0 < log2 })
+  }
+
   @Test(arguments: 1...40)
   func partialsTileTheirRanksShards(shardCount: Int) {
     let log2 = Int.bitWidth - shardCount.leadingZeroBitCount

@@ -13,6 +13,45 @@ import Testing
     try expectHolds(["tree", "\(shardCount)"], ranks: ranks)
   }
 
+  @Test(arguments: [1, 2])
+  func ranksOfOneHostTakeTheWindow(ranks: Int) throws {
+    try expectHolds(["tree-path"], ranks: ranks)
+  }
+
+  /// As many shards as ranks, 16, and a number that the ranks do not divide.
+  private static let races = [1, 2, 3, 4, 5, 8].flatMap { ranks in
+    Set([max(ranks, 2), 13, 16]).sorted().map { (ranks, $0) }
+  }
+
+  /// Many of these have more ranks than there are cores.
+  @Test(arguments: races)
+  func windowAndMessagesAgreeBitForBitWhoeverIsLate(ranks: Int, shardCount: Int) throws {
+    try expectHolds(["window-races", "\(shardCount)"], ranks: ranks)
+  }
+
+  @Test(arguments: [2, 5])
+  func aRankThatFailsEndsTheJobWhileOthersWaitForIt(ranks: Int) throws {
+    let checks = [builtProduct("rankchecks")]
+    let left = try mpirun(ranks: ranks, checks + ["leaving-rank", "3"], deadlineSeconds: 20)
+    #expect(left.status == 70 && left.stdout.contains("this rank leaves"), "\(left)")
+    let killed = try mpirun(ranks: ranks, checks + ["killed-rank", "3"], deadlineSeconds: 20)
+    #expect(killed.status == 128 + 9, "\(killed)")
+  }
+
+  @Test(.enabled(if: canMountSmallSharedMemory, "needs the right to mount a small /dev/shm"))
+  func withoutRoomForAWindowMessagesDoIt() throws {
+    let mount = "mount -t tmpfs -o size=32m tmpfs /dev/shm && exec \"$@\""
+    let outcome = try run(
+      ["unshare", "-m", "sh", "-c", mount, "sh", "mpirun", "--oversubscribe", "-n", "2"]
+        + [builtProduct("rankchecks"), "no-window-room"], environment: mpirunAsRoot)
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(outcome.stdout == "no-window-room: held, worldSize 2\n", "\(outcome)")
+  }
+
+  private static let canMountSmallSharedMemory =
+    (try? run(["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs /dev/shm"]).status)
+    == 0
+
   @Test(arguments: [2, 3])
   func ranksThatReduceDifferentThingsAreTold(ranks: Int) throws {
     try expectHolds(["tree-disagreement"], ranks: ranks)

@@ -15,6 +15,13 @@ func runCheck(_ name: String, _ argument: Int?, _ communicator: Communicator) th
   case ("agreement", nil): try checkAgreement(communicator)
   case ("out-of-step", nil): try checkOutOfStep(communicator)
   case ("tree", let shardCount?): try checkTree(communicator, shardCount: shardCount)
+  case ("tree-path", nil): try checkTreePath(communicator)
+  case ("window", nil): try checkWindow(communicator)
+  case ("window-room", nil): try checkWindowRoom(communicator)
+  case ("no-window-room", nil): try checkNoWindowRoom(communicator)
+  case ("window-races", let shardCount?): try checkRaces(communicator, shardCount: shardCount)
+  case ("leaving-rank", let reductions?): try leave(communicator, after: reductions)
+  case ("killed-rank", let reductions?): try die(communicator, after: reductions)
   case ("tree-disagreement", nil): try checkTreeDisagreement(communicator)
   case ("abort", let status?):
     if communicator.rank == 0 { communicator.abort(status: Int32(status)) }

@@ -104,5 +104,11 @@ void nd_set_thread_slot(int slot, void *value);
 void nd_note_signal(int number);
 int nd_noted_signal(void);
 
+// A word in memory that several processes map. What a process wrote before it stored `value` is seen
+// by the one that found it there.
+void nd_store_release(uint64_t *word, uint64_t value);
+// Looks, at most `looks` times with a pause between, whether *word >= value: 1 as soon as it is.
+int nd_spin_until(const uint64_t *word, uint64_t value, int looks);
+
 // The cores this process may run on; returns how many, 0 where the system does not say.
 int nd_usable_cores(int *cores, int capacity);

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// `nndist bench`: figures of this machine, each beside its physical limit.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "This machine's figures beside their physical limits.",
+    subcommands: [BenchReduceCommand.self])
+}

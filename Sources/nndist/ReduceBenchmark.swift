@@ -1,0 +1,168 @@
+import Communication
+import DataParallel
+import Foundation
+import TensorCore
+
+/// What `bench reduce` measures.
+struct ReduceBenchmark: Encodable {
+  struct Row: Encodable {
+    let bytes: Int
+    let floats: Int
+    let repetitions: Int
+    let reduceMicroseconds: Double
+    let mpiAllreduceMicroseconds: Double
+    /// MPI_Allreduce's time over ours.
+    let speedup: Double
+    /// Of all ranks together: read plus written.
+    let copyBytesPerSecond: Double
+    let boundMicroseconds: Double
+    let mpiBoundMicroseconds: Double
+  }
+
+  let ranks: Int
+  /// Cores online on root's host.
+  let cores: Int
+  let host: String
+  let mpi: String
+  /// How the floats go.
+  let path: String
+  let rows: [Row]
+
+  /// 1 KB to 64 MB.
+  static let sizes = (0...8).map { 1024 << (2 * $0) }
+
+  /// Collective: every rank. The same report on all.
+  /// - Throws: Failure, where a sum is wrong; MPIError.
+  static func run(_ world: Communicator, upTo largest: Int?) throws -> ReduceBenchmark {
+    let sizes = sizes.filter { $0 <= largest ?? Int.max }
+    // All bandwidths first: nothing else is to be on its way meanwhile.
+    let bandwidths = try sizes.map { try copyBandwidth(bytes: $0, world) }
+    var path = TreeReduction.Path.messages
+    let rows = try zip(sizes, bandwidths).map { bytes, bandwidth in
+      let bench = try SizeBenchmark(floats: bytes / MemoryLayout<Float>.stride, world)
+      path = bench.path
+      let (ours, mpi, repetitions) = try bench.run()
+      let p = Double(world.worldSize)
+      let passMicroseconds = Double(bytes) / bandwidth * 1e6
+      return Row(
+        bytes: bytes, floats: bytes / MemoryLayout<Float>.stride, repetitions: repetitions,
+        reduceMicroseconds: ours, mpiAllreduceMicroseconds: mpi, speedup: mpi / ours,
+        copyBytesPerSecond: bandwidth, boundMicroseconds: (p + 1) * passMicroseconds,
+        mpiBoundMicroseconds: (3 * p + 1) * passMicroseconds)
+    }
+    return ReduceBenchmark(
+      ranks: world.worldSize, cores: Cores.online, host: world.hostName, mpi: MPILibrary.version,
+      path: path.rawValue, rows: rows)
+  }
+
+  /// Bytes a second that all ranks together read and write when each copies `bytes` bytes.
+  private static func copyBandwidth(bytes: Int, _ world: Communicator) throws -> Double {
+    let from = Storage(byteCount: bytes)
+    let to = Storage(byteCount: bytes)
+    memset(from.base, 1, bytes)
+    memset(to.base, 2, bytes)
+    // So many that the clock and the barriers do not show. Until the last rank is done: where ranks
+    // take turns on a core, each alone would seem to have all of it.
+    let copies = max((16 << 20) / bytes, 1)
+    let times = try (0..<25).map { _ in
+      try timed(world) {
+        for _ in 0..<copies { memcpy(to.base, from.base, bytes) }
+        try world.barrier()
+      }
+    }
+    // The fastest: a limit is what the machine can do, and not what others left of it.
+    let microseconds = try slowest(times, world).min()!
+    return 2 * Double(bytes * copies * world.worldSize) / microseconds * 1e6
+  }
+
+  /// Microseconds of `body`, begun by all ranks together.
+  fileprivate static func timed(_ world: Communicator, _ body: () throws -> Void) throws -> Double {
+    try world.barrier()
+    let start = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - start) / 1000
+  }
+
+  /// By repetition the longest of all ranks' times.
+  fileprivate static func slowest(_ times: [Double], _ world: Communicator) throws -> [Double] {
+    let bytes = times.withUnsafeBytes { Array($0) }
+    let all = try world.allgather(bytes: bytes).map { bytes in
+      bytes.withUnsafeBytes { Array($0.bindMemory(to: Double.self)) }
+    }
+    return times.indices.map { index in all.map { $0[index] }.max()! }
+  }
+
+  fileprivate static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+  }
+}
+
+/// Both reductions at one size.
+private struct SizeBenchmark {
+  private let world: Communicator
+  private let reduction: TreeReduction
+  private let arena: UnsafeMutableBufferPointer<Float>
+  private let buffer: Tensor
+
+  var path: TreeReduction.Path { reduction.path }
+
+  init(floats: Int, _ world: Communicator) throws {
+    self.world = world
+    reduction = try TreeReduction(
+      communicator: world, shardCount: world.worldSize, elementCount: floats)
+    arena = UnsafeMutableBufferPointer(
+      start: reduction.arenas[0].pointer(Float.self), count: floats)
+    buffer = Tensor(zeros: [floats])
+  }
+
+  private var mpiBuffer: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.elementCount)
+  }
+
+  /// - Returns: medians, in microseconds.
+  func run() throws -> (ours: Double, mpi: Double, repetitions: Int) {
+    try verify()
+    // Some warm-up, then as many as take about a second, all ranks alike.
+    for _ in 0..<3 { _ = (try timeOurs(), try timeMPI()) }
+    let once = try timeOurs() + timeMPI()
+    let wished = Int64((1e6 / max(once, 1)).rounded())
+    let repetitions = Int(try world.allreduceMin(min(max(wished, 11), 501)))
+    var ours: [Double] = []
+    var mpi: [Double] = []
+    for _ in 0..<repetitions {
+      ours.append(try timeOurs())
+      mpi.append(try timeMPI())
+    }
+    return (
+      ReduceBenchmark.median(try ReduceBenchmark.slowest(ours, world)),
+      ReduceBenchmark.median(try ReduceBenchmark.slowest(mpi, world)), repetitions
+    )
+  }
+
+  /// Fresh gradients each time, untimed: in training too a rank has just written them, and a sum of
+  /// memory that nobody writes would be faster than any that is of use.
+  private func timeOurs() throws -> Double {
+    arena.update(repeating: Float(world.rank + 1))
+    return try ReduceBenchmark.timed(world) { _ = try reduction.allreduceSum() }
+  }
+
+  private func timeMPI() throws -> Double {
+    mpiBuffer.update(repeating: Float(world.rank + 1))
+    return try ReduceBenchmark.timed(world) { try world.allreduceSum(mpiBuffer) }
+  }
+
+  /// Both sums are P (P + 1) / 2 everywhere: small whole numbers, exact in any order.
+  private func verify() throws {
+    let p = world.worldSize
+    let expected = Float(p * (p + 1) / 2)
+    _ = try timeMPI()
+    arena.update(repeating: Float(world.rank + 1))
+    let sum = UnsafeBufferPointer(start: try reduction.allreduceSum(), count: arena.count)
+    try world.agree(on: "checking the sums") {
+      guard sum.allSatisfy({ $0 == expected }), mpiBuffer.allSatisfy({ $0 == expected }) else {
+        throw Failure(.trainingFailed, "a sum of \(arena.count) floats is not \(expected)")
+      }
+    }
+  }
+}
