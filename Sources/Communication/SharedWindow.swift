@@ -39,8 +39,9 @@ public final class SharedWindow {
     let wanted = try communicator.allreduceMax(Int64(requestByteCount(byteCount)))
     var status = statvfs()
     // Without the directory MPI puts its memory elsewhere and judges the room itself.
-    guard statvfs("/dev/shm", &status) == 0 else { return true }
-    let available = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    let available =
+      statvfs("/dev/shm", &status) == 0
+      ? Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize)) : Int64.max
     // Some for what MPI puts beside it.
     let needed = wanted * Int64(communicator.localSize) + (1 << 20)
     return try communicator.allreduceMin(needed <= available ? 1 : 0) == 1
@@ -98,8 +99,8 @@ public final class SharedWindow {
   /// Returns when every rank of the host has called it; what each wrote to the window before it is
   /// then seen by all.
   ///
-  /// A tenth of MPI_Barrier's time where the ranks come together and have a core each. Ranks that
-  /// wait longer give the core away.
+  /// Ranks that come together and have a core each wait busily; those that wait longer give the core
+  /// away, and look again after ever longer naps, 1 ms at most.
   ///
   /// Collective: every rank of the host.
   public func barrier() throws { try barrierState.wait() }
