@@ -25,9 +25,10 @@ import enum Training.Safetensors
 
   @Test func forecastRunsFreeBesideTeacherForcing() throws {
     try trainTrend("data.standardize=all", "data.standardize_target=true")
-    let table = Jobs.table(try output(["predict", "run", "--forecast", "12"]))
-    #expect(table[0] == ["series", "step", "actual", "teacher_forced", "free_running"])
+    let table = try Jobs.table(output(["predict", "run", "--forecast", "12"]))
+    try #require(table[0] == ["series", "step", "actual", "teacher_forced", "free_running"])
     let rows = Array(table.dropFirst())
+    try #require(rows.count == 12)
     // The second half of 18 points, and two behind the end.
     #expect(rows.map { $0[0] } == [String](repeating: "0", count: 12))
     #expect(rows.map { $0[1] } == (9...20).map(String.init))
@@ -42,16 +43,17 @@ import enum Training.Safetensors
     // Where test begins: 4 + 3 t at t = 41 + 9, and one noise for all.
     #expect(abs(actual[0] - (4 + 3 * 50)) < 1)
     // The plain output is the same, in the same units.
-    let plain = Jobs.table(try output(["predict", "run"]))
-    #expect(plain[1].count == 19)
+    let plain = try Jobs.table(output(["predict", "run"]))
+    try #require(plain.count == 2 && plain[1].count == 19)
     #expect(Array(plain[1][9...]) == rows.prefix(10).map { $0[3] })
     #expect(rows.prefix(10).allSatisfy { abs(Double($0[3])! - 150) < 150 }, "not in their units")
   }
 
   @Test func forecastWithoutStandardization() throws {
     try trainTrend()
-    let rows = Jobs.table(try output(["predict", "run", "--forecast", "3", "--split", "train"]))
-    #expect(rows.count == 4 && rows[1][1] == "20" && rows[1][3] == rows[1][4])
+    let rows = try Jobs.table(output(["predict", "run", "--forecast", "3", "--split", "train"]))
+    try #require(rows.count == 4 && rows[0].count == 5)
+    #expect(rows[1][1] == "20" && rows[1][3] == rows[1][4])
   }
 
   @Test func forecastOfWhatIsNoSeriesIsRefused() throws {
@@ -127,8 +129,8 @@ import enum Training.Safetensors
     let own = Jobs.pets(12, columns: ["weight", "height", "mood"], seed: 4)
     jobs.folder.write("new.csv", own)
     let layer = ["predict", "run", "--input", "new.csv", "--layer", "1"]
-    let table = Jobs.table(try output(layer))
-    #expect(table[0] == ["sample"] + (0..<8).map { "output_\($0)" })
+    let table = try Jobs.table(output(layer))
+    try #require(table[0] == ["sample"] + (0..<8).map { "output_\($0)" })
     let tensors = try Safetensors.read(jobs.path("run") + "/checkpoints/latest/model.safetensors")
     func values(_ name: String) throws -> [Float] {
       try #require(tensors.first { $0.name == name }).tensor.values(Float.self)
@@ -162,8 +164,8 @@ import enum Training.Safetensors
       "data.count=100", "--set", "data.test_count=40", "--set", "data.length=4", "--set",
       "model.hidden_size=16",
     ])
-    let table = Jobs.table(try output(["predict", "run"]))
-    #expect(table[0] == ["sample", "actual", "teacher_forced", "free_running"])
+    let table = try Jobs.table(output(["predict", "run"]))
+    try #require(table[0] == ["sample", "actual", "teacher_forced", "free_running"])
     #expect(table.count == 41)
     for (index, row) in table.dropFirst().enumerated() {
       #expect(row[0] == "\(index)")
@@ -178,14 +180,14 @@ import enum Training.Safetensors
     }
     let evaluated = try output(["eval", "run"])
     #expect(evaluated.stdout.contains("(\(right) of 160)"), "\(right): \(evaluated)")
-    let wrong = Jobs.table(try output(["predict", "run", "--misclassified"]))
+    let wrong = try Jobs.table(output(["predict", "run", "--misclassified"]))
     #expect(wrong == [table[0]] + table.dropFirst().filter { $0[1] != $0[3] })
 
     // Sequences of one's own have no answer to compare with.
     var own = [Float](repeating: 0, count: 2 * 2 * 4 * 11)
     for place in 0..<16 { own[11 * place + (place / 4 % 2 == 0 ? place % 4 : 10)] = 1 }
     jobs.folder.write("own.npy", npy([2, 2, 4, 11], own))
-    let shown = Jobs.table(try output(["predict", "run", "--input", "own.npy"]))
+    let shown = try Jobs.table(output(["predict", "run", "--input", "own.npy"]))
     #expect(shown.count == 3 && shown[0] == ["sample", "teacher_forced", "free_running"])
   }
 
@@ -194,8 +196,8 @@ import enum Training.Safetensors
     _ = try output([
       "threeblue", "--data", jobs.data, "--run", "run", "--max-steps", "2", "--eval-every", "0",
     ])
-    let table = Jobs.table(try output(["predict", "run", "--input", "data/" + testImagesName]))
-    #expect(table.count == 58 && table[0][..<3] == ["sample", "label", "output(0)"])
+    let table = try Jobs.table(output(["predict", "run", "--input", "data/" + testImagesName]))
+    try #require(table.count == 58 && table[0].prefix(3) == ["sample", "label", "output(0)"])
     for row in table.dropFirst() {
       let outputs = row.dropFirst(2).map { Double($0)! }
       #expect(outputs[Int(row[1])!] == outputs.max())

@@ -22,6 +22,7 @@ import func Training.fixed
     let outcome = try jobs.command(["similar", "run"] + arguments)
     try #require(outcome.status == 0 && outcome.stderr.isEmpty, "\(outcome)")
     let lines = outcome.stdout.split(separator: "\n")
+    try #require(lines.count > 2, "\(outcome)")
     #expect(lines[1].split(separator: " ") == ["rank", "sample", "cosine"])
     return (String(lines[0]), lines.dropFirst(2).map { $0.split(separator: " ").map(String.init) })
   }

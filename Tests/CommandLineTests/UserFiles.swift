@@ -1,4 +1,5 @@
 import TestSupport
+import Testing
 
 // Training has an Outcome too.
 import struct TestSupport.Outcome
@@ -108,10 +109,12 @@ extension Jobs {
     epochs: 1
     """
 
-  /// The lines of comma-separated output, cut up; the header first.
-  static func table(_ outcome: Outcome) -> [[String]] {
-    outcome.stdout.split(separator: "\n").map {
+  /// The lines of comma-separated output, cut up; the header first, and all as wide as it.
+  static func table(_ outcome: Outcome) throws -> [[String]] {
+    let rows = outcome.stdout.split(separator: "\n").map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
+    try #require(!rows.isEmpty && rows.allSatisfy { $0.count == rows[0].count }, "\(outcome)")
+    return rows
   }
 }

@@ -25,8 +25,8 @@ import func Training.fixed
 
   /// Every figure of `eval`, from the labels that `predict` gives.
   @Test func evaluationCountsWhatIsPredicted() throws {
-    let rows = Jobs.table(try output("predict", "run")).dropFirst()
-    #expect(rows.count == 41)
+    let rows = try Jobs.table(output("predict", "run")).dropFirst()
+    try #require(rows.count == 41 && rows.first?.count == 5)
     func count(_ actual: String?, _ label: String?) -> Int {
       rows.count { (actual ?? $0[1]) == $0[1] && (label ?? $0[2]) == $0[2] }
     }
@@ -58,8 +58,8 @@ import func Training.fixed
 
   @Test func newSamplesGetLabelsByName() throws {
     jobs.folder.write("new.csv", Jobs.pets(30, columns: ["weight", "height", "mood"], seed: 2))
-    let table = Jobs.table(try output("predict", "run", "--input", "new.csv"))
-    #expect(table.count == 31 && table[0] == ["sample", "label", "p(cat)", "p(dog)"])
+    let table = try Jobs.table(output("predict", "run", "--input", "new.csv"))
+    try #require(table.count == 31 && table[0] == ["sample", "label", "p(cat)", "p(dog)"])
     for (index, row) in table.dropFirst().enumerated() {
       let (cat, dog) = (try #require(Double(row[2])), try #require(Double(row[3])))
       #expect(row[0] == "\(index)" && row[1] == (cat >= dog ? "cat" : "dog"))
@@ -71,11 +71,11 @@ import func Training.fixed
     // By their names, whatever else is there and in which order.
     let mixed = Jobs.pets(30, columns: ["kind", "mood", "height", "weight"], seed: 2)
     jobs.folder.write("mixed.csv", mixed)
-    #expect(Jobs.table(try output("predict", "run", "--input", "mixed.csv")) == table)
+    #expect(try Jobs.table(output("predict", "run", "--input", "mixed.csv")) == table)
     // Without names in their order.
     let bare = Jobs.pets(30, columns: ["weight", "height", "mood"], seed: 2)
     jobs.folder.write("bare.csv", bare.split(separator: "\n").dropFirst().joined(separator: "\n"))
-    #expect(Jobs.table(try output("predict", "run", "--input", "bare.csv")) == table)
+    #expect(try Jobs.table(output("predict", "run", "--input", "bare.csv")) == table)
     try #require(
       try jobs.command(["predict", "run", "--input", "new.csv", "--output", "o.csv"]).status == 0)
     let kept = String(decoding: contents(jobs.path("o.csv")), as: UTF8.self)
@@ -101,9 +101,9 @@ import func Training.fixed
 
   @Test func misclassifiedAreTheWrongOnesWithTheirIndex() throws {
     for split in ["train", "validation"] {
-      let all = Jobs.table(try output("predict", "run", "--split", split))
-      let wrong = Jobs.table(try output("predict", "run", "--split", split, "--misclassified"))
-      #expect(all[0] == ["sample", "actual", "label", "p(cat)", "p(dog)"])
+      let all = try Jobs.table(output("predict", "run", "--split", split))
+      let wrong = try Jobs.table(output("predict", "run", "--split", split, "--misclassified"))
+      try #require(all[0] == ["sample", "actual", "label", "p(cat)", "p(dog)"])
       #expect(wrong == [all[0]] + all.dropFirst().filter { $0[1] != $0[2] })
       #expect(wrong.count > 1 && wrong.count < all.count, "nothing to tell apart")
       #expect(all.dropFirst().map { $0[0] } == (0..<all.count - 1).map(String.init))
@@ -188,7 +188,7 @@ import func Training.fixed
     #expect(match.2 == "\(tests)", "\(evaluated)", sourceLocation: location)
     #expect(3 * Int(match.1)! > 2 * tests, "\(evaluated)", sourceLocation: location)
     let predicted = try jobs.command(["predict", "run", "--input", input.file])
-    let labels = Jobs.table(predicted).dropFirst().map { $0[1] }
+    let labels = try Jobs.table(predicted).dropFirst().map { $0[1] }
     #expect(labels.count == input.samples, "\(predicted)", sourceLocation: location)
     #expect(
       3 * labels.count { $0 == input.label } >= 2 * input.samples, "\(predicted)",
