@@ -37,7 +37,8 @@ struct BatchNormalizationTests {
   /// Some roundings of float32 (6e-8 each) of values up to 20, over deviations around 0.5.
   private func isClose(_ found: [Float], _ expected: [Double], _ name: String) {
     #expect(found.count == expected.count)
-    for (i, (a, b)) in zip(found, expected).enumerated() where abs(Double(a) - b) > 2e-5 * max(abs(b), 1) {
+    for (i, (a, b)) in zip(found, expected).enumerated()
+    where abs(Double(a) - b) > 2e-5 * max(abs(b), 1) {
       Issue.record("\(name), element \(i): \(a), not \(b)")
       return
     }
@@ -69,7 +70,9 @@ struct BatchNormalizationTests {
         c.tensor(c.x), moments, weight: weight, bias: bias, epsilon: epsilon)
       isClose(
         y.values(Float.self),
-        xhat.enumerated().map { Double(c.weight[c.channel($0)]) * $1 + Double(c.bias[c.channel($0)]) },
+        xhat.enumerated().map {
+          Double(c.weight[c.channel($0)]) * $1 + Double(c.bias[c.channel($0)])
+        },
         "\(c): y")
 
       let upper = c.dy.enumerated().map { Double($1) * Double(c.weight[c.channel($0)]) }

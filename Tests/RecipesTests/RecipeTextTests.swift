@@ -50,7 +50,8 @@ private func changed(_ line: String, _ other: String) -> String {
     #expect(layers[0].kind == "Flatten" && layers[0].arguments.whole("end_dim") == -1)
     #expect(layers[1].arguments.whole("in_features") == 784 && layers[1].arguments.flag("bias"))
     #expect(layers[1].arguments.optionalText("name") == nil)
-    #expect(recipe.data.target == nil && recipe.data.draws == nil && recipe.data.augmentation.isNone)
+    #expect(
+      recipe.data.target == nil && recipe.data.draws == nil && recipe.data.augmentation.isNone)
     #expect(recipe.data.holdout.folds == nil && recipe.data.standardize == .none)
     #expect(recipe.evaluation.metric == nil && recipe.evaluation.earlyStopping == nil)
     #expect(!recipe.addsLeftoverGradient && recipe.model.initial.isEmpty)
