@@ -50,7 +50,8 @@ final class CSVTable {
     if isNumeric {
       throw records.fault(
         "numbers, where the header's names are expected",
-        remedy: "set `header: false` if there is none, or put quotes round names that are numbers")
+        remedy:
+          "set `header: false` if there is no header, or put quotes round names that are numbers")
     }
     names = try CSVTable.header(records)
   }

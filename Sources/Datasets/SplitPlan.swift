@@ -82,7 +82,7 @@ public struct SplitPlan: Sendable {
     if let folds = holdout.folds {
       guard folds <= rest.count else {
         throw Failure(
-          .badData, "\(name): \(folds) folds of its \(rest.count) samples leave some without any",
+          .badData, "\(name): \(folds) folds are more than its samples, \(rest.count)",
           remedy: "use fewer folds, or bring more samples")
       }
       let parts = Dictionary(grouping: rest.enumerated()) { $0.offset % folds == holdout.fold - 1 }

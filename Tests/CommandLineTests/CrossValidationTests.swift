@@ -116,7 +116,7 @@ import func Training.fixed
       try jobs.command(["--folds", "3", "--resume", "--run", "cv"]), 64, "needs the recipe")
     expectError(
       try jobs.command(["pets.yaml", "--folds", "62", "--run", "cv"]), 65,
-      "pets.csv: 62 folds of its 61 samples"
+      "pets.csv: 62 folds are more than its samples, 61"
     )
     #expect(!FileManager.default.fileExists(atPath: jobs.path("cv/fold-1")))
   }

@@ -116,7 +116,7 @@ import Testing
       options.map(\.name) == [
         "--data", "--run", "--resume", "--init", "--epochs", "--max-steps", "--batch-size", "--lr",
         "--seed", "--shards", "--no-shuffle", "--threads", "--set", "--log-every", "--eval-every",
-        "--checkpoint-every", "--quiet", "--version", "-h,",
+        "--checkpoint-every", "--folds", "--quiet", "--version", "-h,",
       ])
     let others = try ["eval", "doctor", "recipes"].flatMap { try self.options(of: $0) }
     for (name, text) in options + others where name != "--version" && name != "-h," {

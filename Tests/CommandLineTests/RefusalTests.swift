@@ -259,7 +259,7 @@ import Testing
       "rank 0 has `--max-steps 3`, rank 1 `--max-steps 6`"
     ),
     (["--max-steps", "3"], [], "rank 1 `--max-steps not given`"),
-    (["--eval-every", "0"], [], "rank 0 has `--eval-every 0`, rank 1 `--eval-every 1`"),
+    (["--eval-every", "0"], [], "rank 0 has `--eval-every 0`, rank 1 `--eval-every not given`"),
     (["--checkpoint-every", "2"], [], "rank 0 has `--checkpoint-every 2`"),
     (["--init", "/x"], [], "rank 0 has `--init given`, rank 1 `--init not given`"),
   ])

@@ -65,7 +65,7 @@ struct SplitPlanTests {
     expectFailure(.badData, "set has a test split of its own") {
       _ = try plan(30, test: 4, Holdout(test: 0.1))
     }
-    expectFailure(.badData, "leave none for the training split") {
+    expectFailure(.badData, "set: 2 folds are more than its samples, 1") {
       _ = try plan(1, Holdout(folds: 2, fold: 1))
     }
   }

@@ -23,9 +23,16 @@ extension DataSpec {
       let folder = try imageFolder()
       let images = split == .test ? folder.testImages : folder.trainImages
       let labels = split == .test ? folder.testLabels : folder.trainLabels
-      return try ImageStream(
+      let stream = try ImageStream(
         images: images, labels: labels,
         classCount: arguments.has("classes") ? arguments.whole("classes") : 10)
+      if ImageSet(rawValue: dataset) != nil, stream.inputShape != [1, 28, 28] {
+        throw Failure(
+          .badData,
+          "\(stream.name): its images are \(Array(stream.inputShape.dropFirst())), \(dataset) takes [28, 28]",
+          remedy: "images of your own are `dataset: idx`")
+      }
+      return stream
     case "csv": return try csv(split)
     case "npy":
       let kind = TargetKind(rawValue: arguments.text("target_kind"))!
