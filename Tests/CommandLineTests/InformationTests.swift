@@ -118,7 +118,7 @@ import Testing
         "--seed", "--shards", "--no-shuffle", "--threads", "--set", "--log-every", "--eval-every",
         "--checkpoint-every", "--folds", "--quiet", "--version", "-h,",
       ])
-    let others = try ["eval", "doctor", "recipes"].flatMap { try self.options(of: $0) }
+    let others = try ["eval", "doctor", "predict", "recipes"].flatMap { try self.options(of: $0) }
     for (name, text) in options + others where name != "--version" && name != "-h," {
       #expect(text.contains("(default: "), "\(text)")
     }
