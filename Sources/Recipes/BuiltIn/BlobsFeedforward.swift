@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Forty points, and ten of other centers to test with (system S06).
   static let blobsFeedforward = BuiltInRecipe(
-    name: "blobs-feedforward", model: "2-10-1 ReLU, Sigmoid",
+    name: "blobs-feedforward", model: "2-10-1 ReLU, Sigmoid", seconds: 0.1,
     yaml: """
       name: blobs-feedforward
       expect: training loss falls; the test points have other centers

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Logistic regression on two clouds of points (system S11).
   static let blobsLogistic = BuiltInRecipe(
-    name: "blobs-logistic", model: "2-1 Sigmoid",
+    name: "blobs-logistic", model: "2-1 Sigmoid", seconds: 0.1,
     yaml: """
       name: blobs-logistic
       expect: 99 of the 100 points right; number 62 is wrong

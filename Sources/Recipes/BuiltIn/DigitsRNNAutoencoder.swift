@@ -1,10 +1,10 @@
 extension BuiltInRecipe {
   /// Digits read row by row into one hidden state, and written back.
   static let digitsRNNAutoencoder = BuiltInRecipe(
-    name: "digits-rnn-autoencoder", model: "GRU 28-64-28",
+    name: "digits-rnn-autoencoder", model: "GRU 28-64-28", seconds: 41,
     yaml: """
       name: digits-rnn-autoencoder
-      expect: blurred digits, from 64 numbers each
+      expect: blurred digits, from 64 numbers each; test loss 0.038
       data: {dataset: mnist, target: input, sample: {train: 6000, test: 1000, seed: 0}}
       model:
         architecture: SequenceAutoencoder

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The same line with Adam (system S10).
   static let lineAdam = BuiltInRecipe(
-    name: "line-adam", model: "1-1",
+    name: "line-adam", model: "1-1", seconds: 0.1,
     yaml: """
       name: line-adam
       expect: weight near 3.0285; the bias goes slowly to 3.3188

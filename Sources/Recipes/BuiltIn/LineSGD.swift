@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// One step from the weights the notebook prints (system S09).
   static let lineSGD = BuiltInRecipe(
-    name: "line-sgd", model: "1-1",
+    name: "line-sgd", model: "1-1", seconds: 0.1,
     yaml: """
       name: line-sgd
       expect: loss 5064.906; after one step weight 28.8443, bias 1.2100

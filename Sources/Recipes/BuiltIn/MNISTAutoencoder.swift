@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Digits through 50 numbers and back (systems S28 to S30).
   static let mnistAutoencoder = BuiltInRecipe(
-    name: "mnist-autoencoder", model: "784-50-784 ReLU, Sigmoid",
+    name: "mnist-autoencoder", model: "784-50-784 ReLU, Sigmoid", seconds: 3.5,
     yaml: """
       name: mnist-autoencoder
       expect: loss 0.23 untrained, 0.037 after epoch 1, 0.017 after 20

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The autoencoder the notebooks wish for: convolutions down to 7 x 7 and back.
   static let mnistConvAutoencoder = BuiltInRecipe(
-    name: "mnist-conv-autoencoder", model: "convolutions to 32x7x7",
+    name: "mnist-conv-autoencoder", model: "convolutions to 32x7x7", seconds: 30,
     yaml: """
       name: mnist-conv-autoencoder
       expect: sharper digits than mnist-autoencoder's; its code is larger, too

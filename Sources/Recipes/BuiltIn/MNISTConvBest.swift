@@ -1,10 +1,10 @@
 extension BuiltInRecipe {
   /// Three small convolutions with batch norm; digits are shifted and turned.
   static let mnistConvBest = BuiltInRecipe(
-    name: "mnist-conv-best", model: "3 convolutions, batch norm",
+    name: "mnist-conv-best", model: "3 convolutions, batch norm", seconds: 135,
     yaml: """
       name: mnist-conv-best
-      expect: 99.2 to 99.5 % of the test digits after 8 epochs
+      expect: 99.4 to 99.5 % of the test digits after 8 epochs
       data:
         dataset: mnist
         augment: {shift: 2, rotate: 10}

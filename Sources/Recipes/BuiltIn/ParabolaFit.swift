@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// w x^2 + b, its first step with the gradient of a pass before (system S08).
   static let parabolaFit = BuiltInRecipe(
-    name: "parabola-fit", model: "w x^2 + b",
+    name: "parabola-fit", model: "w x^2 + b", seconds: 0.1,
     yaml: """
       name: parabola-fit
       expect: w 0.9263 and b 0.1602, thanks to the leftover gradient

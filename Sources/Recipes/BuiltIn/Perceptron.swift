@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// One step from noise to noise (system S05).
   static let perceptron = BuiltInRecipe(
-    name: "perceptron", model: "48-10 Sigmoid",
+    name: "perceptron", model: "48-10 Sigmoid", seconds: 0.1,
     yaml: """
       name: perceptron
       expect: one step; loss about 1, as the notebook's 1.0273

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// A quadratic trend with noise at each point, which the notebooks wish for.
   static let quadraticRNN = BuiltInRecipe(
-    name: "quadratic-rnn", model: "RNN 1-16-1",
+    name: "quadratic-rnn", model: "RNN 1-16-1", seconds: 12,
     yaml: """
       name: quadratic-rnn
       expect: follows the parabola it is taught; beyond it, hardly

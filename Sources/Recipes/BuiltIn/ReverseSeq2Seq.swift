@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Sequences of digits turned round (Sutskever, Vinyals and Le, 2014).
   static let reverseSeq2Seq = BuiltInRecipe(
-    name: "reverse-seq2seq", model: "GRU 11-64-10, twice",
+    name: "reverse-seq2seq", model: "GRU 11-64-10, twice", seconds: 8.0,
     yaml: """
       name: reverse-seq2seq
       expect: 93 % of the reversed test symbols, told the ones before

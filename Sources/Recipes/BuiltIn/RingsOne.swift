@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// One hidden node: one line cannot part disc and ring (system S15).
   static let ringsOne = BuiltInRecipe(
-    name: "rings-1", model: "2-1-1 Sigmoid",
+    name: "rings-1", model: "2-1-1 Sigmoid", seconds: 6.2,
     yaml: """
       name: rings-1
       expect: loss stays high, as one line cannot part disc and ring

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Five ReLU nodes (system S18).
   static let ringsReLU = BuiltInRecipe(
-    name: "rings-relu5", model: "2-5-1 ReLU, Sigmoid",
+    name: "rings-relu5", model: "2-5-1 ReLU, Sigmoid", seconds: 4.8,
     yaml: """
       name: rings-relu5
       expect: loss near 0

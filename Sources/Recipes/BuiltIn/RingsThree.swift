@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// Three hidden nodes, whose lines are a triangle around the disc (system S17).
   static let ringsThree = BuiltInRecipe(
-    name: "rings-3", model: "2-3-1 Sigmoid",
+    name: "rings-3", model: "2-3-1 Sigmoid", seconds: 6.5,
     yaml: """
       name: rings-3
       expect: loss suddenly far below rings-2, by a triangle around the disc

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// A disc in a ring, two hidden nodes, few epochs (system S14).
   static let ringsTwoBrief = BuiltInRecipe(
-    name: "rings-2-brief", model: "2-2-1 Sigmoid",
+    name: "rings-2-brief", model: "2-2-1 Sigmoid", seconds: 0.1,
     yaml: """
       name: rings-2-brief
       expect: loss begins to fall; far too few epochs

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The same at a rate at which it gets stuck (system S03).
   static let threeBlueHighRate = BuiltInRecipe(
-    name: "threeblue-lr500", model: "784-16-16-10 Sigmoid",
+    name: "threeblue-lr500", model: "784-16-16-10 Sigmoid", seconds: 2.3,
     yaml: """
       name: threeblue-lr500
       expect: loss sticks at 0.1000 from epoch 2 on, as the rate is too high

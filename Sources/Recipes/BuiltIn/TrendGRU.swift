@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The same with a GRU.
   static let trendGRU = BuiltInRecipe(
-    name: "trend-gru", model: "GRU 1-16-1",
+    name: "trend-gru", model: "GRU 1-16-1", seconds: 49,
     yaml: """
       name: trend-gru
       expect: as trend-lstm, with fewer parameters

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The notebooks' series with an LSTM, standardized.
   static let trendLSTM = BuiltInRecipe(
-    name: "trend-lstm", model: "LSTM 1-16-1",
+    name: "trend-lstm", model: "LSTM 1-16-1", seconds: 52,
     yaml: """
       name: trend-lstm
       expect: follows the series it is taught; beyond it, hardly

@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The handwritten RNN, taught along the whole series (system S34).
   static let trendRNN = BuiltInRecipe(
-    name: "trend-rnn", model: "RNN 1-4-1 Tanh",
+    name: "trend-rnn", model: "RNN 1-4-1 Tanh", seconds: 150,
     yaml: """
       name: trend-rnn
       expect: loss falls from a million; a bounded RNN cannot follow a line

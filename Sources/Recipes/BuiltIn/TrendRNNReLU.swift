@@ -3,7 +3,7 @@ extension BuiltInRecipe {
   /// loss is finite: from 0 and 1 the states grow beyond float32 in 699 steps of ReLU, as PyTorch's
   /// do from 2 of 5 seeds.
   static let trendRNNReLU = BuiltInRecipe(
-    name: "trend-rnn-relu", model: "RNN 1-32-1 ReLU",
+    name: "trend-rnn-relu", model: "RNN 1-32-1 ReLU", seconds: 0.1,
     yaml: """
       name: trend-rnn-relu
       expect: one step on a series from 4 to 2098; the loss is huge

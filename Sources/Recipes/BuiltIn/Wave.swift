@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// A damped wave by ten sigmoids (system S19; S20 with binary_threshold).
   static let wave = BuiltInRecipe(
-    name: "wave", model: "1-10-1 Sigmoid",
+    name: "wave", model: "1-10-1 Sigmoid", seconds: 1.3,
     yaml: """
       name: wave
       expect: the large left side of the wave fits, the right one hardly

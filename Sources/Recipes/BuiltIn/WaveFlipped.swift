@@ -1,7 +1,7 @@
 extension BuiltInRecipe {
   /// The wave in reverse (system S21; S22 with binary_threshold).
   static let waveFlipped = BuiltInRecipe(
-    name: "wave-flipped", model: "1-10-1 Sigmoid",
+    name: "wave-flipped", model: "1-10-1 Sigmoid", seconds: 0.9,
     yaml: """
       name: wave-flipped
       expect: the right side, now the large one, fits well
