@@ -1,14 +1,8 @@
 #include "ckernels.h"
 #include "clones.h"
+#include "lanes.h"
 
-// x lies as [outer, channels, inner]. Sums have 8 lanes in double, as those of reductions.c: the order
-// of the additions is written here.
-enum { LANES = 8 };
-
-ND_INLINE double folded(const double *lanes) {
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
+// x lies as [outer, channels, inner].
 
 ND_KERNEL void nd_channel_moments(
     double *restrict means, double *restrict variances, const float *restrict x, ptrdiff_t outer,

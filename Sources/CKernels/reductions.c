@@ -1,5 +1,6 @@
 #include "ckernels.h"
 #include "clones.h"
+#include "lanes.h"
 #include <string.h>
 
 ND_KERNEL void nd_column_sums(
@@ -7,15 +8,6 @@ ND_KERNEL void nd_column_sums(
   memset(sums, 0, (size_t)columns * sizeof *sums);
   for (ptrdiff_t r = 0; r < rows; r++)
     for (ptrdiff_t c = 0; c < columns; c++) sums[c] += x[r * columns + c];
-}
-
-// 8 running sums, as wide as AVX-512 holds doubles: the order of the additions is written here, so
-// that no compiler or instruction set chooses it.
-enum { LANES = 8 };
-
-ND_INLINE double folded(const double *lanes) {
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 ND_KERNEL double nd_sum(const float *x, ptrdiff_t n) {
