@@ -47,13 +47,14 @@ let package = Package(
         "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets", "Training",
         .product(name: "Yams", package: "Yams"),
       ]),
-    .executableTarget(
-      name: "nndist",
+    .target(
+      name: "Commands",
       dependencies: [
         "CKernels", "TensorCore", "Kernels", "Layers", "Communication", "DataParallel", "Training",
         "Recipes", "Datasets", "Autograd",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(name: "nndist", dependencies: ["Commands"]),
 
     // Shared helpers of the tests, and what they run on many ranks.
     .target(
