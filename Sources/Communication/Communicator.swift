@@ -4,8 +4,8 @@ import TensorCore
 
 /// The ranks of this job, MPI_COMM_WORLD, and what they say to each other.
 ///
-/// A run of one process has one too, with worldSize 1. MPI is initialized MPI_THREAD_FUNNELED: only
-/// the thread that called `world()` may call anything here.
+/// A run of one process has one too, with worldSize 1. MPI is initialized MPI_THREAD_SERIALIZED: any
+/// thread may call what is here, but only one at a time.
 public final class Communicator {
   /// This process, 0 ..< worldSize.
   public let rank: Int
@@ -34,7 +34,7 @@ public final class Communicator {
     var initialized: Int32 = 0
     try check(MPI_Initialized(&initialized), "MPI_Initialized")
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
-    let wanted = Int32(MPI_THREAD_FUNNELED)
+    let wanted = Int32(MPI_THREAD_SERIALIZED)
     var provided: Int32 = 0
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
     try check(
@@ -42,7 +42,7 @@ public final class Communicator {
     guard provided >= wanted else {
       throw Failure(
         .trainingFailed,
-        "this MPI library offers thread level \(provided), not MPI_THREAD_FUNNELED",
+        "this MPI library offers thread level \(provided), not MPI_THREAD_SERIALIZED",
         remedy: "use an MPI library built with thread support")
     }
     return try Communicator(cmpi_comm_world())

@@ -1,146 +1,221 @@
 import CKernels
 import Communication
+import Glibc
 import TensorCore
 
-/// The tree's sum by messages between ranks, wherever they are.
+/// The tree's sum where ranks are on several hosts: the ranks of a host add their shards up in
+/// memory they share, and the first of them exchanges what came out with the other hosts.
 ///
-/// Every rank sums one slice of the elements: it is sent the others' partials of that slice, adds
-/// them in the order of the tree, and sends its sum to all. A rank with one partial sends
-/// 2 (P - 1) / P arenas.
+/// Bucket by bucket, from the arena's end to its beginning, on a thread of its own: a bucket is on
+/// its way as soon as the backward passes of the host's shards are past it.
 final class MessageReduction {
+  let arenas: [Tensor]
+  /// Bytes this rank has sent, in all sums.
+  private(set) var sentByteCount = 0
+
   private let communicator: Communicator
-  private let plan: TreePlan
   private let ownShards: Range<Int>
-  /// By rank: the elements it sums.
-  private let slices: [Range<Int>]
-  /// The other ranks' partials of this rank's slice, one after another.
-  private let received: Storage
-  /// By leaf: where in `received` its partial begins; nil where the leaf begins no other rank's.
-  private let receivedAt: [UnsafeMutablePointer<Float>?]
+  private let buckets: [Range<Int>]
+  private let memory: HostMemory
+  private let localRank: Int
+  private let adder: TreeAdder
+  /// What makes the host's partials, in its arenas.
+  private let hostAdds: [TreePlan.Add]
+  /// By bucket; none on ranks that do not speak for their host, and where there is but one host.
+  private var exchanges: [WireExchange] = []
+  private let hostCount: Int
+  private let thread: BackgroundThread?
+  /// Sums begun, this one included.
+  private var sequence: UInt64 = 0
+  private var isUnderWay = false
+  /// 1 while the rank does nothing but wait for the sum.
+  private let waiting = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
-  /// - Precondition: worldSize <= shardCount; elementCount > 0.
-  init(communicator: Communicator, shardCount: Int, elementCount: Int) {
-    self.communicator = communicator
-    let rank = communicator.rank
-    let worldSize = communicator.worldSize
-    plan = TreePlan(shardCount: shardCount, worldSize: worldSize)
-    ownShards = ShardRange.of(rank: rank, worldSize: worldSize, shardCount: shardCount)
-
-    slices = ReductionSlices.of(elementCount: elementCount, worldSize: worldSize)
-    let others = plan.partials.enumerated().filter { $0.offset != rank }.flatMap(\.element)
-    let pitch = (slices[rank].count + 15) / 16 * 16
-    received = Storage(byteCount: others.count * pitch * MemoryLayout<Float>.stride)
-    let base = received.base.assumingMemoryBound(to: Float.self)
-    var receivedAt = [UnsafeMutablePointer<Float>?](repeating: nil, count: shardCount)
-    for (i, partial) in others.enumerated() {
-      receivedAt[partial.leaves.lowerBound] = base + i * pitch
-    }
-    self.receivedAt = receivedAt
-  }
-
-  /// Makes `arenas[0]` of every rank the sum over all shards; the other arenas are scratch after it.
-  ///
   /// Collective: every rank.
-  /// - Parameter arenas: this rank's shards' arenas in shard order, `elementCount` floats each.
-  /// - Throws: MPIError.
-  func allreduceSum(_ arenas: [UnsafeMutablePointer<Float>]) throws {
-    guard arenas.count == ownShards.count else {
-      fatalError("MessageReduction: \(arenas.count) arenas for \(ownShards.count) shards")
+  /// - Parameters:
+  ///   - hosts: the ranks by host, as far as they share memory.
+  ///   - window: memory for all ranks of this process's host, by local rank; nil: each rank is a host.
+  ///   - localRanks: where in the window the parts of this host's ranks are.
+  ///   - direct: never by halving.
+  init(
+    communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int,
+    hosts: [[Int]], window: SharedWindow?, localRanks: [Int], direct: Bool
+  ) {
+    let (rank, worldSize) = (communicator.rank, communicator.worldSize)
+    // With one host the sum would lie in the arena of its first rank, who writes it anew too soon.
+    require(hosts.count > 1 || worldSize == 1, "messages within one host")
+    self.communicator = communicator
+    let ranges = (0..<worldSize).map {
+      ShardRange.of(rank: $0, worldSize: worldSize, shardCount: shardCount)
     }
-    try finishing { try exchangePartials(arenas, &$0) }
-    combine(arenas)
-    try finishing { try exchangeSums(arenas[0], &$0) }
+    ownShards = ranges[rank]
+    adder = TreeAdder(roundedCount: roundedCount)
+    buckets = ArenaSections.buckets(elementCount: elementCount, roundedCount: roundedCount)
+    hostCount = hosts.count
+
+    let host = hosts.firstIndex { $0.contains(rank) }!
+    let shards = hosts[host].map { ranges[$0] }
+    localRank = hosts[host].firstIndex(of: rank)!
+    if let window {
+      memory = HostMemory(
+        parts: localRanks.map { window.parts[$0].baseAddress! }, shards: shards,
+        elementCount: elementCount, owner: window)
+    } else {
+      let storage = Storage(
+        byteCount: HostMemory.byteCount(
+          shardCount: shards[0].count, elementCount: elementCount, isFirst: true))
+      memset(storage.base, 0, storage.byteCount)
+      memory = HostMemory(
+        parts: [storage.base], shards: shards, elementCount: elementCount, owner: storage)
+    }
+    let memory = self.memory
+    arenas = ownShards.map { memory.tensor(shard: $0, elementCount: elementCount) }
+
+    var owners = [Int](repeating: 0, count: shardCount)
+    for (index, ranks) in hosts.enumerated() {
+      for shard in ranks.flatMap({ ranges[$0] }) { owners[shard] = index }
+    }
+    let plan = TreePlan(owners: owners, ownerCount: hosts.count)
+    hostAdds = plan.partials[host].flatMap(\.adds)
+    thread = worldSize > 1 ? BackgroundThread() : nil
+    waiting.initialize(to: 0)
+    if hosts.count > 1 && localRank == 0 {
+      exchanges = buckets.enumerated().map { number, bucket in
+        WireExchange(
+          WireSchedule(plan: plan, host: host, bucket: bucket, direct: direct), number: number,
+          bucket: bucket, adder: adder, ranks: hosts.map { $0[0] }, communicator: communicator,
+          partial: { memory.arenas[$0]! }, sum: memory.sum)
+      }
+    }
   }
 
-  /// Runs `post` and waits for the requests it adds.
-  private func finishing(_ post: (inout [Request]) throws -> Void) throws {
-    var requests: [Request] = []
+  deinit {
+    waiting.deallocate()
+  }
+
+  var overlaps: Bool { thread != nil }
+
+  /// Begins a sum: its buckets go out as `noteFinal` lets them. Until `allreduceSum` has returned,
+  /// this thread must leave MPI alone.
+  func begin() {
+    require(!isUnderWay, "a sum was begun before the last was over")
+    isUnderWay = true
+    sequence += 1
+    thread?.begin { [unowned self] in try serve() }
+  }
+
+  /// The elements of a shard's arena from `offset` on are as they are to be added. Any thread; a
+  /// shard's calls one after the other.
+  func noteFinal(shard: Int, from offset: Int) {
+    // The buckets lie from the end to the beginning, but for the first ones, behind what is rounded.
+    let count = buckets.prefix { $0.lowerBound >= offset }.count
+    nd_store_release(memory.ready[shard]!, word(count))
+  }
+
+  /// The sum. All of this rank's arenas must be final.
+  func allreduceSum() throws -> UnsafePointer<Float> {
+    if !isUnderWay { begin() }
+    for shard in ownShards { noteFinal(shard: shard, from: 0) }
+    if let thread {
+      nd_store_release(waiting, 1)
+      defer { nd_store_release(waiting, 0) }
+      try thread.wait()
+    } else {
+      try serve()
+    }
+    isUnderWay = false
+    sentByteCount = exchanges.reduce(0) { $0 + $1.byteCount }
+    return UnsafePointer(hostCount > 1 ? memory.sum : memory.arenas[0]!)
+  }
+
+  /// What a word of the host's memory says where `count` buckets of this sum are through.
+  private func word(_ count: Int) -> UInt64 { (sequence - 1) * UInt64(buckets.count) + UInt64(count) }
+
+  private func has(_ words: some Sequence<UnsafeMutablePointer<UInt64>>, _ count: Int) -> Bool {
+    words.allSatisfy { nd_spin_until($0, word(count), 1) != 0 }
+  }
+
+  /// The whole of one sum, on the thread.
+  private func serve() throws {
+    var (summed, started, finished) = (0, 0, 0)
+    var isThrough = [Bool](repeating: false, count: exchanges.count)
+    var patience = Patience(waiting: waiting)
     do {
-      try post(&requests)
+      while finished < buckets.count {
+        var moved = false
+        if summed < buckets.count, has(memory.ready.values, summed + 1) {
+          sumHost(buckets[summed])
+          summed += 1
+          nd_store_release(memory.summed[localRank], word(summed))
+          moved = true
+        }
+        if localRank == 0 {
+          if started < summed, has(memory.summed, started + 1) {
+            if started < exchanges.count { try exchanges[started].start() }
+            started += 1
+            moved = true
+          }
+          for number in finished..<started
+          where number >= exchanges.count || !isThrough[number] {
+            if number < exchanges.count {
+              guard try exchanges[number].poll() else { continue }
+              isThrough[number] = true
+            }
+            moved = true
+          }
+          while finished < started, finished >= exchanges.count || isThrough[finished] {
+            finished += 1
+          }
+          nd_store_release(memory.done, word(finished))
+        } else if summed == buckets.count, has([memory.done], buckets.count) {
+          finished = buckets.count
+        }
+        if moved { patience.renew() } else { patience.rest() }
+      }
     } catch {
-      for request in requests { request.abandon() }
+      for exchange in exchanges { exchange.abandon() }
       throw error
     }
-    try communicator.waitAll(requests)
   }
 
-  /// Makes this rank's partials, each slice of them sent to the rank that sums it. The tag of a
-  /// partial is its leftmost leaf.
-  private func exchangePartials(
-    _ arenas: [UnsafeMutablePointer<Float>], _ requests: inout [Request]
-  ) throws {
-    let rank = communicator.rank
-    // Receives first, so that whatever arrives finds its buffer.
-    for (peer, partials) in plan.partials.enumerated() where peer != rank {
-      for leaf in partials.map(\.leaves.lowerBound) {
-        requests += try receive(slices[rank].count, into: receivedAt[leaf]!, from: peer, tag: leaf)
-      }
+  /// This rank's slice of the host's partials.
+  private func sumHost(_ bucket: Range<Int>) {
+    if hostAdds.isEmpty {
+      // A single shard: there is no addition that would round it.
+      if hostCount == 1 { round(bucket) }
+      return
     }
-    let own = plan.partials[rank]
-    let adds = own.flatMap(\.adds)
-    let offset = ownShards.lowerBound
-    // Beginning after its own rank, so that not all send to the same one at once; its own slice is
-    // made last, while messages travel.
-    for step in 1...communicator.worldSize {
-      let peer = (rank + step) % communicator.worldSize
-      ReductionSlices.inBlocks(slices[peer]) { start, count in
-        for add in adds {
-          nd_add_into(arenas[add.dst - offset] + start, arenas[add.src - offset] + start, count)
-        }
-      }
-      if peer == rank { continue }
-      for leaf in own.map(\.leaves.lowerBound) {
-        requests += try send(slices[peer], of: arenas[leaf - offset], to: peer, tag: leaf)
+    let slice = ArenaSections.slices(of: bucket, count: memory.shards.count)[localRank]
+    ArenaSections.inBlocks(slice) { start, count in
+      for add in hostAdds {
+        let (target, other) = (memory.arenas[add.dst]! + start, memory.arenas[add.src]! + start)
+        adder.add(target, target, other, start: start, count: count)
       }
     }
   }
 
-  /// Adds all partials of this rank's slice; the last addition writes the sum to `arenas[0]`.
-  private func combine(_ arenas: [UnsafeMutablePointer<Float>]) {
-    guard let last = plan.combining.last else { return }
-    let slice = slices[communicator.rank]
-    var partialAt = receivedAt
-    for leaf in plan.partials[communicator.rank].map(\.leaves.lowerBound) {
-      partialAt[leaf] = arenas[leaf - ownShards.lowerBound] + slice.lowerBound
-    }
-    let sum = arenas[0] + slice.lowerBound
-    ReductionSlices.inBlocks(0..<slice.count) { start, count in
-      for add in plan.combining.dropLast() {
-        nd_add_into(partialAt[add.dst]! + start, partialAt[add.src]! + start, count)
-      }
-      nd_add(sum + start, partialAt[last.dst]! + start, partialAt[last.src]! + start, count)
-    }
+  private func round(_ bucket: Range<Int>) {
+    guard bucket.upperBound <= adder.roundedCount else { return }
+    nd_round_bf16(memory.arenas[0]! + bucket.lowerBound, bucket.count)
   }
+}
 
-  /// Sends this rank's slice of the sum to all and receives theirs, with a tag above all leaves.
-  private func exchangeSums(
-    _ arena: UnsafeMutablePointer<Float>, _ requests: inout [Request]
-  ) throws {
-    let others = slices.indices.filter { $0 != communicator.rank }
-    let tag = plan.shardCount
-    for peer in others {
-      let slice = slices[peer]
-      requests += try receive(slice.count, into: arena + slice.lowerBound, from: peer, tag: tag)
+/// How the thread waits: with short naps while the rank computes, which needs the core; without
+/// while the rank itself waits. After long in vain, with longer ones: others may need the core.
+private struct Patience {
+  let waiting: UnsafePointer<UInt64>
+  private var turns = 0
+
+  init(waiting: UnsafePointer<UInt64>) { self.waiting = waiting }
+
+  mutating func renew() { turns = 0 }
+
+  mutating func rest() {
+    turns += 1
+    if nd_spin_until(waiting, 1, 1) != 0 && turns < 2000 {
+      sched_yield()
+    } else {
+      usleep(turns < 4000 ? 50 : 500)
     }
-    for peer in others {
-      requests += try send(slices[communicator.rank], of: arena, to: peer, tag: tag)
-    }
-  }
-
-  /// One request, or none for an empty slice.
-  private func receive(
-    _ count: Int, into start: UnsafeMutablePointer<Float>, from peer: Int, tag: Int
-  ) throws -> [Request] {
-    if count == 0 { return [] }
-    let buffer = UnsafeMutableBufferPointer(start: start, count: count)
-    return [try communicator.receive(into: buffer, from: peer, tag: tag)]
-  }
-
-  private func send(
-    _ slice: Range<Int>, of arena: UnsafeMutablePointer<Float>, to peer: Int, tag: Int
-  ) throws -> [Request] {
-    if slice.isEmpty { return [] }
-    let buffer = UnsafeBufferPointer(start: arena + slice.lowerBound, count: slice.count)
-    return [try communicator.send(buffer, to: peer, tag: tag)]
   }
 }

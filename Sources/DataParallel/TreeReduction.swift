@@ -2,66 +2,116 @@ import Communication
 import TensorCore
 
 /// The sum of all shards' arenas, on every rank, in the order of TreePlan: the same bits whatever
-/// the number of ranks, and whichever way the floats go.
+/// the number of ranks and hosts, and whichever way the floats go.
 public final class TreeReduction {
   /// How the floats get from rank to rank.
   public enum Path: String, Sendable {
     /// All ranks are on one host and read each other's arenas in memory they share.
     case window = "shared window"
+    /// Messages between hosts; in a host, memory its ranks share.
     case messages
   }
 
   public let path: Path
-  /// Why the ranks of one host do not share memory; nil where they do, or are on several.
+  /// Why the ranks of one host do not share memory; nil where they do, or are each on a host.
   public let note: String?
+  /// Hosts, as far as their ranks share memory.
+  public let hostCount: Int
   /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
   /// filled before each sum; what they hold after it is undefined.
   public let arenas: [Tensor]
-  private let sum: () throws -> UnsafePointer<Float>
+  private let window: WindowReduction?
+  private let messages: MessageReduction?
 
   /// Compares first what the ranks are to reduce.
   ///
   /// Collective: every rank.
-  /// - Parameter path: nil: a window where all ranks are on one host, and it has the room.
+  /// - Parameters:
+  ///   - roundedCount: how many of the first elements are rounded to bfloat16, each shard's and each
+  ///     sum of the tree, so that hosts can send them in half the bytes. Additions are float32's.
+  ///   - path: nil: a window where all ranks are on one host, and it has the room. Messages asked for
+  ///     on one host go from every rank to every other.
+  ///   - ranksPerHost: takes the ranks of a host in groups of at most so many for hosts of their own.
+  ///   - direct: hosts exchange slices directly even where halving could do.
   /// - Precondition: worldSize <= shardCount; elementCount > 0; a window needs all ranks on one host.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
   public init(
-    communicator: Communicator, shardCount: Int, elementCount: Int, path: Path? = nil
+    communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int = 0,
+    path: Path? = nil, ranksPerHost: Int? = nil, direct: Bool = false
   ) throws {
     require(elementCount > 0, "TreeReduction: \(elementCount) elements")
+    require(
+      0...elementCount ~= roundedCount, "TreeReduction: \(roundedCount) of \(elementCount) rounded")
     try TreeReduction.compareRanks(communicator, shardCount, elementCount)
     let own = ShardRange.of(
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
-    let isOneHost = communicator.localSize == communicator.worldSize
-    let layout = WindowLayout(ownShards: own, elementCount: elementCount)
-    var chosen = path ?? (isOneHost && communicator.worldSize > 1 ? .window : .messages)
+    let real = try communicator.hosts()
+    var chosen = path ?? (real.count == 1 && communicator.worldSize > 1 ? .window : .messages)
+    // By host, groups of ranks that share memory.
+    let groups = real.map { ranks in
+      stride(from: 0, to: ranks.count, by: ranksPerHost ?? ranks.count).map {
+        Array(ranks[$0..<min($0 + (ranksPerHost ?? ranks.count), ranks.count)])
+      }
+    }
+    var hosts = groups.flatMap { $0 }
+    let isAlone = path == .messages && ranksPerHost == nil && real.count == 1
+    if isAlone { hosts = (0..<communicator.worldSize).map { [$0] } }
+    let isFirst = hosts.contains { $0[0] == communicator.rank }
     var note: String?
-    if path == nil, chosen == .window, try !SharedWindow.fits(layout.byteCount, communicator) {
+    let needsWindow = chosen == .window || hosts.contains { $0.count > 1 }
+    let byteCount =
+      chosen == .window
+      ? WindowLayout(ownShards: own, elementCount: elementCount).byteCount
+      : HostMemory.byteCount(shardCount: own.count, elementCount: elementCount, isFirst: isFirst)
+    if path != .window, needsWindow, try !SharedWindow.fits(byteCount, communicator) {
       chosen = .messages
+      hosts = (0..<communicator.worldSize).map { [$0] }
       note =
         "the ranks' gradients do not fit /dev/shm, so they go by messages: the same bits, but "
         + "slower; give it more room (mount -o remount,size=..., docker run --shm-size)"
     }
     self.path = chosen
     self.note = note
+    hostCount = chosen == .window ? 1 : hosts.count
     switch chosen {
     case .window:
-      require(isOneHost, "TreeReduction: a window for ranks on several hosts")
+      require(real.count == 1, "TreeReduction: a window for ranks on several hosts")
       let reduction = try WindowReduction(
-        communicator: communicator, shardCount: shardCount, elementCount: elementCount)
+        communicator: communicator, shardCount: shardCount, elementCount: elementCount,
+        roundedCount: roundedCount)
+      (window, messages) = (reduction, nil)
       arenas = reduction.arenas
-      sum = reduction.allreduceSum
     case .messages:
+      let shared =
+        hosts.contains { $0.count > 1 }
+        ? try SharedWindow(byteCount: byteCount, communicator: communicator) : nil
+      let neighbours = real.first { $0.contains(communicator.rank) }!
+      let group = hosts.first { $0.contains(communicator.rank) }!
       let reduction = MessageReduction(
-        communicator: communicator, shardCount: shardCount, elementCount: elementCount)
-      let arenas = own.map { _ in Tensor(zeros: [elementCount]) }
-      let starts = arenas.map { $0.pointer(Float.self) }
-      self.arenas = arenas
-      sum = {
-        try reduction.allreduceSum(starts)
-        return UnsafePointer(starts[0])
-      }
+        communicator: communicator, shardCount: shardCount, elementCount: elementCount,
+        roundedCount: roundedCount, hosts: hosts, window: shared,
+        localRanks: group.map { neighbours.firstIndex(of: $0)! }, direct: direct)
+      (window, messages) = (nil, reduction)
+      arenas = reduction.arenas
     }
+  }
+
+  /// Whether a sum can be under way while gradients are still being made.
+  public var overlaps: Bool { messages?.overlaps ?? false }
+
+  /// Bytes this rank has sent to other hosts, in all sums.
+  public var sentByteCount: Int { messages?.sentByteCount ?? 0 }
+
+  /// Begins a sum before the arenas are filled: what `noteFinal` names goes out at once, on another
+  /// thread. Until `allreduceSum` has returned, this thread must make no other collective call.
+  ///
+  /// Collective: every rank, where `overlaps`.
+  public func begin() { messages?.begin() }
+
+  /// Says that in a shard's arena all from element `offset` on is as it is to be added, and will stay
+  /// so. For a sum that was begun; from any thread.
+  public func noteFinal(shard: Int, from offset: Int) {
+    messages?.noteFinal(shard: shard, from: offset)
   }
 
   /// The sum over all shards, `elementCount` floats. Other ranks may read the very same memory: it
@@ -69,7 +119,10 @@ public final class TreeReduction {
   ///
   /// Collective: every rank.
   /// - Throws: MPIError.
-  public func allreduceSum() throws -> UnsafePointer<Float> { try sum() }
+  public func allreduceSum() throws -> UnsafePointer<Float> {
+    if let window { return try window.allreduceSum() }
+    return try messages!.allreduceSum()
+  }
 
   private static func compareRanks(
     _ communicator: Communicator, _ shardCount: Int, _ elementCount: Int
@@ -83,26 +136,6 @@ public final class TreeReduction {
         "a reduction has \(elements[0]) elements and \(shards[0]) shards on rank 0, "
           + "\(elements[other]) elements and \(shards[other]) shards on rank \(other)",
         remedy: "start every rank with the same recipe and the same binary")
-    }
-  }
-}
-
-/// What the reductions share: who sums which elements, and in which portions.
-enum ReductionSlices {
-  /// By rank: the elements it sums. They begin at multiples of 16 elements, a cache line.
-  static func of(elementCount: Int, worldSize: Int) -> [Range<Int>] {
-    let lines = (elementCount + 15) / 16
-    let bounds = (0...worldSize).map { min(lines * $0 / worldSize * 16, elementCount) }
-    return zip(bounds, bounds.dropFirst()).map { $0..<$1 }
-  }
-
-  /// Additions are done in runs of this many elements, 16 KiB, so that what one addition writes is
-  /// still in the first-level cache when the next reads it.
-  static let blockSize = 4096
-
-  static func inBlocks(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Void) {
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
-      body(start, min(blockSize, range.upperBound - start))
     }
   }
 }

@@ -29,6 +29,7 @@ final class WindowReduction {
   private let window: SharedWindow
   private let slice: Range<Int>
   private let steps: [Step]
+  private let adder: TreeAdder
   private let scratch: Storage
   private let sum: UnsafeMutablePointer<Float>
 
@@ -47,7 +48,10 @@ final class WindowReduction {
 
   /// Collective: every rank.
   /// - Precondition: all ranks on one host; 1 < worldSize <= shardCount; elementCount > 0.
-  init(communicator: Communicator, shardCount: Int, elementCount: Int) throws {
+  init(
+    communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int
+  ) throws {
+    adder = TreeAdder(roundedCount: roundedCount)
     let worldSize = communicator.worldSize
     let ranges = (0..<worldSize).map {
       ShardRange.of(rank: $0, worldSize: worldSize, shardCount: shardCount)
@@ -55,7 +59,7 @@ final class WindowReduction {
     let layout = WindowLayout(ownShards: ranges[communicator.rank], elementCount: elementCount)
     let window = try SharedWindow(byteCount: layout.byteCount, communicator: communicator)
     self.window = window
-    slice = ReductionSlices.of(elementCount: elementCount, worldSize: worldSize)[communicator.rank]
+    slice = ArenaSections.slices(of: 0..<elementCount, count: worldSize)[communicator.rank]
 
     // On one host, local ranks are ranks.
     let parts = window.parts.map { $0.baseAddress!.assumingMemoryBound(to: Float.self) }
@@ -75,7 +79,7 @@ final class WindowReduction {
     let sums = TreePlan.sums(shardCount: shardCount)
     let scratchCount = sums.map { if case .scratch(let i) = $0.target { i + 1 } else { 0 } }.max()!
     let scratch = Storage(
-      byteCount: scratchCount * ReductionSlices.blockSize * MemoryLayout<Float>.stride)
+      byteCount: scratchCount * ArenaSections.blockSize * MemoryLayout<Float>.stride)
     self.scratch = scratch
     func operand(_ place: TreePlan.Place) -> Operand {
       switch place {
@@ -84,7 +88,7 @@ final class WindowReduction {
       case .scratch(let index):
         Operand(
           start: scratch.base.assumingMemoryBound(to: Float.self)
-            + index * ReductionSlices.blockSize, isScratch: true)
+            + index * ArenaSections.blockSize, isScratch: true)
       }
     }
     steps = sums.map {
@@ -95,9 +99,11 @@ final class WindowReduction {
   /// Collective: every rank.
   func allreduceSum() throws -> UnsafePointer<Float> {
     try window.barrier()
-    ReductionSlices.inBlocks(slice) { start, count in
+    ArenaSections.inBlocks(slice) { start, count in
       for step in steps {
-        nd_add(step.target.at(start), step.left.at(start), step.right.at(start), count)
+        adder.add(
+          step.target.at(start), step.left.at(start), step.right.at(start), start: start,
+          count: count)
       }
     }
     try window.barrier()

@@ -57,7 +57,7 @@ import Testing
     let outcome = try trapping(["dropped-request"])
     #expect(
       outcome.stderr.contains(
-        "a request was dropped unfinished: receive from rank 0, 8 floats, tag 3"))
+        "a request was dropped unfinished: receive from rank 0, 32 bytes, tag 3"))
   }
 }
 

@@ -37,7 +37,7 @@ func checkAgreement(_ c: Communicator) throws {
   // An error of MPI: the phase, the function and MPI's text.
   let failure = try agreedFailure(c) {
     guard c.rank == last else { return }
-    try c.send(UnsafeBufferPointer(start: nil, count: 0), to: c.worldSize, tag: 0).wait()
+    try c.send(UnsafeRawBufferPointer(start: nil, count: 0), to: c.worldSize, tag: 0).wait()
   }
   try expectEqual(failure.status, .trainingFailed, "status of an MPI error")
   try expect(

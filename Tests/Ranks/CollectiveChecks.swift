@@ -71,8 +71,8 @@ func checkMessages(_ c: Communicator) throws {
   let previous = (c.rank + c.worldSize - 1) % c.worldSize
   let mine = (0..<70_000).map { Float(c.rank * 1000 + $0) }
   var got = [Float](repeating: -1, count: mine.count)
-  try mine.withUnsafeBufferPointer { mine in
-    try got.withUnsafeMutableBufferPointer { got in
+  try mine.withUnsafeBytes { mine in
+    try got.withUnsafeMutableBytes { got in
       try c.waitAll([
         c.receive(into: .init(rebasing: got[10...]), from: previous, tag: 5),
         c.receive(into: .init(rebasing: got[..<10]), from: previous, tag: 4),
@@ -85,8 +85,8 @@ func checkMessages(_ c: Communicator) throws {
 
   // A message shorter than its buffer.
   let short = try thrown(Failure.self) {
-    try mine.withUnsafeBufferPointer { mine in
-      try got.withUnsafeMutableBufferPointer { got in
+    try mine.withUnsafeBytes { mine in
+      try got.withUnsafeMutableBytes { got in
         try c.waitAll([
           c.receive(into: .init(rebasing: got[..<16]), from: previous, tag: 6),
           c.send(.init(rebasing: mine[..<8]), to: next, tag: 6),
@@ -95,13 +95,13 @@ func checkMessages(_ c: Communicator) throws {
     }
   }
   try expectEqual(
-    short.message, "receive from rank \(previous), 16 floats, tag 6: only 8 arrived", "message")
+    short.message, "receive from rank \(previous), 16 bytes, tag 6: only 8 arrived", "message")
 }
 
 /// A rank that is none: MPI's own error comes back as MPIError.
 func checkMPIError(_ c: Communicator) throws {
   let error = try thrown(MPIError.self) {
-    try c.send(UnsafeBufferPointer(start: nil, count: 0), to: c.worldSize, tag: 0).wait()
+    try c.send(UnsafeRawBufferPointer(start: nil, count: 0), to: c.worldSize, tag: 0).wait()
   }
   try expectEqual(error.function, "MPI_Isend", "function")
   try expect(error.text.contains("invalid rank"), "\(error)")
@@ -110,7 +110,7 @@ func checkMPIError(_ c: Communicator) throws {
 /// A request dropped before it was waited for traps.
 func dropRequest(_ c: Communicator) throws {
   var buffer = [Float](repeating: 0, count: 8)
-  try buffer.withUnsafeMutableBufferPointer { buffer in
+  try buffer.withUnsafeMutableBytes { buffer in
     _ = try c.receive(into: buffer, from: c.rank, tag: 3)
   }
 }

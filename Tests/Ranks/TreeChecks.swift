@@ -10,40 +10,88 @@ private func value(_ index: Int, of shard: CountedRandom) -> Float {
   (shard.uniform(2 * index) - 0.5) * shard.uniform(2 * index + 1)
 }
 
+/// The nearest bfloat16, ties to even.
+private func rounded(_ x: Float) -> Float {
+  let below = Float(bitPattern: x.bitPattern & 0xffff_0000)
+  let above = Float(bitPattern: (x.bitPattern & 0xffff_0000) + 0x1_0000)
+  let (down, up) = (abs(x - below), abs(above - x))
+  if down == up { return below.bitPattern >> 16 & 1 == 0 ? below : above }
+  return down < up ? below : above
+}
+
 /// The sum of the shards' values by the rule itself: a node of n > 1 leaves splits
-/// after the largest power of two below n.
-private func treeSum(_ values: ArraySlice<Float>) -> Float {
-  if values.count == 1 { return values[values.startIndex] }
+/// after the largest power of two below n. With `rounding` each leaf and each sum is a bfloat16.
+private func treeSum(_ values: ArraySlice<Float>, rounding: Bool) -> Float {
+  func place(_ x: Float) -> Float { rounding ? rounded(x) : x }
+  if values.count == 1 { return place(values[values.startIndex]) }
   var left = 1
   while 2 * left < values.count { left *= 2 }
-  return treeSum(values.prefix(left)) + treeSum(values.dropFirst(left))
+  return place(
+    treeSum(values.prefix(left), rounding: rounding)
+      + treeSum(values.dropFirst(left), rounding: rounding))
+}
+
+/// A way for the floats to go.
+private struct Way {
+  var path: TreeReduction.Path
+  var ranksPerHost: Int?
+  var direct = false
+
+  /// All that these ranks have. On one host, its ranks are taken for several hosts' in turn.
+  static func all(_ c: Communicator, shardCount: Int) -> [Way] {
+    var ways = [Way(path: .messages)]
+    if c.worldSize > 1 {
+      ways += [Way(path: .window), Way(path: .messages, direct: true)]
+    }
+    if c.worldSize > 2 {
+      ways += [
+        Way(path: .messages, ranksPerHost: 2), Way(path: .messages, ranksPerHost: 2, direct: true),
+      ]
+    }
+    if c.worldSize > 3 { ways.append(Way(path: .messages, ranksPerHost: 3)) }
+    return ways
+  }
 }
 
 /// allreduceSum over `shardCount` shards against the naive recursion, bit by bit, on every path that
-/// these ranks have.
+/// these ranks have; some of the elements rounded to bfloat16.
 func checkTree(_ c: Communicator, shardCount: Int) throws {
   let own = ShardRange.of(rank: c.rank, worldSize: c.worldSize, shardCount: shardCount)
-  for path in shardCount > 1 ? [TreeReduction.Path.window, .messages] : [.messages] {
-    for elementCount in [1, 15, 16, 1000, 79_513] {
+  for way in Way.all(c, shardCount: shardCount) {
+    for (elementCount, roundedCount) in [
+      (1, 0), (15, 15), (16, 1), (1000, 600), (70_001, 66_001),
+    ] {
       let reduction = try TreeReduction(
-        communicator: c, shardCount: shardCount, elementCount: elementCount, path: path)
-      for round in 0..<2 {
+        communicator: c, shardCount: shardCount, elementCount: elementCount,
+        roundedCount: roundedCount, path: way.path, ranksPerHost: way.ranksPerHost,
+        direct: way.direct)
+      for round in 0..<3 {
         let random = (0..<shardCount).map {
           CountedRandom(seed: seed, purpose: "tree check", round, $0)
         }
+        // In one round the sum is under way while the arenas are filled, in pieces of any size.
+        let begins = round == 1 && reduction.overlaps
+        if begins { reduction.begin() }
         for (arena, shard) in zip(reduction.arenas, own) {
           let floats = arena.pointer(Float.self)
-          for i in 0..<elementCount { floats[i] = value(i, of: random[shard]) }
+          var end = elementCount
+          while end > 0 {
+            let start = max(end - 20_011, 0)
+            for i in start..<end { floats[i] = value(i, of: random[shard]) }
+            if begins { reduction.noteFinal(shard: shard, from: start) }
+            end = start
+          }
         }
         let sum = try reduction.allreduceSum()
         var orderMatters = false
-        for i in 0..<elementCount {
+        for i in stride(from: 0, to: elementCount, by: elementCount > 10_000 ? 7 : 1) {
           let values = random.map { value(i, of: $0) }
-          let expected = treeSum(values[...])
+          let expected = treeSum(values[...], rounding: i < roundedCount)
           try expect(
             sum[i].bitPattern == expected.bitPattern,
-            "seed \(seed), \(path.rawValue), \(shardCount) shards, element \(i) of \(elementCount), "
-              + "round \(round): got \(sum[i]), expected \(expected)")
+            "seed \(seed), \(way), \(shardCount) shards, element \(i) of "
+              + "\(elementCount), \(roundedCount) rounded, round \(round): got \(sum[i]), "
+              + "expected \(expected)")
           orderMatters = orderMatters || values.reduce(0, +) != expected
         }
         if elementCount >= 1000 && shardCount >= 4 {

@@ -19,6 +19,13 @@ void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);      
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
 
+// bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
+void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
+// z = r(r(x) + r(y)); z may be x or y.
+void nd_add_bf16(float *z, const float *x, const float *y, ptrdiff_t n);
+void nd_pack_bf16(uint16_t *restrict packed, const float *restrict x, ptrdiff_t n);
+void nd_unpack_bf16(float *restrict x, const uint16_t *restrict packed, ptrdiff_t n);
+
 // sums[c] = sum over r, in order, of x[r][c].
 void nd_column_sums(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 // Sum of all elements, in double.

@@ -1,0 +1,72 @@
+import Glibc
+import TensorCore
+
+/// A thread that does one piece of work at a time while its owner does something else.
+final class BackgroundThread: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var thread = pthread_t()
+  // All below is guarded by the mutex.
+  private var work: (() throws -> Void)?
+  private var failure: (any Error)?
+  private var isEnding = false
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(changed, nil)
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<BackgroundThread>.fromOpaque(argument!).takeUnretainedValue().serve()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    require(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
+  }
+
+  /// Waits for the work under way.
+  deinit {
+    pthread_mutex_lock(mutex)
+    isEnding = true
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+    pthread_join(thread, nil)
+    pthread_mutex_destroy(mutex)
+    pthread_cond_destroy(changed)
+    mutex.deallocate()
+    changed.deallocate()
+  }
+
+  /// Begins `work`, which must be waited for before the next.
+  func begin(_ work: @escaping () throws -> Void) {
+    pthread_mutex_lock(mutex)
+    require(self.work == nil, "a background thread was given work before its last was done")
+    self.work = work
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Returns when the work is done; throws what it threw.
+  func wait() throws {
+    pthread_mutex_lock(mutex)
+    while work != nil { pthread_cond_wait(changed, mutex) }
+    let failure = self.failure
+    self.failure = nil
+    pthread_mutex_unlock(mutex)
+    if let failure { throw failure }
+  }
+
+  private func serve() {
+    pthread_mutex_lock(mutex)
+    while true {
+      while work == nil && !isEnding { pthread_cond_wait(changed, mutex) }
+      guard let work else { break }
+      pthread_mutex_unlock(mutex)
+      let result = Result { try work() }
+      pthread_mutex_lock(mutex)
+      if case .failure(let error) = result { failure = error }
+      self.work = nil
+      pthread_cond_broadcast(changed)
+    }
+    pthread_mutex_unlock(mutex)
+  }
+}
