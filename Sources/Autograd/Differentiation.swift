@@ -24,6 +24,8 @@ final class LeafGradient {
   var destination: Tensor?
   /// nil before the first backward pass and after `zeroGrad`.
   var gradient: Tensor?
+  /// Contributions that a backward pass which is watched has still to make.
+  var missingContributions = 0
 
   /// Adds a contribution. The first may already lie in the destination.
   func accumulate(_ contribution: Tensor) {

@@ -9,8 +9,11 @@ extension Tensor {
   /// - Parameters:
   ///   - seed: the gradient of this tensor, of its shape; 1 when nil.
   ///   - retainGraph: keeps what the ops saved, for another backward pass.
+  ///   - progress: is told which gradients are final while others are still being computed.
   /// - Precondition: one element where `seed` is nil; a graph that was not freed.
-  public func backward(seed: Tensor? = nil, retainGraph: Bool = false) {
+  public func backward(
+    seed: Tensor? = nil, retainGraph: Bool = false, progress: BackwardProgress? = nil
+  ) {
     guard let root = differentiation else {
       fatalError("backward: no input of this tensor requires a gradient")
     }
@@ -26,10 +29,12 @@ extension Tensor {
       return
     }
     start.collected = seed
-    for function in GradientFunction.reachable(from: start) {
+    let functions = GradientFunction.reachable(from: start)
+    progress?.count(functions)
+    for function in functions {
       guard let dy = function.collected else { continue }
       function.collected = nil
-      function.propagate(dy, retainGraph: retainGraph)
+      function.propagate(dy, retainGraph: retainGraph, progress)
     }
   }
 }
@@ -57,28 +62,33 @@ extension GradientFunction {
     .map(\.element)
   }
 
-  fileprivate func propagate(_ dy: Tensor, retainGraph: Bool) {
+  fileprivate func propagate(_ dy: Tensor, retainGraph: Bool, _ progress: BackwardProgress?) {
     guard let backward else {
       fatalError(
         "backward: a second pass through \(self), whose saved tensors were freed by the first; "
           + "pass retainGraph: true to the first")
     }
     requireUnchanged()
-    let gradients = backward(dy, GradientRequest(function: self))
+    let gradients = backward(dy, GradientRequest(function: self, progress: progress))
     if !retainGraph { self.backward = nil }
     require(
       gradients.count == inputs.count,
       "\(self) returned \(gradients.count) gradients for \(inputs.count) inputs")
     for (index, edge) in inputs.enumerated() {
       if case .none = edge { continue }
-      guard let gradient = gradients[index] else { continue }
+      guard let gradient = gradients[index] else {
+        if case .leaf(let leaf) = edge { progress?.noteContribution(to: leaf) }
+        continue
+      }
       require(
         gradient.shape == inputShapes[index] && gradient.dtype == inputDTypes[index],
         "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
           + "\(inputDTypes[index]) \(inputShapes[index])")
       switch edge {
       case .none: break
-      case .leaf(let leaf): leaf.accumulate(gradient)
+      case .leaf(let leaf):
+        leaf.accumulate(gradient)
+        progress?.noteContribution(to: leaf)
       case .function(let function):
         function.collected = function.collected.map { Ops.add($0, gradient) } ?? gradient
       }

@@ -106,6 +106,7 @@ extension GradientFunction: CustomStringConvertible {
 /// What the engine asks of an op's derivative: which gradients, and where they may go.
 public struct GradientRequest {
   let function: GradientFunction
+  let progress: BackwardProgress?
 
   /// Whether anybody wants the gradient of input `index`; nil may be returned for the others.
   public func isNeeded(_ index: Int) -> Bool {

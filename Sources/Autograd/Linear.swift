@@ -22,15 +22,41 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
   let inputs = bias.map { [x, weight, $0] } ?? [x, weight]
   return record("linear", inputs: inputs, value: y, saving: [input, matrix]) { dy, request in
     let dy = dy.contiguous()
-    var gradients: [Tensor?] = [
-      request.isNeeded(0) ? Kernels.matmul(dy, matrix) : nil,
-      request.isNeeded(1)
-        ? Kernels.matmul(dy.transposedView, input, into: request.destination(1)) : nil,
-    ]
-    if hasBias {
-      gradients.append(
-        request.isNeeded(2) ? Kernels.columnSums(dy, into: request.destination(2)) : nil)
-    }
-    return gradients
+    // The parameters' gradients first, and from their ends: others may be waiting for them.
+    let biasGradient =
+      hasBias && request.isNeeded(2)
+      ? Kernels.columnSums(dy, into: request.destination(2)) : nil
+    if let biasGradient { request.noteFinal(2, biasGradient, from: 0) }
+    let weightGradient = request.isNeeded(1) ? weightGradient(dy, input, request) : nil
+    let gradients = [request.isNeeded(0) ? Kernels.matmul(dy, matrix) : nil, weightGradient]
+    return hasBias ? gradients + [biasGradient] : gradients
   }
 }
+
+/// dW = dyᵀ x, large ones a block of rows at a time, the last rows first. The blocks depend on the
+/// shape alone, as the bits may depend on them.
+/// - dy: [N, out].  x: [N, in].  Returns [out, in].
+private func weightGradient(_ dy: Tensor, _ x: Tensor, _ request: GradientRequest) -> Tensor {
+  let (rows, columns) = (dy.shape[1], x.shape[1])
+  let block = max((blockElements / max(columns, 1) + 63) / 64 * 64, 64)
+  let transposed = dy.transposedView
+  guard rows >= 2 * block else {
+    let gradient = Kernels.matmul(transposed, x, into: request.destination(1))
+    request.noteFinal(1, gradient, from: 0)
+    return gradient
+  }
+  let gradient =
+    request.destination(1) ?? Tensor(uninitialized: [rows, columns], dy.dtype)
+  for start in stride(from: 0, to: rows, by: block).reversed() {
+    let count = min(block, rows - start)
+    _ = Kernels.matmul(
+      transposed.slicedView(axis: 0, start: start, count: count), x,
+      into: gradient.slicedView(axis: 0, start: start, count: count))
+    request.noteFinal(1, gradient, from: start * columns)
+  }
+  return gradient
+}
+
+/// 256 KiB of float32: little enough that the first part of a large layer's gradient travels while
+/// the rest is computed, and enough for a matrix product to be as fast as the whole.
+private let blockElements = 65_536

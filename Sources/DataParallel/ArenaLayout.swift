@@ -37,6 +37,17 @@ public struct ArenaLayout: Sendable {
     elementCount = next
   }
 
+  /// The entry that begins there.
+  /// - Precondition: there is one.
+  func index(ofOffset offset: Int) -> Int {
+    var (low, high) = (0, entries.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
   /// A view of `entry` in an arena of this layout.
   public func view(_ entry: Entry, in arena: Tensor) -> Tensor {
     Tensor(

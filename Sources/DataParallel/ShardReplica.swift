@@ -20,6 +20,13 @@ public final class ShardReplica {
   public let module: any Module
   /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
   public let arena: Tensor
+  /// Whether the rank was asked to stop, which goes into the next arena.
+  public var isAskedToStop = false
+  /// Called during a backward pass with the arena's element from which on it will not change any
+  /// more; nil where nobody waits for parts of it.
+  public var onFinal: ((_ first: Int) -> Void)?
+  /// The loss of the last step, not a number included.
+  public private(set) var lastLoss: Float = 0
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
@@ -89,16 +96,49 @@ public final class ShardReplica {
   /// Leaves the arena's gradients those of one backward pass through `loss`, and its loss.
   public func differentiate(_ loss: Tensor) {
     for parameter in parameters { parameter.zeroGrad() }
-    loss.backward()
+    lastLoss = loss.pointer(Float.self).pointee
+    // Before the backward pass, as the arena's end goes out first. The buffers are there since the
+    // forward pass.
+    setExtras(contributors: 1)
+    loss.backward(progress: onFinal.map(watch))
     // A parameter the loss does not depend on gets no gradient, and its memory is stale.
     for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
       layout.view(entry, in: arena).fillWithZeros()
     }
-    for extra in Extra.allCases { self[extra] = 0 }
-    self[.loss] = loss.pointer(Float.self).pointee
-    self[.contributors] = 1
+    onFinal?(0)
   }
 
   /// What a shard without a sample in the batch adds: nothing.
-  public func clear() { arena.fillWithZeros() }
+  public func clear() {
+    arena.fillWithZeros()
+    lastLoss = 0
+    setExtras(contributors: 0)
+    onFinal?(0)
+  }
+
+  private func setExtras(contributors: Float) {
+    self[.loss] = lastLoss
+    self[.contributors] = contributors
+    self[.stop] = isAskedToStop ? 1 : 0
+  }
+
+  /// Follows which gradients are final, from the arena's end on.
+  private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
+    onFinal(layout.elementCount)
+    var isFinal = [Bool](repeating: false, count: layout.entries.count)
+    // All entries from this one on are final.
+    var next = layout.entries.count
+    return BackwardProgress { [layout, arena] gradient, first in
+      let offset = gradient.offset - arena.offset
+      let index = layout.index(ofOffset: offset)
+      isFinal[index] = first == 0
+      if index < next - 1 { return }
+      var lowest = offset + first
+      while next > 0, isFinal[next - 1] {
+        next -= 1
+        lowest = layout.entries[next].offset
+      }
+      onFinal(lowest)
+    }
+  }
 }

@@ -203,14 +203,14 @@ public final class Trainer {
     let job = self.job
     let number = state.step + 1
     let buffers = self.buffers
+    workers[0].replica.isAskedToStop = StopSignals.received != nil
+    if deal.reduction.overlaps { deal.reduction.begin() }
     threads.run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
-    let isFinite = workers.map { $0.replica[.loss].isFinite }
-    workers[0].replica[.stop] = StopSignals.received == nil ? 0 : 1
     let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
 
-    guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number, isFinite) }
+    guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number) }
     if !buffers.isEmpty {
       buffers.update(sum: total.buffers, contributors: total[.contributors])
     }
@@ -264,8 +264,8 @@ public final class Trainer {
   }
 
   /// Which shards it came from, for the message.
-  private func nonFiniteLoss(step: Int, _ isFinite: [Bool]) throws -> Failure {
-    let mine = zip(deal.workers, isFinite).filter { !$0.1 }.map { "\($0.0.replica.shard)" }
+  private func nonFiniteLoss(step: Int) throws -> Failure {
+    let mine = deal.workers.filter { !$0.replica.lastLoss.isFinite }.map { "\($0.replica.shard)" }
     let all = try communicator.allgather(bytes: Array(mine.joined(separator: ", ").utf8))
     let places = all.enumerated().filter { !$0.1.isEmpty }
       .map { "rank \($0.0) (shard \(String(decoding: $0.1, as: UTF8.self)))" }
@@ -321,11 +321,13 @@ public final class Trainer {
       elementCount: ShardReplica.arenaElementCount(layout, buffers))
     if let note = reduction.note { console.line("note: \(note)") }
     let workers = zip(shards, reduction.arenas).map { shard, arena in
-      ShardWorker(
-        replica: ShardReplica(
-          shard: shard, module: job.makeModel(), layout: layout, parameters: parameters,
-          gradients: arena, buffers: buffers),
-        data: data, format: format, order: order, epoch: epoch)
+      let replica = ShardReplica(
+        shard: shard, module: job.makeModel(), layout: layout, parameters: parameters,
+        gradients: arena, buffers: buffers)
+      if reduction.overlaps {
+        replica.onFinal = { [unowned reduction] in reduction.noteFinal(shard: shard, from: $0) }
+      }
+      return ShardWorker(replica: replica, data: data, format: format, order: order, epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
       try BatchNormCheck.verify(workers[0].replica.module, data, format, order)
