@@ -43,19 +43,20 @@ struct BenchReduceCommand: SessionCommand {
         remedy: "mpirun -n \(max(Cores.online, 2)) nndist bench reduce")
     }
     let report = try ReduceBenchmark.run(world, upTo: upTo)
-    if world.isRoot { print(json ? try report.json() : report.table) }
+    if world.isRoot { print(json ? try encodedJSON(report) : report.table) }
     return 0
   }
 }
 
-extension ReduceBenchmark {
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
+/// As a benchmark prints it: keys in snake_case, sorted.
+func encodedJSON(_ report: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+  return String(decoding: try encoder.encode(report), as: UTF8.self)
+}
 
+extension ReduceBenchmark {
   var table: String {
     var columns = Columns(
       [

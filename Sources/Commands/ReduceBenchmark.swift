@@ -84,7 +84,7 @@ struct ReduceBenchmark: Encodable {
   }
 
   /// By repetition the longest of all ranks' times.
-  fileprivate static func slowest(_ times: [Double], _ world: Communicator) throws -> [Double] {
+  static func slowest(_ times: [Double], _ world: Communicator) throws -> [Double] {
     let bytes = times.withUnsafeBytes { Array($0) }
     let all = try world.allgather(bytes: bytes).map { bytes in
       bytes.withUnsafeBytes { Array($0.bindMemory(to: Double.self)) }
@@ -92,7 +92,7 @@ struct ReduceBenchmark: Encodable {
     return times.indices.map { index in all.map { $0[index] }.max()! }
   }
 
-  fileprivate static func median(_ values: [Double]) -> Double {
+  static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }

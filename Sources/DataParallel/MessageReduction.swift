@@ -105,8 +105,9 @@ final class MessageReduction {
   }
 
   /// The elements of a shard's arena from `offset` on are as they are to be added. Any thread; a
-  /// shard's calls one after the other.
+  /// shard's calls one after the other. Without effect before `begin`.
   func noteFinal(shard: Int, from offset: Int) {
+    if !isUnderWay { return }
     // The buckets lie from the end to the beginning, but for the first ones, behind what is rounded.
     let count = buckets.prefix { $0.lowerBound >= offset }.count
     nd_store_release(memory.ready[shard]!, word(count))

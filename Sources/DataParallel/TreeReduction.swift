@@ -109,7 +109,7 @@ public final class TreeReduction {
   public func begin() { messages?.begin() }
 
   /// Says that in a shard's arena all from element `offset` on is as it is to be added, and will stay
-  /// so. For a sum that was begun; from any thread.
+  /// so. Has no effect before `begin`; from any thread.
   public func noteFinal(shard: Int, from offset: Int) {
     messages?.noteFinal(shard: shard, from: offset)
   }

@@ -13,6 +13,8 @@ final class ShardWorker {
   private let hasDropout: Bool
   /// The one batch of an epoch that is the same in all.
   private var kept: Batch?
+  /// Of the last step.
+  private(set) var times = StepTimes()
 
   init(
     replica: ShardReplica, data: SampleStore, format: SampleFormat, order: SampleOrder, epoch: Int
@@ -35,6 +37,8 @@ final class ShardWorker {
   /// Leaves in the replica's arena the shard's part of batch `t`: gradients and loss of its samples,
   /// divided by the count of the global batch.
   func compute(batch t: Int, step: Int, job: TrainingJob, buffers: ModuleBuffers) {
+    times = StepTimes()
+    var clock = Stopwatch()
     order.withSamples(ofBatch: t) { samples in
       guard !samples.isEmpty else { return replica.clear() }
       replica.load(buffers)
@@ -47,9 +51,12 @@ final class ShardWorker {
         kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
       let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
       if isAlwaysTheSame && !format.isRandom { kept = batch }
-      replica.differentiate(
-        job.loss(
-          replica.module(batch.inputs), batch.targets, globalCount: order.order.batchCount(t)))
+      times.batch = clock.lap()
+      let loss = job.loss(
+        replica.module(batch.inputs), batch.targets, globalCount: order.order.batchCount(t))
+      times.forward = clock.lap()
+      replica.differentiate(loss)
+      times.backward = clock.lap()
     }
   }
 }

@@ -30,7 +30,7 @@ public final class Trainer {
   var savedStep = -1
 
   let layout: ArenaLayout
-  let parameterCount: Int
+  public let parameterCount: Int
   /// The one copy of the parameters on this rank: float32, [layout.elementCount].
   let parameters: Tensor
   /// Batch norm's running statistics and their kin.
@@ -39,6 +39,12 @@ public final class Trainer {
   var state: CheckpointState
   var deal: Deal
   private var meter = Meter()
+
+  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike;
+  /// changes no bit.
+  public var overlaps = true
+  /// Called after every step, with where its time went on this rank. (Of threads side by side the sum.)
+  public var onStep: ((_ step: Int, _ times: StepTimes) -> Void)?
 
   /// What follows from the number of shards: who computes which samples, and how sums are made.
   struct Deal {
@@ -124,6 +130,9 @@ public final class Trainer {
   /// The best evaluation so far, on root; elsewhere as far as the state was shared.
   public var best: CheckpointState.Best? { state.best }
 
+  /// How gradients are summed.
+  public var reduction: TreeReduction { deal.reduction }
+
   var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
 
   /// What every rank must hold alike.
@@ -199,17 +208,20 @@ public final class Trainer {
 
   /// One optimizer update. Returns whether all ranks agreed to stop.
   private func step(batch: Int) throws -> Bool {
+    var clock = Stopwatch()
     let workers = deal.workers
     let job = self.job
     let number = state.step + 1
     let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
-    if deal.reduction.overlaps { deal.reduction.begin() }
+    if overlaps && deal.reduction.overlaps { deal.reduction.begin() }
     threads.run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
+    var times = StepTimes()
+    times.total = clock.lap()
     let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
-
+    times.reduction = clock.lap()
     guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number) }
     if !buffers.isEmpty {
       buffers.update(sum: total.buffers, contributors: total[.contributors])
@@ -227,6 +239,12 @@ public final class Trainer {
         start: parameters.pointer(Float.self), count: layout.elementCount),
       gradients: gradients, learningRate: rate, step: number)
 
+    times.optimizer = clock.lap()
+    if let onStep {
+      for worker in workers { times.add(worker.times) }
+      times.total += times.reduction + times.optimizer
+      onStep(number, times)
+    }
     let epoch = state.epoch
     state.step = number
     state.position += deal.order.batchCount(batch)
