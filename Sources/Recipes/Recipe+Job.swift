@@ -22,6 +22,7 @@ extension Recipe {
       module.initialize(seed: recipe.seed)
       recipe.model.setInitialValues(of: module)
     }
+    job.clipNorm = clipNorm
     job.hasLeftoverGradient = addsLeftoverGradient
     job.evaluationInterval = evaluation.every
     job.earlyStopping = evaluation.earlyStopping
@@ -90,8 +91,8 @@ extension Recipe {
   public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
   /// The first key that a run cannot change on its way, and that differs. The number of epochs,
-  /// shards, the learning rate, its schedule and what is evaluated can: that is a new recipe from
-  /// there on.
+  /// shards, the learning rate, its schedule, the norm that gradients are clipped to and what is
+  /// evaluated can: that is a new recipe from there on.
   public func firstFixedDifference(from other: Recipe) -> String? {
     func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
       "\(key) (\(own), not \(other))"

@@ -20,6 +20,10 @@ public struct Recipe: Equatable, Sendable {
       "schedule", .variant { ScheduleSpec.table },
       .variant(ScheduleSpec.table.standardVariant("constant")),
       "How the learning rate goes along the run."),
+    .optional(
+      "clip_norm", .number(.aboveZero),
+      "The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. null: none."
+    ),
     .count("batch_size", "Samples in a global batch: over all ranks and shards."),
     .whole("epochs", "Passes over the training split."),
     .flag("shuffle", true, "Whether each epoch has an order of its own."),
@@ -45,6 +49,8 @@ public struct Recipe: Equatable, Sendable {
   public var loss: LossSpec { LossSpec(variant: fields.variant("loss")) }
   public var optimizer: OptimizerSpec { OptimizerSpec(variant: fields.variant("optimizer")) }
   public var schedule: ScheduleSpec { ScheduleSpec(variant: fields.variant("schedule")) }
+  /// The largest Euclidean norm of a step's gradient; nil: none.
+  public var clipNorm: Double? { fields.optionalNumber("clip_norm") }
   /// Samples in a global batch: over all ranks and shards.
   public var batchSize: Int { fields.whole("batch_size") }
   public var epochs: Int { fields.whole("epochs") }

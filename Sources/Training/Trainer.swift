@@ -1,4 +1,3 @@
-import CKernels
 import Communication
 import DataParallel
 import Datasets
@@ -214,13 +213,7 @@ public final class Trainer {
     if !buffers.isEmpty {
       buffers.update(sum: total.buffers, contributors: total[.contributors])
     }
-    var gradients = total.gradients
-    if number == 1 && job.hasLeftoverGradient {
-      // In an arena of this rank's own: the sum may be all ranks'.
-      let doubled = workers[0].replica.arena.pointer(Float.self)
-      for i in 0..<layout.elementCount { doubled[i] = 2 * gradients[i] }
-      gradients = UnsafePointer(doubled)
-    }
+    let (gradients, norm) = adjusted(total.gradients, step: number)
     let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
@@ -233,7 +226,7 @@ public final class Trainer {
     meter.add(samples: deal.order.batchCount(batch))
     if communicator.isRoot {
       try report(
-        epoch: epoch, batch: batch, loss: total[.loss], gradients: gradients, rate: rate)
+        epoch: epoch, batch: batch, loss: total[.loss], gradientNorm: norm(), rate: rate)
     }
     if batch == deal.order.stepsPerEpoch - 1 {
       state.epoch += 1
@@ -243,7 +236,7 @@ public final class Trainer {
   }
 
   private func report(
-    epoch: Int, batch: Int, loss: Float, gradients: UnsafePointer<Float>, rate: Double
+    epoch: Int, batch: Int, loss: Float, gradientNorm: @autoclosure () -> Double, rate: Double
   ) throws {
     if options.logEvery > 0 && state.step % options.logEvery == 0 {
       var line = JSONLine(event: "step")
@@ -252,7 +245,7 @@ public final class Trainer {
       line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
       line.add("loss", loss)
       line.add("lr", rate)
-      line.add("grad_norm", nd_sum_of_squares(gradients, layout.elementCount).squareRoot())
+      line.add("grad_norm", gradientNorm())
       line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
       try log(line)
     }

@@ -19,6 +19,8 @@ public struct TrainingJob {
   public var isShuffled: Bool
   public var learningRate: Double
   public var schedule: Schedule
+  /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
+  public var clipNorm: Double?
   /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
   public var hasLeftoverGradient = false
   public var data: DataSet

@@ -137,7 +137,7 @@ import Testing
   @Test(arguments: [
     ("epochs", "9"), ("shards", "3"), ("optimizer.lr", "0.1"), ("schedule", "constant"),
     ("data.path", "/elsewhere"), ("expect", "other words"), ("epochs", "5"),
-    ("schedule", "{kind: step, every: 5}"), ("evaluation.metric", "none"),
+    ("schedule", "{kind: step, every: 5}"), ("evaluation.metric", "none"), ("clip_norm", "0.5"),
   ])
   func theseMayChange(path: String, value: String) throws {
     #expect(try difference(path, value) == nil)
