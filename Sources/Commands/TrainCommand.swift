@@ -38,6 +38,12 @@ struct TrainCommand: SessionCommand {
   @Option(help: "Samples in a global batch, over all ranks. (default: the recipe's)")
   var batchSize: Int?
 
+  @Option(
+    help:
+      "The most samples of a shard's part of a batch that are computed at once: less memory, other bits. (default: the recipe's)"
+  )
+  var microBatch: Int?
+
   @Option(help: "Learning rate. (default: the recipe's)")
   var lr: Double?
 
@@ -93,6 +99,7 @@ struct TrainCommand: SessionCommand {
     try check("--eval-every", evalEvery, atLeast: 0)
     try check("--checkpoint-every", checkpointEvery, atLeast: 0)
     try check("--batch-size", batchSize, atLeast: 1)
+    try check("--micro-batch", microBatch, atLeast: 1)
     try check("--epochs", epochs, atLeast: 0)
     try check("--shards", shards, atLeast: 1)
     try check("--folds", folds, atLeast: 2)
@@ -283,6 +290,7 @@ struct TrainCommand: SessionCommand {
     if let data { try text.setDataPath(data) }
     try set("epochs", epochs)
     try set("batch_size", batchSize)
+    try set("micro_batch", microBatch)
     try set("optimizer.lr", lr)
     try set("seed", seed)
     try set("shards", shards)

@@ -86,17 +86,25 @@ public final class ShardReplica {
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
 
-  /// Leaves the arena's gradients those of one backward pass through `loss`, and its loss.
-  public func differentiate(_ loss: Tensor) {
-    for parameter in parameters { parameter.zeroGrad() }
+  /// Leaves the arena's gradients those of a backward pass through `loss`, and its loss; or, called
+  /// for one piece of the shard's samples after the other, what those of all pieces add up to, in
+  /// their order.
+  /// - Parameters:
+  ///   - isFirst: whether what the arena holds is of no account.
+  ///   - isLast: whether the arena is complete after it.
+  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+    if isFirst {
+      for parameter in parameters { parameter.zeroGrad() }
+      for extra in Extra.allCases { self[extra] = 0 }
+      self[.contributors] = 1
+    }
     loss.backward()
+    self[.loss] += loss.pointer(Float.self).pointee
+    guard isLast else { return }
     // A parameter the loss does not depend on gets no gradient, and its memory is stale.
     for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
       layout.view(entry, in: arena).fillWithZeros()
     }
-    for extra in Extra.allCases { self[extra] = 0 }
-    self[.loss] = loss.pointer(Float.self).pointee
-    self[.contributors] = 1
   }
 
   /// What a shard without a sample in the batch adds: nothing.

@@ -22,6 +22,7 @@ extension Recipe {
       module.initialize(seed: recipe.seed)
       recipe.model.setInitialValues(of: module)
     }
+    job.microBatchSize = microBatch
     job.clipNorm = clipNorm
     job.hasLeftoverGradient = addsLeftoverGradient
     job.evaluationInterval = evaluation.every
@@ -108,6 +109,10 @@ extension Recipe {
       return "optimizer.\(key)"
     }
     if batchSize != other.batchSize { return shown("batch_size", batchSize, other.batchSize) }
+    if microBatch != other.microBatch {
+      func text(_ size: Int?) -> String { size.map(String.init) ?? "null" }
+      return shown("micro_batch", text(microBatch), text(other.microBatch))
+    }
     if shuffle != other.shuffle { return "shuffle" }
     if seed != other.seed { return shown("seed", seed, other.seed) }
     return addsLeftoverGradient == other.addsLeftoverGradient ? nil : "leftover_gradient"

@@ -25,6 +25,10 @@ public struct Recipe: Equatable, Sendable {
       "The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. null: none."
     ),
     .count("batch_size", "Samples in a global batch: over all ranks and shards."),
+    .optional(
+      "micro_batch", .count,
+      "The most samples of a shard's part of a batch that are computed at once, which bounds the memory; the gradients of the pieces add up. null: the whole part."
+    ),
     .whole("epochs", "Passes over the training split."),
     .flag("shuffle", true, "Whether each epoch has an order of its own."),
     Field("seed", .seed, .seed(0), "Of initial weights, order, dropout and augmentation."),
@@ -53,6 +57,8 @@ public struct Recipe: Equatable, Sendable {
   public var clipNorm: Double? { fields.optionalNumber("clip_norm") }
   /// Samples in a global batch: over all ranks and shards.
   public var batchSize: Int { fields.whole("batch_size") }
+  /// The most samples of a shard's part of a batch that are computed at once; nil: the whole part.
+  public var microBatch: Int? { fields.optionalWhole("micro_batch") }
   public var epochs: Int { fields.whole("epochs") }
   /// Whether each epoch has an order of its own.
   public var shuffle: Bool { fields.flag("shuffle") }

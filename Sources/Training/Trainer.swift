@@ -211,7 +211,10 @@ public final class Trainer {
 
     guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number, isFinite) }
     if !buffers.isEmpty {
-      buffers.update(sum: total.buffers, contributors: total[.contributors])
+      buffers.update(
+        sum: total.buffers, contributors: total[.contributors],
+        batchCount: MicroBatches.count(
+          of: deal.order.largestPart(ofBatch: batch), atMost: job.microBatchSize))
     }
     let (gradients, norm) = adjusted(total.gradients, step: number)
     let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
@@ -321,7 +324,8 @@ public final class Trainer {
         data: data, format: format, order: order, epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
-      try BatchNormCheck.verify(workers[0].replica.module, data, format, order)
+      try BatchNormCheck.verify(
+        workers[0].replica.module, data, format, order, microBatchSize: job.microBatchSize)
     }
     return Deal(order: order, workers: workers, reduction: reduction)
   }

@@ -13,6 +13,9 @@ public struct TrainingJob {
   public var seed: UInt64
   /// Samples in a global batch.
   public var batchSize: Int
+  /// The most samples of a shard's part of a batch that are computed at once, which bounds the
+  /// memory; nil: the whole part.
+  public var microBatchSize: Int?
   public var epochs: Int
   /// Logical shards (S).
   public var shardCount: Int

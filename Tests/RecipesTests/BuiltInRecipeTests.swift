@@ -39,7 +39,7 @@ import Testing
     #expect(
       keys == [
         "name", "expect", "data", "model", "loss", "optimizer", "schedule", "clip_norm",
-        "batch_size", "epochs", "shuffle", "seed", "shards", "leftover_gradient", "evaluation",
+        "batch_size", "micro_batch", "epochs", "shuffle", "seed", "shards", "leftover_gradient", "evaluation",
       ])
   }
 
