@@ -24,7 +24,9 @@ public final class BackwardProgress {
 
   func noteContribution(to leaf: LeafGradient) {
     leaf.missingContributions -= 1
-    if leaf.missingContributions == 0, let destination = leaf.destination { onFinal(destination, 0) }
+    if leaf.missingContributions == 0, let destination = leaf.destination {
+      onFinal(destination, 0)
+    }
   }
 
   fileprivate func note(_ gradient: Tensor, of leaf: LeafGradient, from first: Int) {

@@ -137,8 +137,10 @@ ND_KERNEL void nd_adagrad(
   }
 }
 
-ND_KERNEL void nd_scale(float *x, ptrdiff_t n, float factor) {
-  for (ptrdiff_t i = 0; i < n; i++) x[i] *= factor;
+ND_KERNEL void nd_scale(float *y, const float *x, ptrdiff_t n, float factor) {
+  // Without a test for overlap, as in nd_add: y is x, or lies elsewhere.
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * factor;
 }
 
 ND_KERNEL void nd_clip(float *x, ptrdiff_t n, float limit) {

@@ -38,6 +38,18 @@ struct TrainCommand: SessionCommand {
   @Option(help: "Samples in a global batch, over all ranks. (default: the recipe's)")
   var batchSize: Int?
 
+  @Option(
+    help:
+      "The most samples of a shard's part of a batch that are computed at once: less memory, other bits. (default: the recipe's)"
+  )
+  var microBatch: Int?
+
+  @Option(
+    help:
+      "Round gradients to bfloat16, which halves what hosts send: none or bf16. (default: the recipe's)"
+  )
+  var compress: String?
+
   @Option(help: "Learning rate. (default: the recipe's)")
   var lr: Double?
 
@@ -53,6 +65,12 @@ struct TrainCommand: SessionCommand {
 
   @Option(help: "Threads of each rank. (default: its cores)")
   var threads: Int?
+
+  @Flag(
+    help:
+      "Shard the optimizer's state over the ranks, each of which updates its slice of the parameters (ZeRO-1): less memory, the same bits. (default: replicated)"
+  )
+  var zero = false
 
   @Option(
     name: .customLong("set"),
@@ -93,6 +111,7 @@ struct TrainCommand: SessionCommand {
     try check("--eval-every", evalEvery, atLeast: 0)
     try check("--checkpoint-every", checkpointEvery, atLeast: 0)
     try check("--batch-size", batchSize, atLeast: 1)
+    try check("--micro-batch", microBatch, atLeast: 1)
     try check("--epochs", epochs, atLeast: 0)
     try check("--shards", shards, atLeast: 1)
     try check("--folds", folds, atLeast: 2)
@@ -152,6 +171,7 @@ struct TrainCommand: SessionCommand {
     options.evalEvery = evalEvery
     options.checkpointEvery = checkpointEvery
     options.isQuiet = quiet
+    options.shardsOptimizer = zero
     let trainer = try Trainer(job: job, options: options, communicator: world)
     let outcome = try trainer.run()
     guard case .stopped(let signal) = outcome else { return (0, trainer.best) }
@@ -194,6 +214,7 @@ struct TrainCommand: SessionCommand {
     --eval-every \(evalEvery.map(String.init) ?? "not given")
     --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
     --folds \(folds.map(String.init) ?? "not given")
+    --zero \(zero ? "given" : "not given")
     """
   }
 
@@ -283,6 +304,8 @@ struct TrainCommand: SessionCommand {
     if let data { try text.setDataPath(data) }
     try set("epochs", epochs)
     try set("batch_size", batchSize)
+    try set("micro_batch", microBatch)
+    try set("compress", compress)
     try set("optimizer.lr", lr)
     try set("seed", seed)
     try set("shards", shards)

@@ -93,6 +93,19 @@ extension Communicator {
     return result
   }
 
+  /// Fills the parts of `buffer` that other ranks have with theirs.
+  ///
+  /// Collective: every rank, with the same parts.
+  /// - Parameter parts: by rank, the elements it has; they fill `buffer`, whose count fits Int32.
+  public func allgather(_ buffer: UnsafeMutableBufferPointer<Float>, parts: [Range<Int>]) throws {
+    let counts = parts.map { mpiCount($0.count, "MPI_Allgatherv") }
+    let starts = parts.map { mpiCount($0.lowerBound, "MPI_Allgatherv") }
+    try check(
+      MPI_Allgatherv(
+        cmpi_in_place(), 0, cmpi_float(), buffer.baseAddress, counts, starts, cmpi_float(), handle),
+      "MPI_Allgatherv")
+  }
+
   /// The value of every rank, by rank.
   ///
   /// Collective: every rank.

@@ -18,7 +18,8 @@ enum ArenaSections {
   /// The elements that travel together, from the arena's end to its beginning: a backward pass makes
   /// the last gradients first. One bucket never holds both rounded and other elements.
   /// - Parameter roundedCount: how many of the first elements are rounded; those behind come first.
-  static func buckets(elementCount: Int, roundedCount: Int, size: Int = bucketSize) -> [Range<Int>] {
+  static func buckets(elementCount: Int, roundedCount: Int, size: Int = bucketSize) -> [Range<Int>]
+  {
     func cut(_ range: Range<Int>) -> [Range<Int>] {
       stride(from: range.lowerBound, to: range.upperBound, by: size)
         .map { $0..<min($0 + size, range.upperBound) }.reversed()

@@ -130,7 +130,9 @@ final class MessageReduction {
   }
 
   /// What a word of the host's memory says where `count` buckets of this sum are through.
-  private func word(_ count: Int) -> UInt64 { (sequence - 1) * UInt64(buckets.count) + UInt64(count) }
+  private func word(_ count: Int) -> UInt64 {
+    (sequence - 1) * UInt64(buckets.count) + UInt64(count)
+  }
 
   private func has(_ words: some Sequence<UnsafeMutablePointer<UInt64>>, _ count: Int) -> Bool {
     words.allSatisfy { nd_spin_until($0, word(count), 1) != 0 }

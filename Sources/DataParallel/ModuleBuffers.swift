@@ -11,7 +11,7 @@ public final class ModuleBuffers {
   public let layout: ArenaLayout
   /// float32, [layout.elementCount].
   public let values: Tensor
-  /// int64: counters of the steps that were made.
+  /// int64: how many batches were seen.
   public let counters: [(name: String, tensor: Tensor)]
 
   public init(of module: any Module) {
@@ -31,11 +31,13 @@ public final class ModuleBuffers {
   public var isEmpty: Bool { layout.entries.isEmpty && counters.isEmpty }
 
   /// Takes in the sum over all shards.
-  /// - Parameter sum: [layout.elementCount], of as many shards as `contributors`.
-  public func update(sum: UnsafePointer<Float>, contributors: Float) {
+  /// - Parameters:
+  ///   - sum: [layout.elementCount], of as many shards as `contributors`.
+  ///   - batchCount: what the counters grow by: how many batches the shard that saw the most has seen.
+  public func update(sum: UnsafePointer<Float>, contributors: Float, batchCount: Int = 1) {
     let target = values.pointer(Float.self)
     for i in 0..<layout.elementCount { target[i] = sum[i] / contributors }
-    for counter in counters { counter.tensor.pointer(Int64.self).pointee += 1 }
+    for counter in counters { counter.tensor.pointer(Int64.self).pointee += Int64(batchCount) }
   }
 
   /// All by name.

@@ -93,13 +93,25 @@ public final class ShardReplica {
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
 
-  /// Leaves the arena's gradients those of one backward pass through `loss`, and its loss.
-  public func differentiate(_ loss: Tensor) {
-    for parameter in parameters { parameter.zeroGrad() }
-    lastLoss = loss.pointer(Float.self).pointee
+  /// Leaves the arena's gradients those of a backward pass through `loss`, and its loss; or, called
+  /// for one piece of the shard's samples after the other, what those of all pieces add up to, in
+  /// their order.
+  /// - Parameters:
+  ///   - isFirst: whether what the arena holds is of no account.
+  ///   - isLast: whether the arena is complete after it.
+  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+    if isFirst {
+      for parameter in parameters { parameter.zeroGrad() }
+      lastLoss = 0
+    }
+    lastLoss += loss.pointer(Float.self).pointee
     // Before the backward pass, as the arena's end goes out first. The buffers are there since the
     // forward pass.
     setExtras(contributors: 1)
+    guard isLast else {
+      loss.backward()
+      return
+    }
     loss.backward(progress: onFinal.map(watch))
     // A parameter the loss does not depend on gets no gradient, and its memory is stale.
     for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {

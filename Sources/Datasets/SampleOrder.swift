@@ -37,6 +37,9 @@ public struct SampleOrder: Sendable {
   /// Samples in the epoch's batch `t`, over all shards.
   public func batchCount(_ t: Int) -> Int { positions(ofBatch: t).count }
 
+  /// Samples of the epoch's batch `t` on the shard that has the most; others have one less at most.
+  public func largestPart(ofBatch t: Int) -> Int { (batchCount(t) - 1) / shardCount + 1 }
+
   /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
   public func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
 

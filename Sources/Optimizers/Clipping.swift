@@ -13,9 +13,20 @@ public func clipGradients(
   _ gradients: UnsafeMutableBufferPointer<Float>, toNorm maximum: Double
 ) -> Double {
   guard let start = gradients.baseAddress else { return 0 }
-  let norm = nd_sum_of_squares(start, gradients.count).squareRoot()
-  if let factor = clippingFactor(norm: norm, maximum) { nd_scale(start, gradients.count, factor) }
-  return norm
+  return clippedGradients(start, count: gradients.count, toNorm: maximum, in: start).norm
+}
+
+/// The same for gradients that are not to be written, such as a sum that all ranks of a host read.
+/// - Parameter memory: [count], for the clipped ones; it may be where `gradients` are.
+/// - Returns: `gradients` where nothing is to be done, else `memory`; and the norm before.
+public func clippedGradients(
+  _ gradients: UnsafePointer<Float>, count: Int, toNorm maximum: Double,
+  in memory: UnsafeMutablePointer<Float>
+) -> (gradients: UnsafePointer<Float>, norm: Double) {
+  let norm = nd_sum_of_squares(gradients, count).squareRoot()
+  guard let factor = clippingFactor(norm: norm, maximum) else { return (gradients, norm) }
+  nd_scale(memory, gradients, count, factor)
+  return (UnsafePointer(memory), norm)
 }
 
 /// The same for the gradients of `parameters`; those without one do not count.
@@ -25,7 +36,10 @@ public func clipGradients(of parameters: [Tensor], toNorm maximum: Double) -> Do
   let squares = gradients.map { nd_sum_of_squares(floats(of: $0), $0.elementCount) }
   let norm = squares.reduce(0, +).squareRoot()
   if let factor = clippingFactor(norm: norm, maximum) {
-    for gradient in gradients { nd_scale(floats(of: gradient), gradient.elementCount, factor) }
+    for gradient in gradients {
+      let start = floats(of: gradient)
+      nd_scale(start, start, gradient.elementCount, factor)
+    }
   }
   return norm
 }

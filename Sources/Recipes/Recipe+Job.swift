@@ -22,6 +22,9 @@ extension Recipe {
       module.initialize(seed: recipe.seed)
       recipe.model.setInitialValues(of: module)
     }
+    job.microBatchSize = microBatch
+    job.clipNorm = clipNorm
+    job.compressesGradients = compressesGradients
     job.hasLeftoverGradient = addsLeftoverGradient
     job.evaluationInterval = evaluation.every
     job.earlyStopping = evaluation.earlyStopping
@@ -90,8 +93,8 @@ extension Recipe {
   public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
   /// The first key that a run cannot change on its way, and that differs. The number of epochs,
-  /// shards, the learning rate, its schedule and what is evaluated can: that is a new recipe from
-  /// there on.
+  /// shards, the learning rate, its schedule, the norm that gradients are clipped to and what is
+  /// evaluated can: that is a new recipe from there on.
   public func firstFixedDifference(from other: Recipe) -> String? {
     func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
       "\(key) (\(own), not \(other))"
@@ -107,6 +110,11 @@ extension Recipe {
       return "optimizer.\(key)"
     }
     if batchSize != other.batchSize { return shown("batch_size", batchSize, other.batchSize) }
+    if compressesGradients != other.compressesGradients { return "compress" }
+    if microBatch != other.microBatch {
+      func text(_ size: Int?) -> String { size.map(String.init) ?? "null" }
+      return shown("micro_batch", text(microBatch), text(other.microBatch))
+    }
     if shuffle != other.shuffle { return "shuffle" }
     if seed != other.seed { return shown("seed", seed, other.seed) }
     return addsLeftoverGradient == other.addsLeftoverGradient ? nil : "leftover_gradient"

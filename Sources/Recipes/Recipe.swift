@@ -20,7 +20,19 @@ public struct Recipe: Equatable, Sendable {
       "schedule", .variant { ScheduleSpec.table },
       .variant(ScheduleSpec.table.standardVariant("constant")),
       "How the learning rate goes along the run."),
+    .optional(
+      "clip_norm", .number(.aboveZero),
+      "The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. null: none."
+    ),
     .count("batch_size", "Samples in a global batch: over all ranks and shards."),
+    .optional(
+      "micro_batch", .count,
+      "The most samples of a shard's part of a batch that are computed at once, which bounds the memory; the gradients of the pieces add up. null: the whole part."
+    ),
+    .choice(
+      "compress", ["none", "bf16"], "none",
+      "Whether gradients are rounded to bfloat16, each shard's and every sum of them, so that hosts send half the bytes; they are added in float32."
+    ),
     .whole("epochs", "Passes over the training split."),
     .flag("shuffle", true, "Whether each epoch has an order of its own."),
     Field("seed", .seed, .seed(0), "Of initial weights, order, dropout and augmentation."),
@@ -45,8 +57,14 @@ public struct Recipe: Equatable, Sendable {
   public var loss: LossSpec { LossSpec(variant: fields.variant("loss")) }
   public var optimizer: OptimizerSpec { OptimizerSpec(variant: fields.variant("optimizer")) }
   public var schedule: ScheduleSpec { ScheduleSpec(variant: fields.variant("schedule")) }
+  /// The largest Euclidean norm of a step's gradient; nil: none.
+  public var clipNorm: Double? { fields.optionalNumber("clip_norm") }
   /// Samples in a global batch: over all ranks and shards.
   public var batchSize: Int { fields.whole("batch_size") }
+  /// Whether gradients, and all sums of them, are rounded to bfloat16.
+  public var compressesGradients: Bool { fields.text("compress") == "bf16" }
+  /// The most samples of a shard's part of a batch that are computed at once; nil: the whole part.
+  public var microBatch: Int? { fields.optionalWhole("micro_batch") }
   public var epochs: Int { fields.whole("epochs") }
   /// Whether each epoch has an order of its own.
   public var shuffle: Bool { fields.flag("shuffle") }

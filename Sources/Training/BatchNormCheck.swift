@@ -5,16 +5,17 @@ import TensorCore
 
 /// Whether batch normalization has something to normalize over: one number has no variance.
 enum BatchNormCheck {
-  /// Passes one sample through the network where a shard's part of a batch is a single sample.
+  /// Passes one sample through the network where a shard's part of a batch, or a piece of it, is a
+  /// single sample.
   /// - Parameters:
   ///   - data: samples of some shards; where it has none, nothing is found.
+  ///   - microBatchSize: the most samples of a piece; nil: the whole part.
   /// - Throws: `Failure(.usage)` naming the layer and the batch.
   static func verify(
-    _ network: any Module, _ data: SampleStore, _ format: SampleFormat, _ order: SampleOrder
+    _ network: any Module, _ data: SampleStore, _ format: SampleFormat, _ order: SampleOrder,
+    microBatchSize: Int? = nil
   ) throws {
-    let batches = [0, order.stepsPerEpoch - 1]
-    // From 2 S samples on each of S shards has two; below, some shard has exactly one.
-    guard let batch = batches.first(where: { order.batchCount($0) < 2 * order.shardCount }),
+    guard let lone = loneSample(order, microBatchSize),
       let shard = data.shards.first(where: { data.localCount($0) > 0 })
     else { return }
     var names: [String] = []
@@ -31,14 +32,38 @@ enum BatchNormCheck {
       try ActivationRecorder.record(names, in: network) { network(sample.inputs) }
     }
     for (name, output) in outputs where output.elementCount == output.shape[1] {
-      let count = order.batchCount(batch)
       throw Failure(
-        .usage,
-        "layer \(name) normalizes over a shard's samples of a batch, and the "
-          + (batch == 0 ? "batches have" : "last batch of an epoch has")
-          + " \(count) for \(counted(order.shardCount, "shard")): too few for two each",
-        remedy: "set batch_size or shards so that each batch of the \(order.sampleCount) samples "
-          + "has \(2 * order.shardCount) or more")
+        .usage, "layer \(name) normalizes over \(lone.problem)", remedy: lone.remedy)
     }
+  }
+
+  /// Where a layer would see a single sample; nil: nowhere.
+  private static func loneSample(
+    _ order: SampleOrder, _ microBatchSize: Int?
+  ) -> (problem: String, remedy: String)? {
+    // All batches but the last are as the first, and shards' parts of one differ by one at most.
+    for batch in [0, order.stepsPerEpoch - 1] {
+      let count = order.batchCount(batch)
+      let parts = [count / order.shardCount, order.largestPart(ofBatch: batch)]
+      if parts.contains(1) {
+        return (
+          "a shard's samples of a batch, and the "
+            + (batch == 0 ? "batches have" : "last batch of an epoch has")
+            + " \(count) for \(counted(order.shardCount, "shard")): too few for two each",
+          "set batch_size or shards so that each batch of the \(order.sampleCount) samples has "
+            + "\(2 * order.shardCount) or more"
+        )
+      }
+      for part in parts where part > 0 {
+        let pieces = MicroBatches.ranges(of: part, atMost: microBatchSize).map(\.count)
+        guard pieces.last == 1 else { continue }
+        return (
+          "a piece of a shard's samples, and micro_batch \(microBatchSize!) cuts \(part) into "
+            + "\(counted(pieces.count, "piece")), the last of one sample",
+          "set micro_batch to 3 or more"
+        )
+      }
+    }
+    return nil
   }
 }

@@ -35,28 +35,41 @@ final class ShardWorker {
   }
 
   /// Leaves in the replica's arena the shard's part of batch `t`: gradients and loss of its samples,
-  /// divided by the count of the global batch.
+  /// divided by the count of the global batch. Its pieces are added in order.
   func compute(batch t: Int, step: Int, job: TrainingJob, buffers: ModuleBuffers) {
     times = StepTimes()
-    var clock = Stopwatch()
     order.withSamples(ofBatch: t) { samples in
       guard !samples.isEmpty else { return replica.clear() }
       replica.load(buffers)
-      if hasDropout {
-        let numbers = samples.map { data.sampleIndex(shard: replica.shard, local: Int($0)) }
-        replica.module.setDropoutKey(
-          DropoutKey(seed: job.seed, step: step, samples: numbers))
+      let pieces = MicroBatches.ranges(of: samples.count, atMost: job.microBatchSize)
+      for piece in pieces {
+        let loss = self.loss(
+          of: UnsafeBufferPointer(rebasing: samples[piece]), isWholePart: pieces.count == 1,
+          globalCount: order.order.batchCount(t), step: step, job: job)
+        var clock = Stopwatch()
+        replica.differentiate(
+          loss, isFirst: piece.lowerBound == 0, isLast: piece.upperBound == samples.count)
+        times.backward += clock.lap()
       }
-      let batch =
-        kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
-      let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
-      if isAlwaysTheSame && !format.isRandom { kept = batch }
-      times.batch = clock.lap()
-      let loss = job.loss(
-        replica.module(batch.inputs), batch.targets, globalCount: order.order.batchCount(t))
-      times.forward = clock.lap()
-      replica.differentiate(loss)
-      times.backward = clock.lap()
     }
+  }
+
+  /// The share of some of the shard's samples in the global mean loss.
+  private func loss(
+    of samples: UnsafeBufferPointer<Int32>, isWholePart: Bool, globalCount: Int, step: Int,
+    job: TrainingJob
+  ) -> Tensor {
+    var clock = Stopwatch()
+    if hasDropout {
+      let numbers = samples.map { data.sampleIndex(shard: replica.shard, local: Int($0)) }
+      replica.module.setDropoutKey(DropoutKey(seed: job.seed, step: step, samples: numbers))
+    }
+    let batch =
+      kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
+    let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
+    if isAlwaysTheSame && !format.isRandom && isWholePart { kept = batch }
+    times.batch += clock.lap()
+    defer { times.forward += clock.lap() }
+    return job.loss(replica.module(batch.inputs), batch.targets, globalCount: globalCount)
   }
 }

@@ -124,8 +124,10 @@ extension Trainer {
   func save() throws {
     guard savedStep != state.step else { return }
     try verifyReplicas()
+    let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
     try communicator.agree(on: "saving a checkpoint") {
       guard let directory else { return }
+      let optimizerTensors = optimizerTensors(states.map { ($0, $1!) })
       // A checkpoint to go back to must not hold what one would want to go back from.
       for (name, tensor) in modelTensors + optimizerTensors
       where tensor.dtype == .float32
@@ -160,9 +162,15 @@ extension Trainer {
     return deal.workers[0].replica.module.namedState.map { ($0.name, tensors[$0.name]!) }
   }
 
-  /// The optimizer's arenas cut into tensors: "exp_avg.1.weight".
-  var optimizerTensors: Checkpoint.Tensors {
-    optimizer.state.flatMap { state in
+  /// The optimizer's whole arenas, full of zeros where this rank has but a slice of them.
+  func wholeOptimizerStates() -> [(name: String, arena: Tensor)] {
+    slices.isSharded
+      ? optimizer.state.map { ($0.name, Tensor(zeros: [layout.elementCount])) } : optimizer.state
+  }
+
+  /// The optimizer's whole arenas cut into tensors: "exp_avg.1.weight".
+  func optimizerTensors(_ states: [(name: String, arena: Tensor)]) -> Checkpoint.Tensors {
+    states.flatMap { state in
       layout.entries.map { ("\(state.name).\($0.name)", layout.view($0, in: state.arena)) }
     }
   }

@@ -1,4 +1,3 @@
-import CKernels
 import Communication
 import DataParallel
 import Datasets
@@ -35,6 +34,8 @@ public final class Trainer {
   let parameters: Tensor
   /// Batch norm's running statistics and their kin.
   let buffers: ModuleBuffers
+  /// Which of them this rank's optimizer updates.
+  let slices: ParameterSlices
   let optimizer: any Optimizer
   var state: CheckpointState
   var deal: Deal
@@ -69,7 +70,9 @@ public final class Trainer {
     parameterCount = template.parameterCount
     parameters = Tensor(zeros: [layout.elementCount])
     buffers = ModuleBuffers(of: template)
-    optimizer = job.makeOptimizer(layout.elementCount)
+    slices = try ParameterSlices(
+      parameters, isSharded: options.shardsOptimizer, communicator: communicator)
+    optimizer = job.makeOptimizer(slices.own.count)
 
     var loaded: LoadedCheckpoint?
     (directory, loaded) = try communicator.agree(on: "opening the run directory") {
@@ -103,15 +106,21 @@ public final class Trainer {
     }
 
     job.initialize(deal.workers[0].replica.module)
+    // Whole arenas, which root reads and each rank takes its slice of.
+    let wholeStates = isResumed ? wholeOptimizerStates() : []
     try communicator.agree(on: "loading weights") {
       if let loaded {
         try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
-        try Checkpoint.restore(loaded.optimizer, into: optimizerTensors, from: loaded.path)
+        try Checkpoint.restore(
+          loaded.optimizer, into: optimizerTensors(wholeStates), from: loaded.path)
       } else if communicator.isRoot, let file = options.initFile {
         try Checkpoint.restore(try Safetensors.read(file), into: modelTensors, from: file)
       }
     }
     if isResumed || options.initFile != nil { try communicator.broadcast(arenas: replicatedArenas) }
+    for (whole, state) in zip(wholeStates, optimizer.state) where slices.isSharded {
+      try slices.scatter(whole.arena, into: state.arena)
+    }
     if communicator.isRoot && state.recipeDigest != digest {
       console.line("note: the recipe changed since step \(state.step): a new recipe from here")
       state.recipeDigest = digest
@@ -139,7 +148,7 @@ public final class Trainer {
   var replicatedArenas: [(name: String, arena: Tensor)] {
     [("parameters", parameters), ("buffers", buffers.values)]
       + buffers.counters.map { ($0.name, $0.tensor) }
-      + optimizer.state.map { ("optimizer's \($0.name)", $0.arena) }
+      + (slices.isSharded ? [] : optimizer.state.map { ("optimizer's \($0.name)", $0.arena) })
   }
 
   /// In epochs; 0: never.
@@ -224,20 +233,18 @@ public final class Trainer {
     times.reduction = clock.lap()
     guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number) }
     if !buffers.isEmpty {
-      buffers.update(sum: total.buffers, contributors: total[.contributors])
+      buffers.update(
+        sum: total.buffers, contributors: total[.contributors],
+        batchCount: MicroBatches.count(
+          of: deal.order.largestPart(ofBatch: batch), atMost: job.microBatchSize))
     }
-    var gradients = total.gradients
-    if number == 1 && job.hasLeftoverGradient {
-      // In an arena of this rank's own: the sum may be all ranks'.
-      let doubled = workers[0].replica.arena.pointer(Float.self)
-      for i in 0..<layout.elementCount { doubled[i] = 2 * gradients[i] }
-      gradients = UnsafePointer(doubled)
-    }
+    let (gradients, norm) = adjusted(total.gradients, step: number)
     let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
-        start: parameters.pointer(Float.self), count: layout.elementCount),
-      gradients: gradients, learningRate: rate, step: number)
+        start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
+      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: number)
+    try slices.exchange()
 
     times.optimizer = clock.lap()
     if let onStep {
@@ -251,7 +258,7 @@ public final class Trainer {
     meter.add(samples: deal.order.batchCount(batch))
     if communicator.isRoot {
       try report(
-        epoch: epoch, batch: batch, loss: total[.loss], gradients: gradients, rate: rate)
+        epoch: epoch, batch: batch, loss: total[.loss], gradientNorm: norm(), rate: rate)
     }
     if batch == deal.order.stepsPerEpoch - 1 {
       state.epoch += 1
@@ -261,7 +268,7 @@ public final class Trainer {
   }
 
   private func report(
-    epoch: Int, batch: Int, loss: Float, gradients: UnsafePointer<Float>, rate: Double
+    epoch: Int, batch: Int, loss: Float, gradientNorm: @autoclosure () -> Double, rate: Double
   ) throws {
     if options.logEvery > 0 && state.step % options.logEvery == 0 {
       var line = JSONLine(event: "step")
@@ -270,7 +277,7 @@ public final class Trainer {
       line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
       line.add("loss", loss)
       line.add("lr", rate)
-      line.add("grad_norm", nd_sum_of_squares(gradients, layout.elementCount).squareRoot())
+      line.add("grad_norm", gradientNorm())
       line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
       try log(line)
     }
@@ -336,7 +343,8 @@ public final class Trainer {
       seed: job.seed, shuffled: job.isShuffled)
     let reduction = try TreeReduction(
       communicator: communicator, shardCount: shardCount,
-      elementCount: ShardReplica.arenaElementCount(layout, buffers))
+      elementCount: ShardReplica.arenaElementCount(layout, buffers),
+      roundedCount: job.compressesGradients ? layout.elementCount : 0)
     if let note = reduction.note { console.line("note: \(note)") }
     let workers = zip(shards, reduction.arenas).map { shard, arena in
       let replica = ShardReplica(
@@ -348,7 +356,8 @@ public final class Trainer {
       return ShardWorker(replica: replica, data: data, format: format, order: order, epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
-      try BatchNormCheck.verify(workers[0].replica.module, data, format, order)
+      try BatchNormCheck.verify(
+        workers[0].replica.module, data, format, order, microBatchSize: job.microBatchSize)
     }
     return Deal(order: order, workers: workers, reduction: reduction)
   }

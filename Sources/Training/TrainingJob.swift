@@ -13,12 +13,20 @@ public struct TrainingJob {
   public var seed: UInt64
   /// Samples in a global batch.
   public var batchSize: Int
+  /// The most samples of a shard's part of a batch that are computed at once, which bounds the
+  /// memory; nil: the whole part.
+  public var microBatchSize: Int?
   public var epochs: Int
   /// Logical shards (S).
   public var shardCount: Int
   public var isShuffled: Bool
   public var learningRate: Double
   public var schedule: Schedule
+  /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
+  public var clipNorm: Double?
+  /// Rounds each shard's gradient, and every sum of them in the tree, to bfloat16: what travels between
+  /// hosts is half as long, and the result is still the same on any ranks and hosts.
+  public var compressesGradients = false
   /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
   public var hasLeftoverGradient = false
   public var data: DataSet
@@ -87,6 +95,9 @@ public struct RunOptions: Sendable {
   public var maxSteps: Int?
   /// This rank's.
   public var threads = 1
+  /// Each rank keeps the optimizer's state of a slice of the parameters, and updates that. All ranks
+  /// alike.
+  public var shardsOptimizer = false
   /// In steps; 0 writes no step lines.
   public var logEvery = 100
   /// In epochs; 0 never evaluates; nil: the recipe's.

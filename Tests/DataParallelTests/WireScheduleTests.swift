@@ -83,7 +83,8 @@ import Testing
           for i in add.range {
             let place = i - bucket.lowerBound
             write(
-              host, add.target, place, sum(read(host, add.left, place), read(host, add.right, place)))
+              host, add.target, place,
+              sum(read(host, add.left, place), read(host, add.right, place)))
           }
         }
       }

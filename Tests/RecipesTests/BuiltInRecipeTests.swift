@@ -38,8 +38,9 @@ import Testing
       .filter { !$0.hasPrefix(" ") && !$0.hasPrefix("-") }.map { $0.prefix { $0 != ":" } }
     #expect(
       keys == [
-        "name", "expect", "data", "model", "loss", "optimizer", "schedule", "batch_size", "epochs",
-        "shuffle", "seed", "shards", "leftover_gradient", "evaluation",
+        "name", "expect", "data", "model", "loss", "optimizer", "schedule", "clip_norm",
+        "batch_size", "micro_batch", "epochs", "shuffle", "seed", "shards", "leftover_gradient",
+        "evaluation",
       ])
   }
 

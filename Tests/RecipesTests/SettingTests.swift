@@ -137,7 +137,7 @@ import Testing
   @Test(arguments: [
     ("epochs", "9"), ("shards", "3"), ("optimizer.lr", "0.1"), ("schedule", "constant"),
     ("data.path", "/elsewhere"), ("expect", "other words"), ("epochs", "5"),
-    ("schedule", "{kind: step, every: 5}"), ("evaluation.metric", "none"),
+    ("schedule", "{kind: step, every: 5}"), ("evaluation.metric", "none"), ("clip_norm", "0.5"),
   ])
   func theseMayChange(path: String, value: String) throws {
     #expect(try difference(path, value) == nil)
@@ -151,7 +151,7 @@ import Testing
     ("data.augment.noise", "0.1", "data.augment"), ("data.target", "one-hot", "data.target"),
     ("leftover_gradient", "true", "leftover_gradient"),
     ("batch_size", "32", "batch_size (64, not 32)"), ("shuffle", "false", "shuffle"),
-    ("seed", "1", "seed (0, not 1)"),
+    ("micro_batch", "8", "micro_batch (null, not 8)"), ("seed", "1", "seed (0, not 1)"),
   ])
   func theseMayNot(path: String, value: String, key: String) throws {
     #expect(try difference(path, value)?.hasPrefix(key) == true)

@@ -91,8 +91,8 @@ void nd_rmsprop(
 // s += g^2; p -= lr * g / (sqrt(s) + eps)
 void nd_adagrad(
     float *p, float *s, const float *g, ptrdiff_t n, float lr, float eps, float decay);
-// x *= factor
-void nd_scale(float *x, ptrdiff_t n, float factor);
+// y = x * factor, y may be x
+void nd_scale(float *y, const float *x, ptrdiff_t n, float factor);
 // x, but within -limit ... limit.
 void nd_clip(float *x, ptrdiff_t n, float limit);
 // y += (x - y) * part
