@@ -88,7 +88,7 @@ import Testing
           }
         }
       }
-      #expect(travelling.allSatisfy(\.isEmpty), "messages nobody waits for")
+      #expect(travelling.allSatisfy { $0.isEmpty }, "messages nobody waits for")
     }
     return (memory, sent, messages)
   }
