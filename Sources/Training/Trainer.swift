@@ -44,6 +44,8 @@ public final class Trainer {
     let order: SampleOrder
     let workers: [ShardWorker]
     let reduction: TreeReduction
+    /// nil where no layer sees the global batch.
+    let synchronizer: ShardSynchronizer?
   }
 
   /// Loads data and state; nothing is trained yet.
@@ -202,9 +204,10 @@ public final class Trainer {
     let job = self.job
     let number = state.step + 1
     let buffers = self.buffers
-    threads.run(pieces: workers.count) {
+    (deal.synchronizer?.threads ?? threads).run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
+    try deal.synchronizer?.check()
     let isFinite = workers.map { $0.replica[.loss].isFinite }
     workers[0].replica[.stop] = StopSignals.received == nil ? 0 : 1
     let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
@@ -327,7 +330,11 @@ public final class Trainer {
       try BatchNormCheck.verify(
         workers[0].replica.module, data, format, order, microBatchSize: job.microBatchSize)
     }
-    return Deal(order: order, workers: workers, reduction: reduction)
+    let synchronizer = try synchronizer(
+      of: workers, shardCount: shardCount, job: job, data: data, format: format,
+      communicator: communicator)
+    return Deal(
+      order: order, workers: workers, reduction: reduction, synchronizer: synchronizer)
   }
 
   /// The statistics of the whole training split: each shard's part, joined in shard order on every
