@@ -10,6 +10,13 @@ public struct RunningStatistics {
     self.mean = mean
     self.variance = variance
   }
+
+  /// Takes in `momentum` of a batch's mean and of its unbiased variance (over count - 1).
+  func update(with moments: Moments, count: Double, momentum: Double) {
+    Kernels.blend(mean, with: moments.means, momentum: momentum)
+    let unbiased = count / (count - 1)
+    Kernels.blend(variance, with: moments.variances.map { $0 * unbiased }, momentum: momentum)
+  }
 }
 
 /// y = weight xhat + bias by channel, xhat = (x - mean) / sqrt(variance + epsilon), with the moments
@@ -33,10 +40,7 @@ public func batchNorm(
       + "use a larger batch, or eval()")
   let moments = Moments(ofChannels: x.value)
   if let running, count > 0 {
-    Kernels.blend(running.mean, with: moments.means, momentum: momentum)
-    let unbiased = Double(count) / Double(count - 1)
-    Kernels.blend(
-      running.variance, with: moments.variances.map { $0 * unbiased }, momentum: momentum)
+    running.update(with: moments, count: Double(count), momentum: momentum)
   }
   if x.dtype == .float32 {
     return fusedBatchNorm(x, moments, weight, bias, epsilon, momentsAreOwn: true)
@@ -121,7 +125,7 @@ private func affineChannels(_ x: Tensor, _ weight: Tensor?, _ bias: Tensor?) -> 
   return y
 }
 
-private func requireChannels(_ x: Tensor, _ parameters: [Tensor?]) {
+func requireChannels(_ x: Tensor, _ parameters: [Tensor?]) {
   require(
     x.axisCount >= 2, "batchNorm: input \(x.shape) has no channels; it must be [N, C, ...]")
   for parameter in parameters.compactMap({ $0 }) {

@@ -37,6 +37,32 @@ ND_KERNEL void nd_channel_moments(
   }
 }
 
+ND_KERNEL void nd_channel_deviations(
+    double *restrict sums, double *restrict squares, const float *restrict x,
+    const double *restrict means, ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner) {
+  for (ptrdiff_t c = 0; c < channels; c++) {
+    const double mean = means[c];
+    double sum[LANES] = {0}, square[LANES] = {0};
+    for (ptrdiff_t o = 0; o < outer; o++) {
+      const float *run = x + (o * channels + c) * inner;
+      ptrdiff_t i = 0;
+      for (; i + LANES <= inner; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+          const double distance = run[i + l] - mean;
+          sum[l] += distance;
+          square[l] += distance * distance;
+        }
+      for (int l = 0; i < inner; i++, l++) {
+        const double distance = run[i] - mean;
+        sum[l] += distance;
+        square[l] += distance * distance;
+      }
+    }
+    sums[c] = folded(sum);
+    squares[c] = folded(square);
+  }
+}
+
 ND_KERNEL void nd_channel_affine(
     float *restrict y, const float *restrict x, const float *restrict means,
     const float *restrict scales, const float *restrict shifts, ptrdiff_t outer,

@@ -91,6 +91,12 @@ public struct Recipe: Equatable, Sendable {
     }
     try checkShapes()
     try model.checkInitial()
+    if microBatch != nil, let layer = model.module().synchronizedBatchNorms.first {
+      throw RecipeProblem(
+        ["micro_batch"],
+        "layer \(layer.name) normalizes over the global batch (sync: true), which must be in memory "
+          + "at once; set micro_batch to null, or the layer's sync to false")
+    }
   }
 }
 

@@ -5,8 +5,7 @@ import TensorCore
 
 /// Whether batch normalization has something to normalize over: one number has no variance.
 enum BatchNormCheck {
-  /// Passes one sample through the network where a shard's part of a batch, or a piece of it, is a
-  /// single sample.
+  /// Passes one sample through the network where some layer's batch would be that one.
   /// - Parameters:
   ///   - data: samples of some shards; where it has none, nothing is found.
   ///   - microBatchSize: the most samples of a piece; nil: the whole part.
@@ -15,32 +14,48 @@ enum BatchNormCheck {
     _ network: any Module, _ data: SampleStore, _ format: SampleFormat, _ order: SampleOrder,
     microBatchSize: Int? = nil
   ) throws {
-    guard let lone = loneSample(order, microBatchSize),
+    let problems = (shard: loneSample(order, microBatchSize), global: loneBatch(order))
+    guard problems.shard != nil || problems.global != nil,
       let shard = data.shards.first(where: { data.localCount($0) > 0 })
     else { return }
-    var names: [String] = []
+    var found: [(name: String, problem: Problem)] = []
     network.forEachModule { name, module in
-      if module is BatchNorm1d || module is BatchNorm2d { names.append(name) }
+      guard let layer = module as? any BatchNormLayer else { return }
+      let problem = layer.core.isSynchronized ? problems.global : problems.shard
+      if let problem { found.append((name, problem)) }
     }
-    if names.isEmpty { return }
+    if found.isEmpty { return }
     let sample = [Int32(0)].withUnsafeBufferPointer {
       format.batch(data, shard: shard, local: $0, epoch: nil)
     }
     network.eval()
     defer { network.train() }
     let outputs = try noGrad {
-      try ActivationRecorder.record(names, in: network) { network(sample.inputs) }
+      try ActivationRecorder.record(found.map(\.name), in: network) { network(sample.inputs) }
     }
-    for (name, output) in outputs where output.elementCount == output.shape[1] {
+    for ((name, output), (_, problem)) in zip(outputs, found)
+    where output.elementCount == output.shape[1] {
       throw Failure(
-        .usage, "layer \(name) normalizes over \(lone.problem)", remedy: lone.remedy)
+        .usage, "layer \(name) normalizes over \(problem.what)", remedy: problem.remedy)
     }
   }
 
-  /// Where a layer would see a single sample; nil: nowhere.
-  private static func loneSample(
-    _ order: SampleOrder, _ microBatchSize: Int?
-  ) -> (problem: String, remedy: String)? {
+  private typealias Problem = (what: String, remedy: String)
+
+  /// Where a layer over the global batch would see a single sample; nil: nowhere.
+  private static func loneBatch(_ order: SampleOrder) -> Problem? {
+    for batch in [0, order.stepsPerEpoch - 1] where order.batchCount(batch) == 1 {
+      return (
+        "the global batch, and " + (batch == 0 ? "the batches have" : "the last of an epoch has")
+          + " one sample",
+        "set batch_size so that each batch of the \(counted(order.sampleCount, "sample")) has 2 or more"
+      )
+    }
+    return nil
+  }
+
+  /// Where a layer over a shard's samples would see a single one; nil: nowhere.
+  private static func loneSample(_ order: SampleOrder, _ microBatchSize: Int?) -> Problem? {
     // All batches but the last are as the first, and shards' parts of one differ by one at most.
     for batch in [0, order.stepsPerEpoch - 1] {
       let count = order.batchCount(batch)

@@ -11,6 +11,12 @@ final class ShardWorker {
   private let format: SampleFormat
   private var order: ShardOrder
   private let hasDropout: Bool
+  /// Where the shard meets the others, if the network has layers that do.
+  var meetings: ShardSynchronizer.Member? {
+    didSet {
+      for layer in replica.module.synchronizedBatchNorms { layer.core.synchronizer = meetings }
+    }
+  }
   /// The one batch of an epoch that is the same in all.
   private var kept: Batch?
   /// Of the last step.
@@ -39,6 +45,7 @@ final class ShardWorker {
   func compute(batch t: Int, step: Int, job: TrainingJob, buffers: ModuleBuffers) {
     times = StepTimes()
     order.withSamples(ofBatch: t) { samples in
+      defer { meetings?.endStep() }
       guard !samples.isEmpty else { return replica.clear() }
       replica.load(buffers)
       let pieces = MicroBatches.ranges(of: samples.count, atMost: job.microBatchSize)

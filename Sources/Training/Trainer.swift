@@ -52,6 +52,8 @@ public final class Trainer {
     let order: SampleOrder
     let workers: [ShardWorker]
     let reduction: TreeReduction
+    /// nil where no layer sees the global batch.
+    let synchronizer: ShardSynchronizer?
   }
 
   /// Loads data and state; nothing is trained yet.
@@ -223,10 +225,13 @@ public final class Trainer {
     let number = state.step + 1
     let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
-    if overlaps && deal.reduction.overlaps { deal.reduction.begin() }
-    threads.run(pieces: workers.count) {
+    // A network whose layers sum between shards does that on this thread, which must then be MPI's
+    // only one.
+    if overlaps && deal.reduction.overlaps && deal.synchronizer == nil { deal.reduction.begin() }
+    (deal.synchronizer?.threads ?? threads).run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
+    try deal.synchronizer?.check()
     var times = StepTimes()
     times.total = clock.lap()
     let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
@@ -359,7 +364,11 @@ public final class Trainer {
       try BatchNormCheck.verify(
         workers[0].replica.module, data, format, order, microBatchSize: job.microBatchSize)
     }
-    return Deal(order: order, workers: workers, reduction: reduction)
+    let synchronizer = try synchronizer(
+      of: workers, shardCount: shardCount, job: job, data: data, format: format,
+      communicator: communicator)
+    return Deal(
+      order: order, workers: workers, reduction: reduction, synchronizer: synchronizer)
   }
 
   /// The statistics of the whole training split: each shard's part, joined in shard order on every

@@ -55,6 +55,25 @@ struct BatchNormalizationTests {
     }
   }
 
+  @Test func deviationsAreThoseOfDouble() {
+    for number in 0..<300 {
+      let c = Case(number)
+      let means = (0..<c.channels).map { 3 + Double($0) / 3 }
+      let found = channelDeviations(c.tensor(c.x), from: means)
+      var (sums, squares) = (means.map { _ in 0.0 }, means.map { _ in 0.0 })
+      for (i, value) in c.x.enumerated() {
+        let distance = Double(value) - means[c.channel(i)]
+        sums[c.channel(i)] += distance
+        squares[c.channel(i)] += distance * distance
+      }
+      // Double's roundings (1e-16) of 200 squares of up to 20 * 20.
+      for i in 0..<c.channels {
+        #expect(abs(found.sums[i] - sums[i]) < 1e-10, "\(c)")
+        #expect(abs(found.squares[i] - squares[i]) < 1e-9, "\(c)")
+      }
+    }
+  }
+
   @Test(arguments: [true, false]) func valuesAndGradientsAreThoseOfDouble(momentsAreOwn: Bool) {
     for number in 0..<300 {
       let c = Case(number)

@@ -81,6 +81,7 @@ private func check(_ network: Network, model: String) throws {
     Network("BatchNorm1d, num_features: 3, affine: false", [3, 5], [3, 5]),
     Network(
       "BatchNorm2d, num_features: 3, momentum: null", [3, 5, 5], [3, 5, 5], ["0.weight", "0.bias"]),
+    Network("BatchNorm1d, num_features: 3, sync: true", [3], [3], ["0.weight", "0.bias"]),
     Network("LayerNorm, normalized_shape: [4]", [3, 4], [3, 4], ["0.weight", "0.bias"]),
     Network("Dropout", [3], [3]), Network("ReLU", [3], [3]), Network("LeakyReLU", [3], [3]),
     Network("GELU", [3], [3]), Network("SiLU", [3], [3]), Network("Sigmoid", [3], [3]),

@@ -49,6 +49,10 @@ void nd_softmax_cross_entropy_backward(
 void nd_channel_moments(
     double *means, double *variances, const float *x, ptrdiff_t outer, ptrdiff_t channels,
     ptrdiff_t inner);
+// Sums of x - mean and of its square.
+void nd_channel_deviations(
+    double *sums, double *squares, const float *x, const double *means, ptrdiff_t outer,
+    ptrdiff_t channels, ptrdiff_t inner);
 // y = (x - mean) * scale + shift
 void nd_channel_affine(
     float *y, const float *x, const float *means, const float *scales, const float *shifts,

@@ -10,7 +10,7 @@ extension LayerKind {
         BatchNorm1d(
           $0.whole("num_features"), epsilon: $0.number("eps"),
           momentum: $0.optionalNumber("momentum"), affine: $0.flag("affine"),
-          tracksStatistics: $0.flag("track_running_stats"))
+          tracksStatistics: $0.flag("track_running_stats"), isSynchronized: $0.flag("sync"))
       }, shape: { try checkFeatures("BatchNorm1d", $0, $1, $2, axes: [1, 2]) }),
     LayerKind(
       "BatchNorm2d", "Normalizes each channel of images over the batch.", batchNorm,
@@ -18,7 +18,7 @@ extension LayerKind {
         BatchNorm2d(
           $0.whole("num_features"), epsilon: $0.number("eps"),
           momentum: $0.optionalNumber("momentum"), affine: $0.flag("affine"),
-          tracksStatistics: $0.flag("track_running_stats"))
+          tracksStatistics: $0.flag("track_running_stats"), isSynchronized: $0.flag("sync"))
       }, shape: { try checkFeatures("BatchNorm2d", $0, $1, $2, axes: [3]) }),
     LayerKind(
       "LayerNorm", "Normalizes each sample by itself over its last axes.",
@@ -57,6 +57,10 @@ extension LayerKind {
       "The share of a batch in the running statistics; null averages all batches alike."),
     .flag("affine", true, "Whether there are a weight and a bias."),
     .flag("track_running_stats", true, "Whether evaluation uses running statistics."),
+    .flag(
+      "sync", false,
+      "Whether the batch is the global one, as with PyTorch's SyncBatchNorm, and not a shard's part of it."
+    ),
   ]
 
   private static func checkFeatures(
