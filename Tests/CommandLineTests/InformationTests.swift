@@ -114,8 +114,9 @@ import Testing
     let options = try options(of: "train")
     #expect(
       options.map(\.name) == [
-        "--data", "--run", "--resume", "--init", "--epochs", "--max-steps", "--batch-size", "--lr",
-        "--seed", "--shards", "--no-shuffle", "--threads", "--set", "--log-every", "--eval-every",
+        "--data", "--run", "--resume", "--init", "--epochs", "--max-steps", "--batch-size",
+        "--micro-batch", "--lr", "--seed", "--shards", "--no-shuffle", "--threads", "--set",
+        "--log-every", "--eval-every",
         "--checkpoint-every", "--folds", "--quiet", "--version", "-h,",
       ])
     let others = try ["eval", "doctor", "predict", "recipes"].flatMap { try self.options(of: $0) }
