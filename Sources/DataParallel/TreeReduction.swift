@@ -17,6 +17,7 @@ public final class TreeReduction {
   /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
   /// filled before each sum; what they hold after it is undefined.
   public let arenas: [Tensor]
+  private let communicator: Communicator
   private let sum: () throws -> UnsafePointer<Float>
 
   /// Compares first what the ranks are to reduce.
@@ -42,6 +43,7 @@ public final class TreeReduction {
         "the ranks' gradients do not fit /dev/shm, so they go by messages: the same bits, but "
         + "slower; give it more room (mount -o remount,size=..., docker run --shm-size)"
     }
+    self.communicator = communicator
     self.path = chosen
     self.note = note
     switch chosen {
@@ -58,6 +60,7 @@ public final class TreeReduction {
       let starts = arenas.map { $0.pointer(Float.self) }
       self.arenas = arenas
       sum = {
+        try communicator.enter(.sum, of: .float32, count: elementCount, at: "gradients")
         try reduction.allreduceSum(starts)
         return UnsafePointer(starts[0])
       }
@@ -68,8 +71,14 @@ public final class TreeReduction {
   /// is not to be written, and holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
-  /// - Throws: MPIError.
-  public func allreduceSum() throws -> UnsafePointer<Float> { try sum() }
+  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
+  ///   MPIError.
+  public func allreduceSum() throws -> UnsafePointer<Float> {
+    if FaultPoint.reach("sum", rank: communicator.rank, step: communicator.step) == .skip {
+      return UnsafePointer(arenas[0].pointer(Float.self))
+    }
+    return try sum()
+  }
 
   private static func compareRanks(
     _ communicator: Communicator, _ shardCount: Int, _ elementCount: Int

@@ -26,6 +26,8 @@ struct WindowLayout {
 /// sum no longer.
 final class WindowReduction {
   let arenas: [Tensor]
+  private let communicator: Communicator
+  private let elementCount: Int
   private let window: SharedWindow
   private let slice: Range<Int>
   private let steps: [Step]
@@ -55,6 +57,8 @@ final class WindowReduction {
     let layout = WindowLayout(ownShards: ranges[communicator.rank], elementCount: elementCount)
     let window = try SharedWindow(byteCount: layout.byteCount, communicator: communicator)
     self.window = window
+    self.communicator = communicator
+    self.elementCount = elementCount
     slice = ReductionSlices.of(elementCount: elementCount, worldSize: worldSize)[communicator.rank]
 
     // On one host, local ranks are ranks.
@@ -93,8 +97,11 @@ final class WindowReduction {
   }
 
   /// Collective: every rank.
+  /// - Throws: `Failure(.trainingFailed)` where ranks are out of step; MPIError.
   func allreduceSum() throws -> UnsafePointer<Float> {
-    try window.barrier()
+    // To compare headers is the barrier before, at no cost of its own.
+    try communicator.enter(.sum, of: .float32, count: elementCount, at: "gradients")
+    if !communicator.meetsOnBoard { try window.barrier() }
     ReductionSlices.inBlocks(slice) { start, count in
       for step in steps {
         nd_add(step.target.at(start), step.left.at(start), step.right.at(start), count)

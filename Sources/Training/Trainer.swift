@@ -79,6 +79,7 @@ public final class Trainer {
       ?? CheckpointState(
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
         recipeDigest: digest)
+    communicator.step = state.step
     // The rest of a begun epoch keeps its shards; the next may be dealt anew.
     if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
@@ -202,6 +203,7 @@ public final class Trainer {
     let workers = deal.workers
     let job = self.job
     let number = state.step + 1
+    communicator.step = number
     let buffers = self.buffers
     threads.run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
