@@ -128,10 +128,14 @@ public final class Trainer {
   var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
 
   /// What every rank must hold alike.
-  var replicatedArenas: [(name: String, arena: Tensor)] {
-    [("parameters", parameters), ("buffers", buffers.values)]
-      + buffers.counters.map { ($0.name, $0.tensor) }
-      + optimizer.state.map { ("optimizer's \($0.name)", $0.arena) }
+  var replicatedArenas: [ReplicatedArena] {
+    [
+      ReplicatedArena("parameters", parameters, layout: layout),
+      ReplicatedArena("buffers", buffers.values, layout: buffers.layout),
+    ] + buffers.counters.map { ReplicatedArena($0.name, $0.tensor) }
+      + optimizer.state.map {
+        ReplicatedArena("optimizer's \($0.name)", $0.arena, prefix: $0.name + ".", layout: layout)
+      }
   }
 
   /// In epochs; 0: never.
@@ -228,6 +232,9 @@ public final class Trainer {
       parameters: UnsafeMutableBufferPointer(
         start: parameters.pointer(Float.self), count: layout.elementCount),
       gradients: gradients, learningRate: rate, step: number)
+    _ = FaultPoint.reach(
+      "update", rank: communicator.rank, step: number,
+      tensors: self.replicatedArenas.flatMap(\.tensors))
 
     let epoch = state.epoch
     state.step = number
