@@ -317,6 +317,7 @@ public final class Trainer {
     let data = try communicator.agree(on: "loading the training split") {
       try job.data.load(.train, shards: shards, shardCount: shardCount)
     }
+    try DataAgreement.check(data, &state, communicator: communicator)
     if state.standardization == nil && job.data.standardization != .none {
       state.standardization = try standardization(data, of: job.data, communicator: communicator)
     }
