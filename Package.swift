@@ -63,6 +63,9 @@ let package = Package(
     .executableTarget(
       name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
       path: "Tests/Ranks"),
+    // nndist, but for faults that a test asks for.
+    .executableTarget(
+      name: "nndist-faults", dependencies: ["Commands", "TensorCore"], path: "Tests/Faults"),
 
     // Golden: numbers beside the script that made them.
     .testTarget(
@@ -86,7 +89,7 @@ let package = Package(
       name: "DatasetsTests",
       dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"],
       exclude: ["Golden"]),
-    .testTarget(name: "CommunicationTests", dependencies: ["TestSupport"]),
+    .testTarget(name: "CommunicationTests", dependencies: ["Communication", "TestSupport"]),
     .testTarget(
       name: "DataParallelTests",
       dependencies: [
@@ -99,11 +102,12 @@ let package = Package(
       ]),
     .testTarget(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
-    // nndist is among the dependencies so that it is built: the tests run it.
+    // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "nndist", "Autograd", "Layers", "TensorCore", "Training", "Recipes", "TestSupport",
+        "nndist", "nndist-faults", "Autograd", "Layers", "TensorCore", "Training", "Recipes",
+        "TestSupport",
       ],
       exclude: ["Golden"]),
   ],

@@ -1,7 +1,9 @@
-#define _GNU_SOURCE  // sched_getaffinity
+#define _GNU_SOURCE  // sched_getaffinity, dl_iterate_phdr
 #include "ckernels.h"
+#include <link.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 
 // Here because Swift has no thread-local variables and no async-signal-safe globals.
 static _Thread_local void *slots[4];
@@ -21,4 +23,41 @@ int nd_usable_cores(int *cores, int capacity) {
   for (int core = 0; core < CPU_SETSIZE && count < capacity; core++)
     if (CPU_ISSET(core, &set)) cores[count++] = core;
   return count;
+}
+
+struct build_id {
+  uint8_t *bytes;
+  int capacity, count;
+};
+
+// Looks through the notes of the first object, the program itself (ELF, "Note Section").
+static int find_build_id(struct dl_phdr_info *info, size_t size, void *context) {
+  (void)size;
+  struct build_id *found = context;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+    if (segment->p_type != PT_NOTE) continue;
+    const char *at = (const char *)(info->dlpi_addr + segment->p_vaddr);
+    const char *end = at + segment->p_memsz;
+    while (at + sizeof(ElfW(Nhdr)) <= end) {
+      const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
+      const char *name = at + sizeof *note;
+      const char *content = name + ((note->n_namesz + 3) & ~3u);
+      if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4)) {
+        found->count = (int)note->n_descsz;
+        int kept = found->count < found->capacity ? found->count : found->capacity;
+        memcpy(found->bytes, content, (size_t)kept);
+        return 1;
+      }
+      at = content + ((note->n_descsz + 3) & ~3u);
+    }
+  }
+  return 1;  // libraries have ids too
+}
+
+int nd_build_id(uint8_t *id, int capacity) {
+  memset(id, 0, (size_t)capacity);
+  struct build_id found = {id, capacity, 0};
+  dl_iterate_phdr(find_build_id, &found);
+  return found.count;
 }

@@ -44,20 +44,57 @@ ND_INLINE uint64_t stirred(uint64_t h, uint64_t word) {
   return h ^ h >> 32;  // or changes of a top bit would stay there, for another to cancel
 }
 
-uint64_t nd_hash(const void *bytes, ptrdiff_t n) {
-  const unsigned char *p = bytes;
-  uint64_t h[4] = {1, 2, 3, 4};  // 4 chains hide the latency of the multiplication
-  ptrdiff_t i = 0;
-  for (; i + 32 <= n; i += 32)
+enum { HASH_BLOCK = sizeof((nd_hash_state){0}.rest) };
+
+// Whole blocks; 4 chains hide the latency of the multiplication.
+static void hash_blocks(uint64_t *chains, const unsigned char *p, ptrdiff_t n) {
+  uint64_t h[4];
+  memcpy(h, chains, sizeof h);
+  for (ptrdiff_t i = 0; i < n; i += HASH_BLOCK)
     for (int l = 0; l < 4; l++) {
       uint64_t word;
       memcpy(&word, p + i + 8 * l, 8);
       h[l] = stirred(h[l], word);
     }
-  for (; i < n; i += 8) {
+  memcpy(chains, h, sizeof h);
+}
+
+void nd_hash_begin(nd_hash_state *state) {
+  *state = (nd_hash_state){.chains = {1, 2, 3, 4}};
+}
+
+void nd_hash_update(nd_hash_state *state, const void *bytes, ptrdiff_t n) {
+  const unsigned char *p = bytes;
+  ptrdiff_t held = (ptrdiff_t)(state->count % HASH_BLOCK);
+  state->count += (uint64_t)n;
+  if (held > 0) {
+    ptrdiff_t taken = n < HASH_BLOCK - held ? n : HASH_BLOCK - held;
+    memcpy(state->rest + held, p, (size_t)taken);
+    if (held + taken < HASH_BLOCK) return;
+    hash_blocks(state->chains, state->rest, HASH_BLOCK);
+    p += taken;
+    n -= taken;
+  }
+  ptrdiff_t whole = n / HASH_BLOCK * HASH_BLOCK;
+  hash_blocks(state->chains, p, whole);
+  if (n > whole) memcpy(state->rest, p + whole, (size_t)(n - whole));
+}
+
+uint64_t nd_hash_end(const nd_hash_state *state) {
+  uint64_t h[4];
+  memcpy(h, state->chains, sizeof h);
+  ptrdiff_t held = (ptrdiff_t)(state->count % HASH_BLOCK);
+  for (ptrdiff_t i = 0; i < held; i += 8) {
     uint64_t word = 0;
-    memcpy(&word, p + i, n - i < 8 ? (size_t)(n - i) : 8);
+    memcpy(&word, state->rest + i, held - i < 8 ? (size_t)(held - i) : 8);
     h[0] = stirred(h[0], word);
   }
-  return stirred(stirred(stirred(stirred((uint64_t)n, h[0]), h[1]), h[2]), h[3]);
+  return stirred(stirred(stirred(stirred(state->count, h[0]), h[1]), h[2]), h[3]);
+}
+
+uint64_t nd_hash(const void *bytes, ptrdiff_t n) {
+  nd_hash_state state;
+  nd_hash_begin(&state);
+  nd_hash_update(&state, bytes, n);
+  return nd_hash_end(&state);
 }

@@ -41,6 +41,8 @@ final class Session {
     }
     let world = try Communicator.world()
     communicator = world
+    try world.verifySameBuild()
+    try world.openBoard()
     return world
   }
 

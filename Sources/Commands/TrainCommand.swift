@@ -130,6 +130,7 @@ struct TrainCommand: SessionCommand {
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
+    try RanksAgreement.check(optionsOfAllRanks, communicator: world)
     guard let folds else { return try train(Fold(), session, world).status }
     let directory = try world.broadcast(
       Array(chosenDirectory(recipe: try recipeName(world)).utf8))
@@ -160,7 +161,7 @@ struct TrainCommand: SessionCommand {
   ) throws -> (status: Int32, best: CheckpointState.Best?) {
     let plan = try plan(world, fold)
     let job = plan.recipe.job()
-    try RanksAgreement.check(plan.recipe.identity + optionsOfAllRanks, communicator: world)
+    try RanksAgreement.check(plan.recipe.identityValues, communicator: world)
 
     var options = RunOptions(runDirectory: plan.directory)
     options.resume = resume
@@ -206,16 +207,16 @@ struct TrainCommand: SessionCommand {
       + "standard deviation \(fixed(deviation, 4)) (\(each))"
   }
 
-  /// The options that decide what the ranks do together, a line each.
-  private var optionsOfAllRanks: String {
-    """
-    --init \(initFile == nil ? "not given" : "given")
-    --max-steps \(maxSteps.map(String.init) ?? "not given")
-    --eval-every \(evalEvery.map(String.init) ?? "not given")
-    --checkpoint-every \(checkpointEvery.map(String.init) ?? "not given")
-    --folds \(folds.map(String.init) ?? "not given")
-    --zero \(zero ? "given" : "not given")
-    """
+  /// The options that decide what the ranks do together.
+  private var optionsOfAllRanks: RanksAgreement.Settings {
+    let numbers = [
+      ("--max-steps", maxSteps), ("--eval-every", evalEvery),
+      ("--checkpoint-every", checkpointEvery), ("--folds", folds),
+    ]
+    return numbers.map { ($0, $1.map(String.init) ?? RanksAgreement.notGiven) } + [
+      ("--init", initFile == nil ? RanksAgreement.notGiven : "given"),
+      ("--zero", zero ? "given" : RanksAgreement.notGiven),
+    ]
   }
 
   /// What to train, and where.

@@ -1,41 +1,40 @@
 import CMPI
-import Glibc
 
-/// Calls that every rank makes, in the same order.
+/// Calls that every rank makes, in the same order. Each compares first, by `enter`, whether all ranks
+/// are about to make the same one, from the same line and with the same count; where they are not, it
+/// throws the same Failure on every rank, and no data move.
 extension Communicator {
   /// Returns when every rank has called it. Waits busily: for ranks known to be close together.
   ///
   /// Collective: every rank.
-  public func barrier() throws {
+  public func barrier(file: StaticString = #fileID, line: UInt = #line) throws {
+    try enter(.barrier, at: file, line: line)
     try check(MPI_Barrier(handle), "MPI_Barrier")
   }
 
   /// Returns when every rank has called it, and leaves the core free while it waits: for ranks that
   /// may be far apart, as when root evaluates.
   ///
-  /// It polls for some tens of microseconds, then sleeps between polls, at most 1 ms at a time.
-  ///
   /// Collective: every rank.
-  public func quietBarrier() throws {
-    var request: MPI_Request? = nil
-    try check(MPI_Ibarrier(handle, &request), "MPI_Ibarrier")
-    var polls = 0
-    var napMicroseconds: UInt32 = 8
-    while true {
-      var done: Int32 = 0
-      try check(MPI_Test(&request, &done, cmpi_status_ignore()), "MPI_Test")
-      if done != 0 { return }
-      polls += 1
-      if polls <= 200 { continue }
-      usleep(napMicroseconds)
-      napMicroseconds = min(2 * napMicroseconds, 1000)
-    }
+  public func quietBarrier(file: StaticString = #fileID, line: UInt = #line) throws {
+    // To compare what is next is to wait for all.
+    try enter(.barrier, at: file, line: line)
   }
 
   /// Fills every rank's `buffer` with that of rank `source`. Any size.
   ///
   /// Collective: every rank, with the same byte count and source.
-  public func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from source: Int) throws {
+  public func broadcast(
+    _ buffer: UnsafeMutableRawBufferPointer, from source: Int, file: StaticString = #fileID,
+    line: UInt = #line
+  ) throws {
+    try enter(.broadcast, of: .byte, count: buffer.count, at: file, line: line)
+    try broadcastUnguarded(buffer, from: source)
+  }
+
+  private func broadcastUnguarded(
+    _ buffer: UnsafeMutableRawBufferPointer, from source: Int
+  ) throws {
     for (start, count) in chunks(buffer.count) {
       try check(
         MPI_Bcast(buffer.baseAddress! + start, count, cmpi_byte(), Int32(source), handle),
@@ -46,35 +45,45 @@ extension Communicator {
   /// Root's `bytes`, on every rank. Those of other ranks are ignored.
   ///
   /// Collective: every rank.
-  public func broadcast(_ bytes: [UInt8]) throws -> [UInt8] {
-    try broadcast(bytes, from: root)
+  public func broadcast(
+    _ bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
+  ) throws -> [UInt8] {
+    try enter(.broadcast, of: .byte, at: file, line: line)
+    return try broadcastUnguarded(bytes, from: root)
   }
 
   /// Rank `source`'s `bytes`, on every rank, whatever their number.
-  private func broadcast(_ bytes: [UInt8], from source: Int) throws -> [UInt8] {
+  private func broadcastUnguarded(_ bytes: [UInt8], from source: Int) throws -> [UInt8] {
     var count = Int64(bytes.count)
-    try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: source) }
+    try withUnsafeMutableBytes(of: &count) { try broadcastUnguarded($0, from: source) }
     var result = rank == source ? bytes : [UInt8](repeating: 0, count: Int(count))
-    try result.withUnsafeMutableBytes { try broadcast($0, from: source) }
+    try result.withUnsafeMutableBytes { try broadcastUnguarded($0, from: source) }
     return result
   }
 
   /// The largest of the ranks' values.
   ///
   /// Collective: every rank.
-  public func allreduceMax(_ value: Int64) throws -> Int64 {
-    try allreduce(value, cmpi_max())
+  public func allreduceMax(
+    _ value: Int64, file: StaticString = #fileID, line: UInt = #line
+  ) throws -> Int64 {
+    try enter(.allreduceMax, of: .int64, count: 1, at: file, line: line)
+    return try maximumUnguarded(value)
   }
 
   /// The smallest of the ranks' values.
   ///
   /// Collective: every rank.
-  public func allreduceMin(_ value: Int64) throws -> Int64 {
-    try allreduce(value, cmpi_min())
+  public func allreduceMin(
+    _ value: Int64, file: StaticString = #fileID, line: UInt = #line
+  ) throws -> Int64 {
+    try enter(.allreduceMin, of: .int64, count: 1, at: file, line: line)
+    return try minimumUnguarded(value)
   }
 
   /// Makes every rank's `buffer` the sum of all, by MPI's own algorithm, whose order of additions
-  /// is not promised: to be compared with, and not to be trained with.
+  /// is not promised: to be compared with, and not to be trained with. The one collective without
+  /// `enter`, as it is MPI's own time that is wanted.
   ///
   /// Collective: every rank, with the same count.
   /// - Precondition: `buffer.count` fits Int32.
@@ -85,6 +94,9 @@ extension Communicator {
         cmpi_sum(), handle),
       "MPI_Allreduce")
   }
+
+  func maximumUnguarded(_ value: Int64) throws -> Int64 { try allreduce(value, cmpi_max()) }
+  func minimumUnguarded(_ value: Int64) throws -> Int64 { try allreduce(value, cmpi_min()) }
 
   private func allreduce(_ value: Int64, _ operation: MPI_Op) throws -> Int64 {
     var result = value
@@ -97,7 +109,11 @@ extension Communicator {
   ///
   /// Collective: every rank, with the same parts.
   /// - Parameter parts: by rank, the elements it has; they fill `buffer`, whose count fits Int32.
-  public func allgather(_ buffer: UnsafeMutableBufferPointer<Float>, parts: [Range<Int>]) throws {
+  public func allgather(
+    _ buffer: UnsafeMutableBufferPointer<Float>, parts: [Range<Int>],
+    file: StaticString = #fileID, line: UInt = #line
+  ) throws {
+    try enter(.allgather, of: .float32, count: buffer.count, at: file, line: line)
     let counts = parts.map { mpiCount($0.count, "MPI_Allgatherv") }
     let starts = parts.map { mpiCount($0.lowerBound, "MPI_Allgatherv") }
     try check(
@@ -109,7 +125,14 @@ extension Communicator {
   /// The value of every rank, by rank.
   ///
   /// Collective: every rank.
-  public func allgather(_ value: UInt64) throws -> [UInt64] {
+  public func allgather(
+    _ value: UInt64, file: StaticString = #fileID, line: UInt = #line
+  ) throws -> [UInt64] {
+    try enter(.allgather, of: .uint64, count: 1, at: file, line: line)
+    return try allgatherUnguarded(value)
+  }
+
+  func allgatherUnguarded(_ value: UInt64) throws -> [UInt64] {
     var value = value
     var values = [UInt64](repeating: 0, count: worldSize)
     try check(
@@ -121,16 +144,26 @@ extension Communicator {
   /// for each rank, as MPI_Allgatherv's displacements must fit 32 bits.
   ///
   /// Collective: every rank.
-  public func allgather(bytes: [UInt8]) throws -> [[UInt8]] {
-    try (0..<worldSize).map { try broadcast(bytes, from: $0) }
+  public func allgather(
+    bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
+  ) throws -> [[UInt8]] {
+    try enter(.allgather, of: .byte, at: file, line: line)
+    return try allgatherUnguarded(bytes: bytes)
+  }
+
+  func allgatherUnguarded(bytes: [UInt8]) throws -> [[UInt8]] {
+    try (0..<worldSize).map { try broadcastUnguarded(bytes, from: $0) }
   }
 
   /// The bytes of every rank, by rank, at root; nil elsewhere. Their numbers may differ, and have no
   /// limit.
   ///
   /// Collective: every rank.
-  public func gather(bytes: [UInt8]) throws -> [[UInt8]]? {
-    let counts = try allgather(UInt64(bytes.count))
+  public func gather(
+    bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
+  ) throws -> [[UInt8]]? {
+    try enter(.gather, of: .byte, at: file, line: line)
+    let counts = try allgatherUnguarded(UInt64(bytes.count))
     guard isRoot else {
       try bytes.withUnsafeBytes { bytes in
         for (start, count) in chunks(bytes.count) {

@@ -23,6 +23,16 @@ public final class Communicator {
   let hostHandle: MPI_Comm
   /// In the order they were made, the same on every rank.
   var windows: [SharedWindow.Record] = []
+  /// Whether the cores that the ranks of this host may use are at least as many as the ranks.
+  let ranksHaveOwnCores: Bool
+
+  /// The training step that is under way, which ranks out of step are told; 0 before the first.
+  public var step = 0
+  /// Collectives entered so far.
+  var sequence: UInt64 = 0
+  /// Where the ranks of this host meet; nil until `openBoard`, or where they share no memory.
+  private(set) var board: Board?
+  private var boardRecord: SharedWindow.Record?
 
   public var isRoot: Bool { rank == root }
 
@@ -68,6 +78,21 @@ public final class Communicator {
     (localRank, localSize) = try Communicator.place(in: hostHandle)
     try check(
       MPI_Comm_set_errhandler(hostHandle, cmpi_errors_return()), "MPI_Comm_set_errhandler")
+    ranksHaveOwnCores = try Communicator.ranksHaveOwnCores(of: hostHandle, size: localSize)
+  }
+
+  /// Makes the memory where the ranks of a host show each other what they are about to do; some KiB.
+  /// Without it, as where shared memory is missing, they tell each other by messages.
+  ///
+  /// Collective: every rank, once, of the same build.
+  /// - Throws: MPIError.
+  public func openBoard() throws {
+    let byteCount = Board.recordByteCount
+    guard worldSize > 1, try SharedWindow.fits(byteCount, self) else { return }
+    let window = try SharedWindow(byteCount: byteCount, communicator: self)
+    // It outlives all others, which are given back in the order they were made.
+    boardRecord = windows.removeLast()
+    board = Board(window, own: localRank)
   }
 
   private static func place(in handle: MPI_Comm) throws -> (rank: Int, size: Int) {
@@ -82,6 +107,9 @@ public final class Communicator {
   ///
   /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
   public func finalize() throws {
+    try enter(.finalize, at: "the program's end")
+    board = nil
+    if let boardRecord { windows.append(boardRecord) }
     try freeWindows(windows.count)
     var host: MPI_Comm? = hostHandle
     try check(MPI_Comm_free(&host), "MPI_Comm_free")

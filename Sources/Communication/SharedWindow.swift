@@ -34,9 +34,13 @@ public final class SharedWindow {
   /// wait for ever.
   ///
   /// Collective: every rank. The answer is the same on all.
-  public static func fits(_ byteCount: Int, _ communicator: Communicator) throws -> Bool {
+  public static func fits(
+    _ byteCount: Int, _ communicator: Communicator, file: StaticString = #fileID,
+    line: UInt = #line
+  ) throws -> Bool {
+    try communicator.enter(.windowRoom, at: file, line: line)
     try communicator.freeReleasedWindows()
-    let wanted = try communicator.allreduceMax(Int64(requestByteCount(byteCount)))
+    let wanted = try communicator.maximumUnguarded(Int64(requestByteCount(byteCount)))
     var status = statvfs()
     // Without the directory MPI puts its memory elsewhere and judges the room itself.
     let available =
@@ -44,13 +48,16 @@ public final class SharedWindow {
       ? Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize)) : Int64.max
     // Some for what MPI puts beside it.
     let needed = wanted * Int64(communicator.localSize) + (1 << 20)
-    return try communicator.allreduceMin(needed <= available ? 1 : 0) == 1
+    return try communicator.minimumUnguarded(needed <= available ? 1 : 0) == 1
   }
 
   /// Collective: every rank. On every host a window of its own.
   /// - Parameter byteCount: what this rank brings; ranks may bring different numbers.
   /// - Throws: MPIError.
-  public init(byteCount: Int, communicator: Communicator) throws {
+  public init(
+    byteCount: Int, communicator: Communicator, file: StaticString = #fileID, line: UInt = #line
+  ) throws {
+    try communicator.enter(.sharedWindow, at: file, line: line)
     try communicator.freeReleasedWindows()
     var base: UnsafeMutableRawPointer?
     var handle: MPI_Win? = nil
@@ -89,9 +96,7 @@ public final class SharedWindow {
       UnsafeMutableRawBufferPointer(
         start: UnsafeMutableRawPointer(word) + SharedWindow.headerByteCount, count: Int(word[1]))
     }
-    barrierState = WindowBarrier(
-      words: words, communicator: communicator,
-      ranksHaveOwnCores: try communicator.ranksHaveOwnCores())
+    barrierState = WindowBarrier(words: words, communicator: communicator)
   }
 
   deinit { record.isReleased = true }
@@ -112,7 +117,7 @@ extension Communicator {
   /// Collective: every rank.
   func freeReleasedWindows() throws {
     let mine = windows.prefix { $0.isReleased }.count
-    try freeWindows(Int(try allreduceMin(Int64(mine))))
+    try freeWindows(Int(try minimumUnguarded(Int64(mine))))
   }
 
   /// Collective: every rank, with the same count.
@@ -122,14 +127,5 @@ extension Communicator {
       try check(MPI_Win_free(&record.handle), "MPI_Win_free")
     }
     windows.removeFirst(count)
-  }
-
-  /// Lets MPI move what is under way. A rank that waits without MPI must call it now and then: others
-  /// may be waiting for a message of its that MPI still holds.
-  func makeProgress() throws {
-    var flag: Int32 = 0
-    try check(
-      MPI_Iprobe(Int32(MPI_ANY_SOURCE), Int32(MPI_ANY_TAG), handle, &flag, cmpi_status_ignore()),
-      "MPI_Iprobe")
   }
 }

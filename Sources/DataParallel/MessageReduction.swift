@@ -15,6 +15,7 @@ final class MessageReduction {
 
   private let communicator: Communicator
   private let ownShards: Range<Int>
+  private let elementCount: Int
   private let buckets: [Range<Int>]
   private let memory: HostMemory
   private let localRank: Int
@@ -45,6 +46,7 @@ final class MessageReduction {
     // With one host the sum would lie in the arena of its first rank, who writes it anew too soon.
     require(hosts.count > 1 || worldSize == 1, "messages within one host")
     self.communicator = communicator
+    self.elementCount = elementCount
     let ranges = (0..<worldSize).map {
       ShardRange.of(rank: $0, worldSize: worldSize, shardCount: shardCount)
     }
@@ -140,6 +142,9 @@ final class MessageReduction {
 
   /// The whole of one sum, on the thread.
   private func serve() throws {
+    // While the rank computes: it costs no time of the step's.
+    try communicator.enter(
+      .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount, at: "gradients")
     var (summed, started, finished) = (0, 0, 0)
     var isThrough = [Bool](repeating: false, count: exchanges.count)
     var patience = Patience(waiting: waiting)

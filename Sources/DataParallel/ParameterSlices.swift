@@ -51,7 +51,9 @@ public final class ParameterSlices {
       window.parts[rank].baseAddress!.assumingMemoryBound(to: Float.self)
     }
     part(communicator.rank).update(from: start + own.lowerBound, count: own.count)
-    try window.barrier()
+    try communicator.enter(
+      .allgather, of: .float32, count: parameters.elementCount, at: "updated parameters")
+    if !communicator.meetsOnBoard { try window.barrier() }
     for (rank, slice) in slices.enumerated() where rank != communicator.rank {
       (start + slice.lowerBound).update(from: part(rank), count: slice.count)
     }

@@ -26,6 +26,8 @@ struct WindowLayout {
 /// sum no longer.
 final class WindowReduction {
   let arenas: [Tensor]
+  private let communicator: Communicator
+  private let elementCount: Int
   private let window: SharedWindow
   private let slice: Range<Int>
   private let steps: [Step]
@@ -59,6 +61,8 @@ final class WindowReduction {
     let layout = WindowLayout(ownShards: ranges[communicator.rank], elementCount: elementCount)
     let window = try SharedWindow(byteCount: layout.byteCount, communicator: communicator)
     self.window = window
+    self.communicator = communicator
+    self.elementCount = elementCount
     slice = ArenaSections.slices(of: 0..<elementCount, count: worldSize)[communicator.rank]
 
     // On one host, local ranks are ranks.
@@ -97,8 +101,11 @@ final class WindowReduction {
   }
 
   /// Collective: every rank.
+  /// - Throws: `Failure(.trainingFailed)` where ranks are out of step; MPIError.
   func allreduceSum() throws -> UnsafePointer<Float> {
-    try window.barrier()
+    // To compare headers is the barrier before, at no cost of its own.
+    try communicator.enter(.sum, of: .float32, count: elementCount, at: "gradients")
+    if !communicator.meetsOnBoard { try window.barrier() }
     ArenaSections.inBlocks(slice) { start, count in
       for step in steps {
         adder.add(

@@ -20,6 +20,9 @@ final class ByteStream {
   /// Bytes handed out, counted after unzipping.
   private(set) var position = 0
 
+  /// Of the bytes so far, also of those still to be handed out; at the end of all, unzipped.
+  private(set) var hash = ContentHash()
+
   private let descriptor: Int32
   private let input: UnsafeMutableRawPointer
   private var inputEnd = 0  // offset in the file of the first byte not yet read from it
@@ -57,6 +60,7 @@ final class ByteStream {
     if count == 0 { throw damage("\(path) is empty") }
     ready = UnsafeRawBufferPointer(start: input, count: count)
     if count >= 2 && ready[0] == 0x1f && ready[1] == 0x8b { try startInflating(count) }
+    hash.update(ready)
   }
 
   deinit {
@@ -96,6 +100,7 @@ final class ByteStream {
 extension ByteStream {
   /// Makes `ready` the next piece of the stream; leaves it empty at the end.
   private func refill() throws {
+    defer { hash.update(ready) }
     if !isCompressed {
       ready = UnsafeRawBufferPointer(start: input, count: try readInput())
       return

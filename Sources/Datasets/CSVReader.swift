@@ -124,6 +124,13 @@ public final class CSVReader: SampleSource {
     }
   }
 
+  /// Reads on to the file's end: the rows behind the last sample are such as are left out.
+  public func finish() throws {
+    while try table.advance() {}
+  }
+
+  public var digest: UInt64? { table.digest }
+
   /// Whether the current row lacks a value and rows may be left out.
   /// - Throws: `badData` where it lacks one and they may not.
   private static func isDropped(

@@ -16,6 +16,9 @@ final class CSVRecords {
   /// Whether the current record is a line with nothing on it.
   var isBlank: Bool { ends.count == 1 && bytes.isEmpty && !quoted[0] }
 
+  /// Of what was read from the file so far.
+  private(set) var hash = ContentHash()
+
   private let file: DataFile
   private let separator: UInt8
   private var offset = 0  // in the file, of what follows `buffer`
@@ -76,6 +79,7 @@ final class CSVRecords {
         buffer = try file.bytes(CSVRecords.capacity, at: offset)
         offset += buffer.count
         next = 0
+        buffer.withUnsafeBytes { hash.update($0) }
         if buffer.isEmpty { break }
       }
       let byte = buffer[next]

@@ -7,6 +7,8 @@ final class CSVTable {
   let names: [String]?
   let columnCount: Int
   var path: String { records.path }
+  /// Of the whole file, once `advance` has returned false.
+  var digest: UInt64 { records.hash.value }
   private let records: CSVRecords
   private var isPending = false  // whether the current record is the first row
   private let shapeLine: Int

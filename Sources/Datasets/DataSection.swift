@@ -15,6 +15,9 @@ final class DataSection {
   /// Bytes handed out or passed over.
   private(set) var position = 0
 
+  /// Of the bytes so far, after unpacking, also of those still to be handed out.
+  private(set) var hash = ContentHash()
+
   private let file: DataFile
   private var offset: Int  // of the first byte not yet taken from the file
   private let end: Int  // in the file
@@ -77,11 +80,6 @@ final class DataSection {
     var done = 0
     while done < count {
       if ready.isEmpty {
-        if target == nil && !isDeflated && checksum == nil {  // nobody looks at them
-          offset += count - done
-          position += count - done
-          return
-        }
         try refill()
       }
       let piece = min(count - done, ready.count)
@@ -130,6 +128,7 @@ extension DataSection {
     } else {
       ready = UnsafeRawBufferPointer(start: stored, count: try readStored())
     }
+    hash.update(ready)
     if checksum != nil {
       runningChecksum = crc32(
         runningChecksum, ready.baseAddress!.assumingMemoryBound(to: UInt8.self),

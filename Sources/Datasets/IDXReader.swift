@@ -49,6 +49,9 @@ public final class IDXReader {
     }
   }
 
+  /// Of the whole file, unzipped, once `finish` has returned.
+  var digest: UInt64 { stream.hash.value }
+
   /// The offset of a byte of an item, as messages give it.
   func place(ofItem item: Int) -> String {
     stream.place(4 + 4 * dims.count + item * itemByteCount)

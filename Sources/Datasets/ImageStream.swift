@@ -67,6 +67,7 @@ extension ImageStream: SampleSource {
   public var inputType: InputType { .uint8 }
   public var targetShape: [Int] { [] }
   public var targetType: TargetType { .classIndex(count: classCount) }
+  public var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
 
   /// Every label is checked, also where nothing is kept.
   public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {

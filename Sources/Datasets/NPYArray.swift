@@ -115,6 +115,9 @@ final class NPYArray {
     }
   }
 
+  /// Of the whole file or member, once `finish` has returned.
+  var digest: UInt64 { section.hash.value }
+
   /// Passes over what is left and checks that it is whole.
   func finish() throws { try section.finish() }
 

@@ -98,6 +98,8 @@ public final class NPYSource: SampleSource {
     }
   }
 
+  public var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
+
   public func finish() throws {
     try inputs.finish()
     try targets.finish()

@@ -20,6 +20,7 @@ public final class PNGFolder: SampleSource {
   private let files: [(path: String, classIndex: Int)]
   private let format: PNGImage.Format
   private var samplesRead = 0
+  private var hash = ContentHash()
 
   /// Whether images of `split` are there: a folder of that name, or for train the root itself.
   public static func has(_ split: Split, in root: String) -> Bool {
@@ -68,6 +69,7 @@ public final class PNGFolder: SampleSource {
     let file = files[samplesRead]
     samplesRead += 1
     target?.storeBytes(of: Int64(file.classIndex), as: Int64.self)
+    try addToHash(file.path, classIndex: file.classIndex)
     guard let input else { return }
     let image = try PNGImage(path: file.path)
     guard image.format == format else {
@@ -79,6 +81,16 @@ public final class PNGFolder: SampleSource {
     image.pixels.withUnsafeBytes {
       input.copyMemory(from: $0.baseAddress!, byteCount: $0.count)
     }
+  }
+
+  /// Of each image its class and its file's bytes; what the file is called decides nothing more.
+  public var digest: UInt64? { hash.value }
+
+  private func addToHash(_ path: String, classIndex: Int) throws {
+    let file = try DataFile(path: path, format: "a PNG image")
+    let bytes = try file.bytes(file.byteCount, at: 0)
+    withUnsafeBytes(of: (classIndex, bytes.count)) { hash.update($0) }
+    bytes.withUnsafeBytes { hash.update($0) }
   }
 }
 

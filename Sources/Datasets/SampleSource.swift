@@ -51,11 +51,17 @@ public protocol SampleSource: AnyObject {
 
   /// Checks that nothing is left over, once all samples were read or passed over.
   func finish() throws
+
+  /// Of all bytes that the samples come from, unzipped, once `finish` has returned: another wherever a
+  /// byte of a file is another, whichever samples were passed over. nil where no file is read: then
+  /// the samples are a function of the source's arguments.
+  var digest: UInt64? { get }
 }
 
 extension SampleSource {
   public var classNames: [String]? { nil }
   public func finish() throws {}
+  public var digest: UInt64? { nil }
   public var inputElementCount: Int { inputShape.reduce(1, *) }
   public var targetElementCount: Int { targetShape.reduce(1, *) }
 }

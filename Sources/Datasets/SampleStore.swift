@@ -15,6 +15,11 @@ public final class SampleStore: @unchecked Sendable {
   public var sampleCount: Int { deal.sampleCount }
   public var shardCount: Int { deal.shardCount }
   public let shards: Range<Int>
+  /// The source's name, for messages.
+  public let sourceName: String
+  /// The whole source's `digest`, also of the samples of other shards; nil where it has none, or where
+  /// only the next samples of it were read.
+  public private(set) var sourceDigest: UInt64?
 
   private let deal: SampleDeal
   private let firstSample: Int
@@ -64,6 +69,7 @@ public final class SampleStore: @unchecked Sendable {
     (inputShape, inputType) = (source.inputShape, source.inputType)
     (targetShape, targetType) = (source.targetShape, source.targetType)
     classNames = source.classNames
+    sourceName = source.name
     inputByteCount = source.inputElementCount * source.inputType.byteCount
     targetByteCount = source.targetElementCount * source.targetType.byteCount
     for shard in shards {
@@ -171,6 +177,7 @@ extension SampleStore {
     // To the end: damage anywhere in a file is every rank's to know.
     try pass(to: source.sampleCount)
     try source.finish()
+    sourceDigest = source.digest
   }
 
   private func slots(_ place: Int) -> (UnsafeMutableRawPointer, UnsafeMutableRawPointer) {

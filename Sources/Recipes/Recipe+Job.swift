@@ -88,6 +88,13 @@ extension Recipe {
     return recipe.yaml
   }
 
+  /// The values that `identity` writes, by dotted path, such as ("optimizer.lr", "0.1").
+  public var identityValues: [(key: String, value: String)] {
+    var recipe = self
+    recipe.data.forgetPaths()
+    return Value.fields(recipe.fields).scalars
+  }
+
   /// Makes the paths of the data whole, by the folder they are looked for in: the recipe can then be
   /// used from anywhere.
   public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }

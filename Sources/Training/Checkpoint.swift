@@ -26,6 +26,9 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   public var evaluationsSinceBest = 0
   /// From the training split the run began with; nil where nothing is standardized.
   public var standardization: DataStandardization?
+  /// Of the training samples' source, 16 hexadecimal digits; nil where no file is read, and in
+  /// checkpoints of older versions.
+  public var dataDigest: String?
   /// The two other files of the checkpoint.
   public var files: [String: FileDigest] = [:]
   /// Of all the above: no bit of this file changes unnoticed either.
@@ -34,6 +37,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case step, epoch, position, seed, shards, best, files, digest
     case recipeDigest = "recipe_digest"
+    case dataDigest = "data_digest"
     case evaluationsSinceBest = "evaluations_since_best"
     case standardization
   }

@@ -244,8 +244,8 @@ extension Communicator {
   }
 
   /// Root's arenas on every rank.
-  func broadcast(arenas: [(name: String, arena: Tensor)]) throws {
-    for (_, arena) in arenas {
+  func broadcast(arenas: [ReplicatedArena]) throws {
+    for arena in arenas.map(\.arena) {
       try broadcast(
         UnsafeMutableRawBufferPointer(
           start: arena.rawPointer, count: arena.elementCount * arena.dtype.byteCount), from: root)

@@ -90,6 +90,7 @@ public final class Trainer {
       ?? CheckpointState(
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
         recipeDigest: digest)
+    communicator.step = state.step
     // The rest of a begun epoch keeps its shards; the next may be dealt anew.
     if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
     deal = try Trainer.deal(
@@ -147,10 +148,18 @@ public final class Trainer {
   var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
 
   /// What every rank must hold alike.
-  var replicatedArenas: [(name: String, arena: Tensor)] {
-    [("parameters", parameters), ("buffers", buffers.values)]
-      + buffers.counters.map { ($0.name, $0.tensor) }
-      + (slices.isSharded ? [] : optimizer.state.map { ("optimizer's \($0.name)", $0.arena) })
+  var replicatedArenas: [ReplicatedArena] {
+    [
+      ReplicatedArena("parameters", parameters, layout: layout),
+      ReplicatedArena("buffers", buffers.values, layout: buffers.layout),
+    ] + buffers.counters.map { ReplicatedArena($0.name, $0.tensor) }
+      + (slices.isSharded ? [] : replicatedStates)
+  }
+
+  private var replicatedStates: [ReplicatedArena] {
+    optimizer.state.map {
+      ReplicatedArena("optimizer's \($0.name)", $0.arena, prefix: $0.name + ".", layout: layout)
+    }
   }
 
   /// In epochs; 0: never.
@@ -223,6 +232,7 @@ public final class Trainer {
     let workers = deal.workers
     let job = self.job
     let number = state.step + 1
+    communicator.step = number
     let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
     // A network whose layers sum between shards does that on this thread, which must then be MPI's
@@ -250,6 +260,9 @@ public final class Trainer {
         start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
       gradients: gradients + slices.own.lowerBound, learningRate: rate, step: number)
     try slices.exchange()
+    _ = FaultPoint.reach(
+      "update", rank: communicator.rank, step: number,
+      tensors: self.replicatedArenas.flatMap(\.tensors))
 
     times.optimizer = clock.lap()
     if let onStep {
@@ -338,6 +351,7 @@ public final class Trainer {
     let data = try communicator.agree(on: "loading the training split") {
       try job.data.load(.train, shards: shards, shardCount: shardCount)
     }
+    try DataAgreement.check(data, &state, communicator: communicator)
     if state.standardization == nil && job.data.standardization != .none {
       state.standardization = try standardization(data, of: job.data, communicator: communicator)
     }

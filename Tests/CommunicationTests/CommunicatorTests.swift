@@ -1,3 +1,4 @@
+import Communication
 import TestSupport
 import Testing
 
@@ -82,6 +83,19 @@ import Testing
   @Test(arguments: [2, 3, 4])
   func differentPhasesAreNoticed(ranks: Int) throws {
     try expectHolds(["out-of-step"], ranks: ranks)
+  }
+}
+
+@Suite struct GuardTests {
+  @Test(arguments: [2, 3, 4], ["mismatches", "mismatches-by-messages"])
+  func ranksThatAreOutOfStepAreToldAlike(ranks: Int, check: String) throws {
+    try expectHolds([check], ranks: ranks)
+  }
+
+  @Test func ranksAreListedInRuns() {
+    #expect(rankList([3]) == "rank 3")
+    #expect(rankList([0, 1]) == "ranks 0, 1")
+    #expect(rankList([0, 2, 3, 4, 6, 7]) == "ranks 0, 2 to 4, 6, 7")
   }
 }
 

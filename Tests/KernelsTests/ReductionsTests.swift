@@ -121,6 +121,22 @@ struct ReductionsTests {
     }
   }
 
+  @Test func theHashOfPiecesIsThatOfTheWhole() {
+    for number in 0..<500 {
+      var draws = Draws(case: number)
+      let bytes = (0..<draws.int(0...300)).map { _ in UInt8(truncatingIfNeeded: draws.word()) }
+      var state = nd_hash_state()
+      nd_hash_begin(&state)
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let piece = Array(rest.prefix(draws.int(0...70)))
+        nd_hash_update(&state, piece, piece.count)
+        rest = rest.dropFirst(piece.count)
+      }
+      #expect(nd_hash_end(&state) == nd_hash(bytes, bytes.count), "\(draws)")
+    }
+  }
+
   /// A replica's arena is aligned, its copy in a checkpoint need not be.
   @Test func theHashDoesNotDependOnAlignment() {
     var draws = Draws(case: 1)

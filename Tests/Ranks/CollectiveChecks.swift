@@ -41,7 +41,10 @@ func checkCollectives(_ c: Communicator) throws {
 
 /// No rank leaves a barrier before the last one came, and the quiet one leaves the core free.
 func checkBarriers(_ c: Communicator) throws {
-  for (name, wait) in [("barrier", c.barrier), ("quietBarrier", c.quietBarrier)] {
+  let waits: [(String, () throws -> Void)] = [
+    ("barrier", { try c.barrier() }), ("quietBarrier", { try c.quietBarrier() }),
+  ]
+  for (name, wait) in waits {
     let cpuBegin = microseconds(CLOCK_PROCESS_CPUTIME_ID)
     if c.rank == c.worldSize - 1 { usleep(300_000) }
     let came = microseconds(CLOCK_MONOTONIC)

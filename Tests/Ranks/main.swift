@@ -14,6 +14,7 @@ func runCheck(_ name: String, _ argument: Int?, _ communicator: Communicator) th
   case ("dropped-request", nil): try dropRequest(communicator)
   case ("agreement", nil): try checkAgreement(communicator)
   case ("out-of-step", nil): try checkOutOfStep(communicator)
+  case ("mismatches", nil), ("mismatches-by-messages", nil): try checkMismatches(communicator)
   case ("tree", let shardCount?): try checkTree(communicator, shardCount: shardCount)
   case ("tree-path", nil): try checkTreePath(communicator)
   case ("window", nil): try checkWindow(communicator)
@@ -31,6 +32,9 @@ func runCheck(_ name: String, _ argument: Int?, _ communicator: Communicator) th
 
 let communicator = try Communicator.world()
 do {
+  try communicator.verifySameBuild()
+  let isByMessages = CommandLine.arguments.dropFirst().first?.hasSuffix("by-messages") ?? false
+  if !isByMessages { try communicator.openBoard() }
   let arguments = CommandLine.arguments.dropFirst()
   try runCheck(arguments.first ?? "", arguments.dropFirst().first.flatMap { Int($0) }, communicator)
   try communicator.barrier()

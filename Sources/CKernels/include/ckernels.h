@@ -104,6 +104,15 @@ void nd_move_towards(float *y, const float *x, ptrdiff_t n, float part);
 
 // A 64-bit hash of n bytes: any change of one 8-byte word changes it.
 uint64_t nd_hash(const void *bytes, ptrdiff_t n);
+// The same of bytes that come in pieces, however they are cut.
+typedef struct {
+  uint64_t chains[4];
+  uint64_t count;
+  unsigned char rest[32];  // of the last piece, less than a block
+} nd_hash_state;
+void nd_hash_begin(nd_hash_state *state);
+void nd_hash_update(nd_hash_state *state, const void *bytes, ptrdiff_t n);
+uint64_t nd_hash_end(const nd_hash_state *state);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
@@ -120,6 +129,10 @@ int nd_noted_signal(void);
 void nd_store_release(uint64_t *word, uint64_t value);
 // Looks, at most `looks` times with a pause between, whether *word >= value: 1 as soon as it is.
 int nd_spin_until(const uint64_t *word, uint64_t value, int looks);
+
+// The build id that the linker gave this program (the note .note.gnu.build-id), cut or padded with
+// zeros to `capacity` bytes; returns its length, 0 where there is none.
+int nd_build_id(uint8_t *id, int capacity);
 
 // The cores this process may run on; returns how many, 0 where the system does not say.
 int nd_usable_cores(int *cores, int capacity);

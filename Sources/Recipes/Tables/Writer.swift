@@ -26,6 +26,23 @@ extension Value {
     }
   }
 
+  /// All values below this one, by dotted path; a list of plain values is one.
+  var scalars: [(key: String, value: String)] { Value.scalars(node, []) }
+
+  private static func scalars(_ node: Node, _ path: [String]) -> [(key: String, value: String)] {
+    let key = path.joined(separator: ".")
+    switch node {
+    case .mapping(let mapping):
+      return mapping.flatMap { scalars($0.value, path + [$0.key.string ?? ""]) }
+    case .sequence(let items) where items.contains { $0.scalar == nil }:
+      return items.enumerated().flatMap { scalars($0.element, path + ["\($0.offset)"]) }
+    case .sequence(let items):
+      return [(key, "[" + items.map { $0.scalar!.string }.joined(separator: ", ") + "]")]
+    case .scalar(let scalar): return [(key, scalar.string)]
+    case .alias: return []
+    }
+  }
+
   private static func pairs(_ arguments: Arguments) -> [(Node, Node)] {
     arguments.entries.map { (Value.text($0.key).node, $0.value.node) }
   }

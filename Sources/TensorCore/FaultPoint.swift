@@ -1,0 +1,40 @@
+/// Places where a test's program makes something go wrong. In the product there is no handler, and a
+/// place costs one branch.
+public enum FaultPoint {
+  /// Who comes to which place, and when.
+  public struct Visit {
+    public let site: String
+    public let rank: Int
+    /// The training step; 0 before the first.
+    public let step: Int
+    /// What may be damaged there, by name; most places offer nothing.
+    public let tensors: () -> [(name: String, tensor: Tensor)]
+  }
+
+  /// What the place itself must do wrong. All else the handler does before it returns: it may sleep,
+  /// write to the tensors or end the process.
+  public enum Fault: Sendable {
+    /// Leave the collective out.
+    case skip
+    /// Enter it with another count, element type or operation than the others.
+    case otherCount, otherType, otherOperation
+  }
+
+  package typealias Handler = (Visit) -> Fault?
+
+  /// Written once, by a test's program, before anything runs.
+  private nonisolated(unsafe) static var handler: Handler?
+
+  /// For the programs of tests alone.
+  package static func install(_ handler: @escaping Handler) { self.handler = handler }
+
+  /// Called at each place.
+  /// - Returns: what to do wrong; in the product nil.
+  public static func reach(
+    _ site: @autoclosure () -> String, rank: Int, step: Int,
+    tensors: @autoclosure @escaping () -> [(name: String, tensor: Tensor)] = []
+  ) -> Fault? {
+    guard let handler else { return nil }
+    return handler(Visit(site: site(), rank: rank, step: step, tensors: tensors))
+  }
+}
