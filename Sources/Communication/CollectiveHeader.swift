@@ -32,13 +32,11 @@ public enum CollectiveElement: UInt8, Sendable {
 /// What each rank says of a collective before it enters it: they must all say the same.
 ///
 /// The sequence number is no part of it, as ranks compare the headers of one number.
-struct CollectiveHeader: Equatable {
+struct CollectiveHeader {
   /// Where in the program the call stands, or what for it is made.
-  enum Site: Equatable {
+  enum Site {
     case text(String)
     case literal(StaticString)
-
-    static func == (a: Site, b: Site) -> Bool { a.text == b.text }
 
     var text: String {
       switch self {

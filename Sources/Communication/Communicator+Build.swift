@@ -11,11 +11,11 @@ extension Communicator {
   public func verifySameBuild() throws {
     let builds = try gatherAlike(Communicator.buildID)
     let hosts = try allgatherUnguarded(bytes: Array(hostName.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }
     let groups = (0..<worldSize).grouped { builds[$0] }
     if groups.count == 1 { return }
     let sides = groups.map { build, ranks in
-      "\(hexadecimal(build)) on \(rankList(ranks)) (host "
-        + String(decoding: hosts[ranks[0]], as: UTF8.self) + ")"
+      "\(hexadecimal(build)) on \(rankList(ranks, hosts: hosts))"
     }
     throw Failure(
       .ranksDisagree,

@@ -65,7 +65,7 @@ extension Communicator {
 
   private func outOfStep(_ headers: [CollectiveHeader], hosts: [String]) -> Failure {
     let sides = headers.indices.grouped { headers[$0].description }.map { what, ranks in
-      "\(rankList(ranks)) (host \(hosts[ranks[0]])) in \(what)"
+      "\(rankList(ranks, hosts: hosts)) in \(what)"
     }
     return Failure(
       .trainingFailed,

@@ -16,6 +16,15 @@ public func rankList(_ ranks: [Int]) -> String {
   return (ranks.count == 1 ? "rank " : "ranks ") + texts.joined(separator: ", ")
 }
 
+/// The same with where they run: "ranks 0, 2 (hosts a, b)".
+/// - Parameter hosts: by rank.
+public func rankList(_ ranks: [Int], hosts: [String]) -> String {
+  let names = ranks.grouped { hosts[$0] }.map(\.key)
+  let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+  return rankList(ranks) + (names.count == 1 ? " (host " : " (hosts ")
+    + names.prefix(3).joined(separator: ", ") + more + ")"
+}
+
 extension Sequence where Element == Int {
   /// Ranks with what they have alike, in the order of each group's lowest rank.
   public func grouped<Key: Hashable>(

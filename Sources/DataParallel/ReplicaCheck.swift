@@ -88,13 +88,12 @@ public enum ReplicaCheck {
     let groups = hashes.indices.grouped { hashes[$0] }
     let most = groups.map(\.ranks.count).max()!
     let leaders = groups.filter { $0.ranks.count == most }
-    let sides = groups.map { "\(rankList($0.ranks)) (host \(hosts[$0.ranks[0]]))" }
     if leaders.count > 1 {
+      let sides = groups.map { rankList($0.ranks, hosts: hosts) }
       return "between " + sides.joined(separator: " and ")
         + (hashes.count == 2 ? ": two cannot vote" : ": no majority")
     }
     let ranks = hashes.indices.filter { hashes[$0] != leaders[0].key }
-    let places = ranks.grouped { hosts[$0] }.map(\.key).joined(separator: ", ")
-    return "on \(rankList(ranks)) (host \(places)) against \(most) of \(hashes.count) ranks"
+    return "on \(rankList(ranks, hosts: hosts)) against \(most) of \(hashes.count) ranks"
   }
 }

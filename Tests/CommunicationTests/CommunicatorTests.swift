@@ -96,6 +96,10 @@ import Testing
     #expect(rankList([3]) == "rank 3")
     #expect(rankList([0, 1]) == "ranks 0, 1")
     #expect(rankList([0, 2, 3, 4, 6, 7]) == "ranks 0, 2 to 4, 6, 7")
+    #expect(rankList([1, 2], hosts: ["a", "b", "b"]) == "ranks 1, 2 (host b)")
+    #expect(
+      rankList(Array(0...5), hosts: ["a", "b", "b", "c", "d", "e"])
+        == "ranks 0 to 5 (hosts a, b, c and 2 more)")
   }
 }
 

@@ -11,7 +11,7 @@ struct ReplicaCheckTests {
     #expect(verdict([9, 1, 1, 2, 1]) == "on ranks 0, 3 (host a) against 3 of 5 ranks")
     #expect(
       verdict([9, 1, 1, 2, 1], hosts: ["a", "a", "b", "b", "b"])
-        == "on ranks 0, 3 (host a, b) against 3 of 5 ranks")
+        == "on ranks 0, 3 (hosts a, b) against 3 of 5 ranks")
     // No half of all, but more than any other.
     #expect(verdict([1, 2, 3, 3]) == "on ranks 0, 1 (host a) against 2 of 4 ranks")
   }
