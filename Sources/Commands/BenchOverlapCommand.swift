@@ -5,14 +5,14 @@ import Recipes
 import TensorCore
 import Training
 
-/// `nndist bench step`.
-struct BenchStepCommand: SessionCommand {
+/// `nndist bench overlap`.
+struct BenchOverlapCommand: SessionCommand {
   static let configuration = CommandConfiguration(
-    commandName: "step",
-    abstract: "Time the steps of a recipe: its parts, and how much of the reduction is hidden.",
+    commandName: "overlap",
+    abstract: "Time a recipe's steps on the ranks there are, and how much of the sum is hidden.",
     discussion: """
-      nndist bench step mnist-mlp --batch-size 1024
-      launch/two-hosts -- nndist bench step mnist-mlp --batch-size 1024
+      nndist bench overlap mnist-mlp --batch-size 1024
+      launch/two-hosts -- nndist bench overlap mnist-mlp --batch-size 1024
 
       Steps alternate between two ways: the sum of gradients is begun after the backward pass, or goes
       on beside it (where ranks are on several hosts). Medians over the steps, in microseconds.
@@ -72,14 +72,14 @@ struct BenchStepCommand: SessionCommand {
       recipe.shards = shards ?? recipe.shards ?? world.worldSize
       return recipe
     }
-    let report = try StepBenchmark.run(recipe, steps: steps, threads: threads, world)
+    let report = try OverlapBenchmark.run(recipe, steps: steps, threads: threads, world)
     if world.isRoot { print(json ? try encodedJSON(report) : report.table) }
     return 0
   }
 }
 
-/// What `bench step` measures: medians in microseconds, of each step the slowest rank's.
-struct StepBenchmark: Encodable {
+/// What `bench overlap` measures: medians in microseconds, of each step the slowest rank's.
+struct OverlapBenchmark: Encodable {
   struct Way: Encodable {
     var batch = 0.0
     var forward = 0.0
@@ -107,7 +107,7 @@ struct StepBenchmark: Encodable {
   /// Collective: every rank. The same report on all.
   static func run(
     _ recipe: Recipe, steps: Int, threads: Int, _ world: Communicator
-  ) throws -> StepBenchmark {
+  ) throws -> OverlapBenchmark {
     let folder = try world.agree(on: "making a folder for the run") { () -> String in
       guard world.isRoot else { return "" }
       return try FileManager.default.url(
@@ -154,7 +154,7 @@ struct StepBenchmark: Encodable {
     let afterwards = try way(0)
     let beside = reduction.overlaps ? try way(1) : nil
     let sent = try world.allgather(UInt64(reduction.sentByteCount)).reduce(0, +)
-    return StepBenchmark(
+    return OverlapBenchmark(
       recipe: recipe.name, ranks: world.worldSize, hosts: try world.hosts().count,
       threads: threads, shards: recipe.shards!, batchSize: recipe.batchSize,
       parameters: trainer.parameterCount, wireBytes: Int(sent) / times.count,
