@@ -1,10 +1,12 @@
 """What launch/two-hosts --check measures: python3 link.py serve | measure ADDRESS
 
-One connection. For each way in turn SECONDS of data as fast as the link takes them; the receiver
-counts, from its first block on. Then round trips of one byte, of which the median is printed.
+One connection. For each way in turn, then for both at once, SECONDS of data as fast as the link takes
+them; the receiver counts, from its first byte on. Then round trips of one byte, of which the median is
+printed.
 """
 import socket
 import sys
+import threading
 import time
 
 PORT = 7001
@@ -29,12 +31,22 @@ def receive(connection):
     count = 0
     last = 0
     while last == 0 or count % BLOCK:
-        got = connection.recv_into(buffer, BLOCK)
+        # Never into what comes behind the end.
+        got = connection.recv_into(buffer, BLOCK - count % BLOCK)
         if got == 0:
             sys.exit("link.py: the other end is gone")
         count += got
         last = buffer[got - 1]
     return 8 * count / (time.perf_counter() - start)
+
+
+def exchange(connection):
+    """Bits a second received while as many are sent."""
+    sender = threading.Thread(target=send, args=(connection,))
+    sender.start()
+    rate = receive(connection)
+    sender.join()
+    return rate
 
 
 def serve():
@@ -45,6 +57,7 @@ def serve():
         rate = receive(connection)
         connection.sendall(f"{rate:024.6f}".encode())
         send(connection)
+        exchange(connection)
         while byte := connection.recv(1):
             connection.sendall(byte)
 
@@ -64,6 +77,7 @@ def measure(address):
         send(connection)
         there = float(connection.recv(24, socket.MSG_WAITALL))
         back = receive(connection)
+        both = exchange(connection)
         trips = []
         for _ in range(1001):
             start = time.perf_counter()
@@ -71,8 +85,8 @@ def measure(address):
             connection.recv(1)
             trips.append(time.perf_counter() - start)
     trips.sort()
-    print(f"{there / 1e9:.3f} Gbit/s there, {back / 1e9:.3f} Gbit/s back, "
-          f"round trip {trips[500] * 1e6:.0f} us (TCP payload; median of 1001)")
+    print(f"{there / 1e9:.3f} Gbit/s there, {back / 1e9:.3f} Gbit/s back, {both / 1e9:.3f} Gbit/s each "
+          f"way at once (TCP payload); round trip {trips[500] * 1e6:.0f} us (median of 1001)")
 
 
 if len(sys.argv) == 2 and sys.argv[1] == "serve":
