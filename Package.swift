@@ -99,6 +99,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
+    .testTarget(name: "CommandsTests", dependencies: ["Commands", "TensorCore", "TestSupport"]),
     // nndist is among the dependencies so that it is built: the tests run it.
     .testTarget(
       name: "CommandLineTests",

@@ -5,5 +5,5 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "This machine's figures beside their physical limits.",
-    subcommands: [BenchReduceCommand.self])
+    subcommands: [BenchReduceCommand.self, BenchStepCommand.self, BenchModelCommand.self])
 }

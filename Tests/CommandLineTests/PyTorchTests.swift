@@ -73,8 +73,9 @@ private let accept = sharedFolder().map { $0 + "/accept/golden.py" }
     let outcome = try TestSupport.run([nndist, "eval", run, "--data", data])
     #expect(outcome.status == 0, "\(outcome)")
     let match = try #require(
-      try /\((\d+) of \d+\), standard error .*\ntest loss +([\d.]+) a sample, ([\d.]+) as mean/.firstMatch(
-        in: outcome.stdout))
+      try /\((\d+) of \d+\), standard error .*\ntest loss +([\d.]+) a sample, ([\d.]+) as mean/
+        .firstMatch(
+          in: outcome.stdout))
     return (Int(match.1)!, [Double(match.2)!, Double(match.3)!])
   }
 
