@@ -28,6 +28,12 @@ struct BenchModelCommand: SessionCommand {
   @Option(help: "The rate of the link that was measured, in Gbit/s.")
   var linkGigabits = 1.0
 
+  @Option(
+    help:
+      "Bytes that the link lets pass at any rate after a pause, as a token bucket does: smaller sums do not count."
+  )
+  var burstBytes = 0
+
   @Option(help: "Samples in the batch.")
   var batch = 1024
 
@@ -57,6 +63,9 @@ struct BenchModelCommand: SessionCommand {
     try check("--batch", Double(batch))
     try check("--bucket-bytes", Double(bucketBytes))
     try check("--measured-milliseconds", measuredMilliseconds)
+    if burstBytes < 0 {
+      throw ValidationError("--burst-bytes \(burstBytes) is not allowed; it must be 0 or more")
+    }
     if let plot, !StepReport.canPlot(to: plot) {
       throw ValidationError("--plot \(plot) is neither a .svg nor a .png file")
     }
@@ -68,7 +77,12 @@ struct BenchModelCommand: SessionCommand {
       let step = try StepMeasurement.read(step)
       let model = StepModel(
         between: try .between(between), inside: try inside.map { try .inside($0) }, step: step,
-        bucketBytes: Double(bucketBytes))
+        bucketBytes: Double(bucketBytes), burstBytes: Double(burstBytes))
+      guard model.link.secondsPerByte > 0 else {
+        throw Failure(
+          .badData, "\(between): no sum is large enough to tell the link's rate",
+          remedy: "measure without --up-to")
+      }
       let report = StepReport(
         model, of: step, batch: batch, bucketBytes: Double(bucketBytes),
         linkGigabits: linkGigabits, measuredMilliseconds: measuredMilliseconds)

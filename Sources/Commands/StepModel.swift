@@ -32,33 +32,40 @@ package struct LinkFit: Sendable {
   package let secondsPerByte: Double
   /// gamma: seconds a byte added.
   package let addSecondsPerByte: Double
-  /// By row of the measurement: what the formula says over what was measured, less 1.
+  /// By row that counted: what the formula says over what was measured, less 1.
   package let relativeErrors: [Double]
 
   /// alpha and beta by least squares. In the formula gamma always goes with beta, so that no fit can
   /// tell them apart: gamma comes from the copy bandwidth B of one rank at the size of a bucket, as an
   /// addition reads two bytes and writes one for each byte of the sum: 3 / B.
-  package init(_ measurement: ReduceMeasurement, bucketBytes: Double) {
+  /// - Parameter burstBytes: what the link lets pass at any rate after a pause. Of the rows that send
+  ///   less than four times as much only the smallest counts, and as latency alone: how long a pause
+  ///   came before, and so their rate, is not known.
+  package init(_ measurement: ReduceMeasurement, bucketBytes: Double, burstBytes: Double) {
     let nearest = measurement.rows.min {
       abs(log($0.bytes / bucketBytes)) < abs(log($1.bytes / bucketBytes))
     }!
     let gamma = 3 * Double(measurement.ranks) / nearest.copyBytesPerSecond
     let hosts = Double(measurement.hosts)
     let part = (hosts - 1) / hosts
+    let messages = 2 * log2(hosts)
+    let counting = measurement.rows.enumerated().compactMap {
+      index, row -> (sent: Double, added: Double, seconds: Double)? in
+      let sent = 2 * part * row.bytes
+      let isSteady = sent >= 4 * burstBytes
+      guard isSteady || index == 0 else { return nil }
+      return (isSteady ? sent : 0, part * row.bytes, row.reduceMicroseconds / 1e6)
+    }
     let (alpha, beta) = relativeLeastSquares(
-      measurement.rows.map { row in
-        let seconds = row.reduceMicroseconds / 1e6
+      counting.map { row in
         // What is left for the link; an addition never takes all of it.
-        let left = max(seconds - part * row.bytes * gamma, seconds / 100)
-        return (a: 2 * log2(hosts), b: 2 * part * row.bytes, t: left)
+        (a: messages, b: row.sent, t: max(row.seconds - row.added * gamma, row.seconds / 100))
       })
     latency = alpha
     secondsPerByte = beta
     addSecondsPerByte = gamma
-    relativeErrors = measurement.rows.map { row in
-      let predicted =
-        2 * log2(hosts) * alpha + part * row.bytes * (2 * beta + gamma)
-      return predicted / (row.reduceMicroseconds / 1e6) - 1
+    relativeErrors = counting.map {
+      (messages * alpha + $0.sent * beta + $0.added * gamma) / $0.seconds - 1
     }
   }
 
@@ -107,11 +114,12 @@ package struct StepModel: Sendable {
   /// - Parameters:
   ///   - between: one rank on each host.
   ///   - inside: one host; nil: there is one rank on each.
+  ///   - burstBytes: as for `LinkFit`.
   package init(
     between: ReduceMeasurement, inside: ReduceMeasurement?, step: StepMeasurement,
-    bucketBytes: Double
+    bucketBytes: Double, burstBytes: Double = 0
   ) {
-    link = LinkFit(between, bucketBytes: bucketBytes)
+    link = LinkFit(between, bucketBytes: bucketBytes, burstBytes: burstBytes)
     self.inside = inside
     forward = Line(step.rows.map { ($0.samples, $0.forwardMicroseconds) })
     backward = Line(step.rows.map { ($0.samples, $0.backwardMicroseconds) })

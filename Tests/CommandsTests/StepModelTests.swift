@@ -41,7 +41,8 @@ private func near(_ value: Double, _ expected: Double, _ tolerance: Double) -> B
   @Test(arguments: [2, 4, 16])
   func fitFindsWhatTheTimesWereMadeOf(hosts: Int) {
     let fit = LinkFit(
-      reduction(hosts: hosts, alpha: 25e-6, beta: 8e-9, gamma: 1e-10), bucketBytes: 262144)
+      reduction(hosts: hosts, alpha: 25e-6, beta: 8e-9, gamma: 1e-10), bucketBytes: 262144,
+      burstBytes: 0)
     // Double's rounding alone, through differences of two digits less.
     #expect(near(fit.latency, 25e-6, 1e-9))
     #expect(near(fit.secondsPerByte, 8e-9, 1e-9))
@@ -63,9 +64,29 @@ private func near(_ value: Double, _ expected: Double, _ tolerance: Double) -> B
     let factors = (0...8).map { 0.95 + 0.1 * Double(random.uniform($0)) }
     let fit = LinkFit(
       reduction(hosts: 2, alpha: 25e-6, beta: 8e-9, gamma: 1e-10) { factors[$0] },
-      bucketBytes: 262144)
+      bucketBytes: 262144, burstBytes: 0)
     #expect(near(fit.latency, 25e-6, 0.082), "seed \(seed): \(fit)")
     #expect(near(fit.secondsPerByte, 8e-9, 0.035), "seed \(seed): \(fit)")
+  }
+
+  /// A token bucket of 256 KB lets the smallest pass at once, and the others below 1 MB as it happens.
+  @Test func whatABurstLetsPassDoesNotCount() {
+    let (alpha, beta, gamma) = (25e-6, 8e-9, 1e-12)
+    let steady = reduction(hosts: 2, alpha: alpha, beta: beta, gamma: gamma)
+    let rows = steady.rows.map { row in
+      ReduceMeasurement.Row(
+        bytes: row.bytes,
+        reduceMicroseconds: row.bytes == 1024
+          ? 2 * alpha * 1e6 : row.reduceMicroseconds * (row.bytes < 1_048_576 ? 0.3 : 1),
+        copyBytesPerSecond: row.copyBytesPerSecond)
+    }
+    let shaped = ReduceMeasurement(ranks: 2, hosts: 2, rows: rows)
+    let fit = LinkFit(shaped, bucketBytes: 262144, burstBytes: 262144)
+    // gamma, which the smallest row has not, is a 10,000th of its time.
+    #expect(near(fit.latency, alpha, 1e-3) && near(fit.secondsPerByte, beta, 1e-3), "\(fit)")
+    #expect(fit.relativeErrors.count == 5)
+    let misled = LinkFit(shaped, bucketBytes: 262144, burstBytes: 0)
+    #expect(!near(misled.secondsPerByte, beta, 0.1), "\(misled)")
   }
 
   /// Errors count relative to the time: the largest rows, thousands of times longer than the
