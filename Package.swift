@@ -102,6 +102,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
+    .testTarget(name: "CommandsTests", dependencies: ["Commands", "TensorCore", "TestSupport"]),
     // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",

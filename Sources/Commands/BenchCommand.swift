@@ -5,5 +5,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "This machine's figures beside their physical limits.",
-    subcommands: [BenchReduceCommand.self, BenchOverlapCommand.self])
+    subcommands: [
+      BenchReduceCommand.self, BenchStepCommand.self, BenchOverlapCommand.self,
+      BenchModelCommand.self,
+    ])
 }

@@ -74,7 +74,7 @@ extension ReduceBenchmark {
       ])
     }
     return """
-      \(ranks) ranks, \(cores) cores on \(host); by \(path); \(mpi)
+      \(ranks) ranks, \(hosts == 1 ? "" : "\(hosts) hosts, ")\(cores) cores on \(host); by \(path); \(mpi)
       nndist: one sum that all ranks read; bound (p + 1) n / B. MPI_Allreduce: a copy a rank; \
       (3 p + 1) n / B.
       \(columns.text)

@@ -20,6 +20,7 @@ struct ReduceBenchmark: Encodable {
   }
 
   let ranks: Int
+  let hosts: Int
   /// Cores online on root's host.
   let cores: Int
   let host: String
@@ -50,8 +51,11 @@ struct ReduceBenchmark: Encodable {
         copyBytesPerSecond: bandwidth, boundMicroseconds: (p + 1) * passMicroseconds,
         mpiBoundMicroseconds: (3 * p + 1) * passMicroseconds)
     }
+    // Each host has one rank that is its first.
+    let hosts = try world.allgather(world.localRank == 0 ? 1 : 0).reduce(0, +)
     return ReduceBenchmark(
-      ranks: world.worldSize, cores: Cores.online, host: world.hostName, mpi: MPILibrary.version,
+      ranks: world.worldSize, hosts: Int(hosts), cores: Cores.online, host: world.hostName,
+      mpi: MPILibrary.version,
       path: path.rawValue, rows: rows)
   }
 

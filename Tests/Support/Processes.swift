@@ -93,7 +93,7 @@ public final class StartedProgram {
 }
 
 /// One job at a time: the jobs of tests that run side by side would slow each other on few cores.
-private let oneJob = Mutex(())
+let oneJob = Mutex(())
 
 /// Runs `arguments` on `ranks` ranks, more than there are cores if need be.
 /// - Throws: RunError, also where mpirun is not installed.
