@@ -3,6 +3,9 @@
 #include <link.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <string.h>
 
 // Here because Swift has no thread-local variables and no async-signal-safe globals.
@@ -15,6 +18,28 @@ static volatile sig_atomic_t noted;
 
 void nd_note_signal(int number) { noted = number; }
 int nd_noted_signal(void) { return noted; }
+
+// Linux's own structure, which the C library has not (include/uapi/linux/sched/types.h).
+struct scheduling {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+void nd_wake_promptly(void) {
+  // A slice of 0.1 ms: since Linux 6.12 a thread with a shorter one runs as soon as it wakes, where else
+  // it would wait for the end of the computing thread's, some 3 ms. Older ones leave it as it is.
+  struct scheduling own = {.size = sizeof own, .runtime = 100000};
+  struct scheduling known = {.size = sizeof known};
+  if (!syscall(SYS_sched_getattr, 0, &known, sizeof known, 0)) {
+    own.policy = known.policy;
+    own.nice = known.nice;
+    if (known.policy == SCHED_OTHER) syscall(SYS_sched_setattr, 0, &own, 0);
+  }
+  prctl(PR_SET_TIMERSLACK, 1000);  // ns, by which a nap may be longer than asked for
+}
 
 int nd_usable_cores(int *cores, int capacity) {
   cpu_set_t set;

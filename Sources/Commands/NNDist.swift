@@ -14,6 +14,7 @@ struct NNDist: ParsableCommand {
       nndist eval runs/NAME      accuracy, precision, recall, confusion matrix
       nndist predict runs/NAME   labels, probabilities, forecasts
       nndist bench reduce        times the reduction of gradients under mpirun
+      nndist bench model         predicts a step on 2 to 4,096 ranks
       nndist doctor              tells what is installed, bound, slow or missing
 
       Exit status: 0 done, 64 usage or recipe, 65 bad data or checkpoint,

@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import TensorCore
 
@@ -56,6 +57,7 @@ final class BackgroundThread: @unchecked Sendable {
   }
 
   private func serve() {
+    nd_wake_promptly()
     pthread_mutex_lock(mutex)
     while true {
       while work == nil && !isEnding { pthread_cond_wait(changed, mutex) }

@@ -134,5 +134,8 @@ int nd_spin_until(const uint64_t *word, uint64_t value, int looks);
 // zeros to `capacity` bytes; returns its length, 0 where there is none.
 int nd_build_id(uint8_t *id, int capacity);
 
+// For a thread that mostly sleeps: it is to run as soon as it wakes, though others compute.
+void nd_wake_promptly(void);
+
 // The cores this process may run on; returns how many, 0 where the system does not say.
 int nd_usable_cores(int *cores, int capacity);
