@@ -59,4 +59,4 @@ private func weightGradient(_ dy: Tensor, _ x: Tensor, _ request: GradientReques
 
 /// 256 KiB of float32: little enough that the first part of a large layer's gradient travels while
 /// the rest is computed, and enough for a matrix product to be as fast as the whole.
-private let blockElements = 65_536
+private let blockElements = 30_720

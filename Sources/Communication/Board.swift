@@ -51,11 +51,13 @@ final class Board {
   /// Returns when every rank of the host entered collective `sequence`; what each wrote to shared
   /// memory before it is then seen by all.
   /// - Returns: whether all entered it with the header that this rank showed.
-  func meet(_ sequence: UInt64, _ communicator: Communicator) throws -> Bool {
+  func meet(
+    _ sequence: UInt64, _ communicator: Communicator, isBehind: Bool = false
+  ) throws -> Bool {
     let mine = digest(own, sequence).pointee
     var areAlike = true
     for rank in records.indices where rank != own {
-      try communicator.wait(for: words(rank), toReach: sequence)
+      try communicator.wait(for: words(rank), toReach: sequence, isBehind: isBehind)
       areAlike = areAlike && digest(rank, sequence).pointee == mine
     }
     return areAlike

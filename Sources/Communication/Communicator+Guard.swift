@@ -15,18 +15,20 @@ extension Communicator {
   /// - Parameters:
   ///   - count: in elements; nil where ranks may bring different numbers.
   ///   - site: what is moved, or where the call stands.
+  ///   - isBehind: the caller is a thread behind one that computes, and naps from the first look on.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming what each of them was
   ///   about to do; MPIError.
   public func enter(
     _ operation: CollectiveOperation, of element: CollectiveElement = .none, count: Int? = nil,
-    at site: StaticString, line: UInt = 0
+    at site: StaticString, line: UInt = 0, isBehind: Bool = false
   ) throws {
     try enter(
       CollectiveHeader(
-        operation, element, count: count, step: step, site: .literal(site), line: Int(line)))
+        operation, element, count: count, step: step, site: .literal(site), line: Int(line)),
+      isBehind: isBehind)
   }
 
-  func enter(_ header: CollectiveHeader) throws {
+  func enter(_ header: CollectiveHeader, isBehind: Bool = false) throws {
     sequence += 1
     if worldSize == 1 { return }
     var header = header
@@ -35,20 +37,21 @@ extension Communicator {
     }
     board?.show(header, sequence)
     if let board, meetsOnBoard {
-      if try board.meet(sequence, self) { return }
+      if try board.meet(sequence, self, isBehind: isBehind) { return }
       throw outOfStep(
         board.headers(sequence), hosts: [String](repeating: hostName, count: worldSize))
     }
-    try compareByMessages(header)
+    try compareByMessages(header, isBehind: isBehind)
   }
 
   /// Whether `enter` is a barrier of shared memory.
   public var meetsOnBoard: Bool { board != nil && localSize == worldSize }
 
-  private func compareByMessages(_ header: CollectiveHeader) throws {
+  private func compareByMessages(_ header: CollectiveHeader, isBehind: Bool) throws {
     try withUnsafeTemporaryAllocation(byteCount: CollectiveHeader.byteCount, alignment: 8) { mine in
       header.write(to: mine.baseAddress!)
-      let digests = try gatherQuietly(CollectiveHeader.digest(mine.baseAddress!))
+      let digests = try gatherQuietly(
+        CollectiveHeader.digest(mine.baseAddress!), isBehind: isBehind)
       if digests.allSatisfy({ $0 == digests[0] }) { return }
       let headers = try gatherAlike(Array(mine))
       let hosts = try gatherAlike(paddedHostName)
@@ -90,7 +93,7 @@ extension CollectiveHeader {
 
 extension Communicator {
   /// The value of every rank, by rank; leaves the core free while it waits.
-  func gatherQuietly(_ value: UInt64) throws -> [UInt64] {
+  func gatherQuietly(_ value: UInt64, isBehind: Bool = false) throws -> [UInt64] {
     var values = [UInt64](repeating: 0, count: worldSize)
     try values.withUnsafeMutableBufferPointer { values in
       var value = value
@@ -100,7 +103,7 @@ extension Communicator {
           MPI_Iallgather(
             value, 1, cmpi_uint64(), values.baseAddress, 1, cmpi_uint64(), handle, &request),
           "MPI_Iallgather")
-        try finishQuietly(&request)
+        try finishQuietly(&request, isBehind: isBehind)
       }
     }
     return values
@@ -115,8 +118,8 @@ extension Communicator {
     return (0..<worldSize).map { Array(all[$0 * bytes.count..<($0 + 1) * bytes.count]) }
   }
 
-  private func finishQuietly(_ request: inout MPI_Request?) throws {
-    try waitLonger {
+  private func finishQuietly(_ request: inout MPI_Request?, isBehind: Bool) throws {
+    try waitLonger(isBehind: isBehind) {
       var done: Int32 = 0
       try check(MPI_Test(&request, &done, cmpi_status_ignore()), "MPI_Test")
       return done != 0

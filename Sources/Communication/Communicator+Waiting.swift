@@ -13,18 +13,23 @@ extension Communicator {
 
   /// Returns once another rank has stored `value` or more to `word`, in shared memory. Ranks that come
   /// together and have a core each wait busily.
-  func wait(for word: UnsafePointer<UInt64>, toReach value: UInt64) throws {
+  func wait(
+    for word: UnsafePointer<UInt64>, toReach value: UInt64, isBehind: Bool = false
+  ) throws {
     let looks =
-      ranksHaveOwnCores ? Communicator.looksWithOwnCore : Communicator.looksWithSharedCore
+      ranksHaveOwnCores && !isBehind
+      ? Communicator.looksWithOwnCore : Communicator.looksWithSharedCore
     if nd_spin_until(word, value, looks) != 0 { return }
-    try waitLonger { nd_spin_until(word, value, 1) != 0 }
+    try waitLonger(isBehind: isBehind) { nd_spin_until(word, value, 1) != 0 }
   }
 
   /// Returns once `isDone`. It gives the core to whoever wants it, then sleeps between looks: an eighth
   /// of the time waited so far, so that a wait is never much longer than it must be, and 1 ms at most.
   ///
+  /// A thread behind one that computes (`isBehind`) sleeps from the first.
+  ///
   /// There is no time limit: a rank that is gone is noticed by mpirun, which ends all.
-  func waitLonger(until isDone: () throws -> Bool) throws {
+  func waitLonger(isBehind: Bool = false, until isDone: () throws -> Bool) throws {
     let start = microseconds()
     var turns = 0
     while try !isDone() {
@@ -34,6 +39,8 @@ extension Communicator {
       if waited > Communicator.yieldingMicroseconds {
         usleep(UInt32(min(waited / 8, 1000)))
         turns = 15
+      } else if isBehind {
+        usleep(100)
       } else {
         sched_yield()
       }

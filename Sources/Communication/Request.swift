@@ -1,7 +1,7 @@
 import CMPI
 import TensorCore
 
-/// A message under way. MPI reads or writes its buffer until `wait()` has returned, or `test()` true.
+/// A message under way. MPI reads or writes its buffer until it is done.
 ///
 /// It owns no memory, but keeps the buffer's owner alive. Dropping it unfinished traps.
 public final class Request {
@@ -37,24 +37,31 @@ public final class Request {
     finished = true
     var status = MPI_Status()
     try check(MPI_Wait(&handle, &status), "MPI_Wait")
-    try verify(&status)
+    try verify(status)
   }
 
-  /// Whether the message is through and its buffer the caller's again. After true, or an error, not
-  /// to be called again.
+  /// Whether the message is through and its buffer the caller's again, as far as `progress` has seen.
+  public var isDone: Bool { finished }
+
+  /// Looks once how far all of `requests` are, which are not done.
   /// - Throws: as `wait`.
-  public func test() throws -> Bool {
-    var status = MPI_Status()
-    var done: Int32 = 0
-    let code = MPI_Test(&handle, &done, &status)
-    finished = done != 0 || code != MPI_SUCCESS
-    try check(code, "MPI_Test")
-    if done == 0 { return false }
-    try verify(&status)
-    return true
+  fileprivate static func progress(_ requests: [Request]) throws {
+    var handles = requests.map(\.handle)
+    var count: Int32 = 0
+    var indices = [Int32](repeating: 0, count: requests.count)
+    var statuses = [MPI_Status](repeating: MPI_Status(), count: requests.count)
+    try check(
+      MPI_Testsome(Int32(requests.count), &handles, &count, &indices, &statuses), "MPI_Testsome")
+    for i in 0..<Int(max(count, 0)) {
+      let request = requests[Int(indices[i])]
+      request.handle = nil
+      request.finished = true
+      try request.verify(statuses[i])
+    }
   }
 
-  private func verify(_ status: inout MPI_Status) throws {
+  private func verify(_ status: MPI_Status) throws {
+    var status = status
     guard direction == .receive else { return }
     var arrived: Int32 = 0
     try check(MPI_Get_count(&status, cmpi_byte(), &arrived), "MPI_Get_count")
@@ -115,6 +122,12 @@ extension Communicator {
       "MPI_Irecv")
     return Request(
       .receive, byteCount: buffer.count, peer: peer, tag: tag, owner: owner, handle: handle)
+  }
+
+  /// Lets MPI go on with all of `requests`, none of which is done, and notes which are then.
+  /// - Throws: as `Request.wait`.
+  public func progress(_ requests: [Request]) throws {
+    if !requests.isEmpty { try Request.progress(requests) }
   }
 
   /// Waits for each of `requests`; when one fails, the rest are abandoned.

@@ -29,7 +29,7 @@ enum ArenaSections {
 
   /// 256 KiB: on a link of 1 Gbit/s two milliseconds, on one of 100 Gbit/s several times a message's
   /// latency.
-  static let bucketSize = 65_536
+  static let bucketSize = 30_720
 
   /// Additions are done in runs of this many elements, 16 KiB, so that what one addition writes is
   /// still in the first-level cache when the next reads it.

@@ -29,6 +29,8 @@ final class MessageReduction {
   /// Sums begun, this one included.
   private var sequence: UInt64 = 0
   private var isUnderWay = false
+  /// Rings when this rank's arenas have another bucket, and when it waits.
+  private let alarm = Alarm()
   /// 1 while the rank does nothing but wait for the sum.
   private let waiting = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
@@ -112,7 +114,12 @@ final class MessageReduction {
     if !isUnderWay { return }
     // The buckets lie from the end to the beginning, but for the first ones, behind what is rounded.
     let count = buckets.prefix { $0.lowerBound >= offset }.count
+    let isNews = nd_spin_until(memory.ready[shard]!, word(count), 1) == 0
     nd_store_release(memory.ready[shard]!, word(count))
+    guard isNews else { return }
+    alarm.ring()
+    // Or a scheduler that shares a core fairly lets the thread wait for its next tick, 4 ms.
+    sched_yield()
   }
 
   /// The sum. All of this rank's arenas must be final.
@@ -121,6 +128,7 @@ final class MessageReduction {
     for shard in ownShards { noteFinal(shard: shard, from: 0) }
     if let thread {
       nd_store_release(waiting, 1)
+      alarm.ring()
       defer { nd_store_release(waiting, 0) }
       try thread.wait()
     } else {
@@ -136,18 +144,24 @@ final class MessageReduction {
     (sequence - 1) * UInt64(buckets.count) + UInt64(count)
   }
 
+  private var isWaiting: Bool { nd_spin_until(waiting, 1, 1) != 0 }
+
   private func has(_ words: some Sequence<UnsafeMutablePointer<UInt64>>, _ count: Int) -> Bool {
     words.allSatisfy { nd_spin_until($0, word(count), 1) != 0 }
   }
 
   /// The whole of one sum, on the thread.
   private func serve() throws {
-    // While the rank computes: it costs no time of the step's.
+    // Nothing is to be done before the backward pass has made something: the core is the rank's.
+    var patience = Patience(waiting: waiting, alarm: alarm)
+    while !isWaiting, !has(ownShards.map { memory.ready[$0]! }, 1) {
+      alarm.sleep(atMostMicroseconds: 1_000_000)
+    }
     try communicator.enter(
-      .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount, at: "gradients")
+      .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount,
+      at: "gradients", isBehind: thread != nil)
     var (summed, started, finished) = (0, 0, 0)
-    var isThrough = [Bool](repeating: false, count: exchanges.count)
-    var patience = Patience(waiting: waiting)
+    var isThrough = [Bool](repeating: false, count: buckets.count)
     do {
       while finished < buckets.count {
         var moved = false
@@ -159,21 +173,21 @@ final class MessageReduction {
         }
         if localRank == 0 {
           if started < summed, has(memory.summed, started + 1) {
-            if started < exchanges.count { try exchanges[started].start() }
+            if exchanges.isEmpty {
+              isThrough[started] = true
+            } else {
+              try exchanges[started].start()
+            }
             started += 1
             moved = true
           }
-          for number in finished..<started
-          where number >= exchanges.count || !isThrough[number] {
-            if number < exchanges.count {
-              guard try exchanges[number].poll() else { continue }
-              isThrough[number] = true
-            }
+          let underWay = (finished..<started).filter { !isThrough[$0] }
+          try communicator.progress(underWay.flatMap { exchanges[$0].requests })
+          for number in underWay where try exchanges[number].poll() {
+            isThrough[number] = true
             moved = true
           }
-          while finished < started, finished >= exchanges.count || isThrough[finished] {
-            finished += 1
-          }
+          while finished < started, isThrough[finished] { finished += 1 }
           nd_store_release(memory.done, word(finished))
         } else if summed == buckets.count, has([memory.done], buckets.count) {
           finished = buckets.count
@@ -208,22 +222,33 @@ final class MessageReduction {
   }
 }
 
-/// How the thread waits: with short naps while the rank computes, which needs the core; without
-/// while the rank itself waits. After long in vain, with longer ones: others may need the core.
+/// How the thread waits: asleep while the rank computes, which needs the core, but for a look at what
+/// has arrived now and then; awake while the rank itself waits. After long in vain with longer naps:
+/// others may need the core.
 private struct Patience {
   let waiting: UnsafePointer<UInt64>
+  let alarm: Alarm
   private var turns = 0
 
-  init(waiting: UnsafePointer<UInt64>) { self.waiting = waiting }
+  /// A look interrupts the rank, which costs it some 50 us with what they do to its caches; the
+  /// system's buffers keep a link of 1 Gbit/s busy for longer.
+  private static let napMicroseconds = 500
+
+  init(waiting: UnsafePointer<UInt64>, alarm: Alarm) {
+    self.waiting = waiting
+    self.alarm = alarm
+  }
 
   mutating func renew() { turns = 0 }
 
   mutating func rest() {
     turns += 1
-    if nd_spin_until(waiting, 1, 1) != 0 && turns < 2000 {
+    if nd_spin_until(waiting, 1, 1) == 0 {
+      alarm.sleep(atMostMicroseconds: Patience.napMicroseconds)
+    } else if turns < 2000 {
       sched_yield()
     } else {
-      usleep(turns < 4000 ? 50 : 500)
+      usleep(turns < 4000 ? 100 : 500)
     }
   }
 }

@@ -13,7 +13,8 @@ final class WireExchange {
   /// What the others' floats arrive in.
   private let received: Storage
   private var round = 0
-  private var requests: [Request] = []
+  /// What the round still waits for.
+  private(set) var requests: [Request] = []
   /// In all sends so far.
   private(set) var byteCount = 0
 
@@ -111,16 +112,13 @@ final class WireExchange {
 
   /// Goes on with what has arrived. Returns whether the bucket's sum is there, and all it sent is gone.
   func poll() throws -> Bool {
-    while round < rounds.count {
-      while let request = requests.last {
-        guard try request.test() else { return false }
-        requests.removeLast()
-      }
+    requests.removeAll { $0.isDone }
+    while requests.isEmpty && round < rounds.count {
       finishRound()
       round += 1
       if round < rounds.count { try post() }
     }
-    return true
+    return round == rounds.count
   }
 
   /// After a failure: what is under way stays so, and the process must end.
@@ -131,11 +129,9 @@ final class WireExchange {
 
   private func post() throws {
     let current = rounds[round]
-    // Receives first, so that whatever arrives finds its buffer. Looked at last: the sends.
-    var posted: [Request] = []
-    defer { requests = posted.reversed() }
+    // Receives first, so that whatever arrives finds its buffer.
     for message in current.receives {
-      posted.append(
+      requests.append(
         try communicator.receive(into: message.bytes, from: message.rank, tag: current.tag))
     }
     for message in current.sends {
@@ -143,7 +139,7 @@ final class WireExchange {
         nd_pack_bf16(
           packed.base.assumingMemoryBound(to: UInt16.self), message.start, message.count)
       }
-      posted.append(
+      requests.append(
         try communicator.send(
           UnsafeRawBufferPointer(message.bytes), to: message.rank, tag: current.tag))
       byteCount += message.bytes.count

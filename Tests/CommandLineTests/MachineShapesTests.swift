@@ -99,7 +99,9 @@ import Testing
     try expectSameBits(Self.jobs(network), Machine.all)
   }
 
-  @Test(arguments: ["mlp", "conv", "rnn"]) func anyMachineAddsPiecesUpToTheSameBits(network: String) throws {
+  @Test(arguments: ["mlp", "conv", "rnn"]) func anyMachineAddsPiecesUpToTheSameBits(network: String)
+    throws
+  {
     try expectSameBits(Self.jobs(network, "micro_batch: 2"), Machine.some)
   }
 
@@ -116,8 +118,9 @@ import Testing
   @Test func shardedRunGoesOnReplicatedAndBack() throws {
     let jobs = Self.jobs("mlp")
     try expectSameBits(jobs, [Machine()])
-    for (ranks, stop, isSharded) in [(3, "2", true), (2, "3", false), (5, "4", true), (1, "5", false)]
-    {
+    for (ranks, stop, isSharded) in [
+      (3, "2", true), (2, "3", false), (5, "4", true), (1, "5", false),
+    ] {
       let command = stop == "2" ? ["mine.yaml"] : ["--resume"]
       let outcome = try jobs.command(
         command + ["--run", "run", "--max-steps", stop] + (isSharded ? ["--zero"] : []),
