@@ -18,6 +18,8 @@ final class MessageReduction {
   private let elementCount: Int
   private let buckets: [Range<Int>]
   private let memory: HostMemory
+  /// The words of this rank's shards.
+  private let ownReady: [UnsafeMutablePointer<UInt64>]
   private let localRank: Int
   private let adder: TreeAdder
   /// What makes the host's partials, in its arenas.
@@ -74,6 +76,7 @@ final class MessageReduction {
     }
     let memory = self.memory
     arenas = ownShards.map { memory.tensor(shard: $0, elementCount: elementCount) }
+    ownReady = ownShards.map { memory.ready[$0]! }
 
     var owners = [Int](repeating: 0, count: shardCount)
     for (index, ranks) in hosts.enumerated() {
@@ -103,9 +106,10 @@ final class MessageReduction {
   /// this thread must leave MPI alone.
   func begin() {
     require(!isUnderWay, "a sum was begun before the last was over")
+    guard let thread else { return }
     isUnderWay = true
     sequence += 1
-    thread?.begin { [unowned self] in try serve() }
+    thread.begin { [unowned self] in try serve() }
   }
 
   /// The elements of a shard's arena from `offset` on are as they are to be added. Any thread; a
@@ -116,7 +120,8 @@ final class MessageReduction {
     let count = buckets.prefix { $0.lowerBound >= offset }.count
     let isNews = nd_spin_until(memory.ready[shard]!, word(count), 1) == 0
     nd_store_release(memory.ready[shard]!, word(count))
-    guard isNews else { return }
+    // Nothing can be done before all of the rank's shards are as far.
+    guard isNews, has(ownReady, count) else { return }
     alarm.ring()
     // Or a scheduler that shares a core fairly lets the thread wait for its next tick, 4 ms.
     sched_yield()
@@ -124,19 +129,19 @@ final class MessageReduction {
 
   /// The sum. All of this rank's arenas must be final.
   func allreduceSum() throws -> UnsafePointer<Float> {
+    guard let thread else {
+      for bucket in buckets { sumHost(bucket) }
+      return UnsafePointer(memory.arenas[0]!)
+    }
     if !isUnderWay { begin() }
     for shard in ownShards { noteFinal(shard: shard, from: 0) }
-    if let thread {
-      nd_store_release(waiting, 1)
-      alarm.ring()
-      defer { nd_store_release(waiting, 0) }
-      try thread.wait()
-    } else {
-      try serve()
-    }
+    nd_store_release(waiting, 1)
+    defer { nd_store_release(waiting, 0) }
+    alarm.ring()
+    try thread.wait()
     isUnderWay = false
     sentByteCount = exchanges.reduce(0) { $0 + $1.byteCount }
-    return UnsafePointer(hostCount > 1 ? memory.sum : memory.arenas[0]!)
+    return UnsafePointer(memory.sum)
   }
 
   /// What a word of the host's memory says where `count` buckets of this sum are through.
@@ -154,12 +159,12 @@ final class MessageReduction {
   private func serve() throws {
     // Nothing is to be done before the backward pass has made something: the core is the rank's.
     var patience = Patience(waiting: waiting, alarm: alarm)
-    while !isWaiting, !has(ownShards.map { memory.ready[$0]! }, 1) {
+    while !isWaiting, !has(ownReady, 1) {
       alarm.sleep(atMostMicroseconds: 1_000_000)
     }
     try communicator.enter(
       .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount,
-      at: "gradients", isBehind: thread != nil)
+      at: "gradients", isBehind: true)
     var (summed, started, finished) = (0, 0, 0)
     var isThrough = [Bool](repeating: false, count: buckets.count)
     do {
@@ -173,11 +178,7 @@ final class MessageReduction {
         }
         if localRank == 0 {
           if started < summed, has(memory.summed, started + 1) {
-            if exchanges.isEmpty {
-              isThrough[started] = true
-            } else {
-              try exchanges[started].start()
-            }
+            try exchanges[started].start()
             started += 1
             moved = true
           }

@@ -99,6 +99,41 @@ import Testing
     try expectSameBits(Self.jobs(network), Machine.all)
   }
 
+  @Test(.enabled(if: canPlayTwoHosts, "needs root, ip and tc"), arguments: networks)
+  func twoHostsGiveTheSameBits(network: String) throws {
+    let jobs = Self.jobs(network)
+    try expectSameBits(jobs, [Machine()])
+    for (ranks, more) in [("2", []), ("3+1", ["--zero"]), ("1", ["--threads", "2"])] {
+      let (outcome, _) = try twoHosts(
+        ranks: ranks,
+        ["env", "-C", jobs.folder.path, nndist, "mine.yaml", "--run", ranks, "--eval-every", "0"]
+          + more)
+      try #require(outcome.status == 0, "\(outcome)")
+      #expect(try jobs.bits(ranks) == jobs.bits("1x1"), "\(ranks) ranks on each host, \(more)")
+    }
+  }
+
+  /// Half the bytes, and the same bits as on one host.
+  @Test(.enabled(if: canPlayTwoHosts, "needs root, ip and tc"))
+  func roundedGradientsTakeHalfTheBytesBetweenHosts() throws {
+    var sent: [Int] = []
+    for compression in ["none", "bf16"] {
+      let jobs = Self.jobs("mlp", "compress: \(compression)")
+      try expectSameBits(jobs, [Machine()])
+      let (outcome, bytes) = try twoHosts(
+        ranks: "1",
+        [
+          "env", "-C", jobs.folder.path, nndist, "mine.yaml", "--run", "two", "--eval-every", "0",
+          "--checkpoint-every", "0", "--epochs", "40",
+        ])
+      try #require(outcome.status == 0, "\(outcome)")
+      sent.append(bytes.max()!)
+    }
+    // 200 steps of 13 000 floats; what starts and ends a run, and headers, are some 300 KB of the
+    // 10 MB, and not halved.
+    #expect(Double(sent[1]) < 0.55 * Double(sent[0]), "\(sent)")
+  }
+
   @Test(arguments: ["mlp", "conv", "rnn"]) func anyMachineAddsPiecesUpToTheSameBits(network: String)
     throws
   {
