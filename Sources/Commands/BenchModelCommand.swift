@@ -38,7 +38,7 @@ struct BenchModelCommand: SessionCommand {
   var batch = 1024
 
   @Option(help: "Bytes that are summed together.")
-  var bucketBytes = 262_144
+  var bucketBytes = 122_880
 
   @Option(
     help:

@@ -39,6 +39,9 @@ struct BenchOverlapCommand: SessionCommand {
   @Option(help: "Logical shards. (default: the number of ranks)")
   var shards: Int?
 
+  @Flag(help: "Shard the optimizer's state over the ranks. (default: replicated)")
+  var zero = false
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
@@ -72,7 +75,8 @@ struct BenchOverlapCommand: SessionCommand {
       recipe.shards = shards ?? recipe.shards ?? world.worldSize
       return recipe
     }
-    let report = try OverlapBenchmark.run(recipe, steps: steps, threads: threads, world)
+    let report = try OverlapBenchmark.run(
+      recipe, steps: steps, threads: threads, shardsOptimizer: zero, world)
     if world.isRoot { print(json ? try encodedJSON(report) : report.table) }
     return 0
   }
@@ -106,7 +110,7 @@ struct OverlapBenchmark: Encodable {
 
   /// Collective: every rank. The same report on all.
   static func run(
-    _ recipe: Recipe, steps: Int, threads: Int, _ world: Communicator
+    _ recipe: Recipe, steps: Int, threads: Int, shardsOptimizer: Bool, _ world: Communicator
   ) throws -> OverlapBenchmark {
     let folder = try world.agree(on: "making a folder for the run") { () -> String in
       guard world.isRoot else { return "" }
@@ -118,6 +122,7 @@ struct OverlapBenchmark: Encodable {
     defer { if world.isRoot { try? FileManager.default.removeItem(atPath: folder) } }
     var options = RunOptions(runDirectory: folder + "/run")
     options.threads = threads
+    options.shardsOptimizer = shardsOptimizer
     options.logEvery = 0
     options.evalEvery = 0
     options.checkpointEvery = 0

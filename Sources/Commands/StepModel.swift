@@ -69,12 +69,19 @@ package struct LinkFit: Sendable {
     }
   }
 
+  /// Of a sum by itself.
   /// - Parameter rate: the link's over the measured one's.
   package func seconds(bytes: Double, hosts: Int, rate: Double) -> Double {
-    if hosts == 1 { return 0 }
+    latencySeconds(hosts: hosts) + flowSeconds(bytes: bytes, hosts: hosts, rate: rate)
+  }
+
+  /// The messages' latency, 2 log2(H) alpha.
+  func latencySeconds(hosts: Int) -> Double { 2 * log2(Double(hosts)) * latency }
+
+  /// What the bytes take once they flow.
+  func flowSeconds(bytes: Double, hosts: Int, rate: Double) -> Double {
     let part = Double(hosts - 1) / Double(hosts)
-    return 2 * log2(Double(hosts)) * latency
-      + part * bytes * (2 * secondsPerByte / rate + addSecondsPerByte)
+    return part * bytes * (2 * secondsPerByte / rate + addSecondsPerByte)
   }
 }
 
@@ -131,8 +138,9 @@ package struct StepModel: Sendable {
   /// 1, or as many as the measurement inside a host has.
   package var ranksPerHost: Int { inside?.ranks ?? 1 }
 
-  /// The arena from its end to its beginning, cut at multiples of `bucketBytes`; a bucket is ready with
-  /// the last gradient that lies in it, and after the bucket before it.
+  /// The arena from its end to its beginning, cut at multiples of `bucketBytes`. A gradient becomes
+  /// final from its end on, in proportion, from when the one behind it was; a bucket is ready with its
+  /// first element, and after the bucket before it.
   private static func buckets(
     _ gradients: [StepMeasurement.Gradient], bucketBytes: Double
   ) -> [(bytes: Double, ready: Double)] {
@@ -141,9 +149,14 @@ package struct StepModel: Sendable {
     for start in stride(from: 0, to: total, by: bucketBytes).reversed() {
       let end = min(start + bucketBytes, total)
       var (ready, offset) = (buckets.last?.ready ?? 0, 0.0)
-      for gradient in gradients {
-        if offset < end && offset + gradient.bytes > start { ready = max(ready, gradient.ready) }
-        offset += gradient.bytes
+      for (index, gradient) in gradients.enumerated() {
+        let behind = offset + gradient.bytes
+        if offset < end && behind > start {
+          let before = index + 1 < gradients.count ? gradients[index + 1].ready : 0
+          let part = (behind - max(start, offset)) / gradient.bytes
+          ready = max(ready, before + (gradient.ready - before) * part)
+        }
+        offset = behind
       }
       buckets.append((end - start, ready))
     }
@@ -161,15 +174,18 @@ package struct StepModel: Sendable {
   package func step(hosts: Int, ranksPerHost: Int, samples: Double, rate: Double) -> StepPrediction
   {
     let backward = backward.seconds(samples)
-    // One after another, each when it is ready and the one before is done.
+    // One after another, each when it is ready and the one before has flowed; while messages of one
+    // are on their way, others flow, so that latency shows but once.
     var (end, reduction) = (0.0, 0.0)
     for (bytes, ready) in buckets {
       let seconds =
         (ranksPerHost > 1 ? insideSeconds(bytes) : 0)
-        + link.seconds(bytes: bytes, hosts: hosts, rate: rate)
+        + link.flowSeconds(bytes: bytes, hosts: hosts, rate: rate)
       end = max(end, ready * backward) + seconds
       reduction += seconds
     }
+    let latency = link.latencySeconds(hosts: hosts)
+    (end, reduction) = (end + latency, reduction + latency)
     let both = max(backward, end)
     let hideable = min(backward, reduction)
     return StepPrediction(

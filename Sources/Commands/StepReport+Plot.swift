@@ -49,12 +49,11 @@ extension StepReport {
       set xlabel 'ranks'
       set ylabel 'efficiency, %'
       set grid
-      set key bottom left
 
       """
-    func add(_ title: String, _ value: (Row) -> Double?) {
+    func add(_ title: String, key: String, _ value: (Row) -> Double?) {
       let curves = StepReport.rates.map { "'-' with linespoints title '\(fixed($0, 0)) Gbit/s'" }
-      text += "set title '\(title)'\nplot \(curves.joined(separator: ", "))\n"
+      text += "set title '\(title)'\nset key \(key)\nplot \(curves.joined(separator: ", "))\n"
       for rate in StepReport.rates {
         for row in rows where row.gigabitsPerSecond == rate {
           if let value = value(row) { text += "\(row.ranks) \(fixed(value * 100, 3))\n" }
@@ -62,8 +61,8 @@ extension StepReport {
         text += "e\n"
       }
     }
-    add("strong scaling: the batch shared by all ranks") { $0.strongEfficiency }
-    add("weak scaling: the batch on every rank") { $0.weakEfficiency }
+    add("strong scaling: the batch shared by all ranks", key: "top right") { $0.strongEfficiency }
+    add("weak scaling: the batch on every rank", key: "bottom left") { $0.weakEfficiency }
     return text + "unset multiplot\n"
   }
 

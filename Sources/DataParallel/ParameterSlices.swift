@@ -5,33 +5,44 @@ import TensorCore
 /// Rajbhandari et al. 2020, section 5.1), a slice, of which it alone holds the optimizer's state.
 ///
 /// The same bits either way: an optimizer works on each element by itself.
+///
+/// Sharded, the ranks of a single host have one copy of the parameters, in memory they share: there is
+/// nothing to exchange, and nothing to compare either. On several hosts each rank has its own.
 public final class ParameterSlices {
+  /// All of them: float32, [elementCount], zeros at first.
+  public let parameters: Tensor
   /// Elements of the parameter arena; whole cache lines from its beginning.
   public let own: Range<Int>
   public let isSharded: Bool
   private let slices: [Range<Int>]
-  private let parameters: Tensor
   private let communicator: Communicator
-  /// Where the ranks of one host put what they updated; nil on several hosts.
-  private let window: SharedWindow?
+  /// Whether all ranks have the same memory.
+  private let isShared: Bool
 
   /// Collective: every rank.
-  /// - Parameter parameters: the rank's own copy of all, float32.
-  public init(_ parameters: Tensor, isSharded: Bool, communicator: Communicator) throws {
-    self.parameters = parameters
+  /// - Parameter elementCount: of the parameter arena.
+  public init(elementCount: Int, isSharded: Bool, communicator: Communicator) throws {
     self.communicator = communicator
     self.isSharded = isSharded && communicator.worldSize > 1
-    let count = parameters.elementCount
     slices = ArenaSections.slices(
-      of: 0..<count, count: self.isSharded ? communicator.worldSize : 1)
+      of: 0..<elementCount, count: self.isSharded ? communicator.worldSize : 1)
     own = slices[self.isSharded ? communicator.rank : 0]
-    let byteCount = own.count * MemoryLayout<Float>.stride
+    let byteCount = communicator.isRoot ? elementCount * MemoryLayout<Float>.stride : 0
     if self.isSharded, communicator.localSize == communicator.worldSize,
       try SharedWindow.fits(byteCount, communicator)
     {
-      window = try SharedWindow(byteCount: byteCount, communicator: communicator)
+      let window = try SharedWindow(byteCount: byteCount, communicator: communicator)
+      let shape: Shape = [elementCount]
+      let storage = Storage(
+        base: window.parts[communicator.root].baseAddress!,
+        byteCount: elementCount * MemoryLayout<Float>.stride, owner: window)
+      parameters = Tensor(
+        storage: storage, shape: shape, strides: shape.contiguousStrides, offset: 0,
+        dtype: .float32)
+      isShared = true
     } else {
-      window = nil
+      parameters = Tensor(zeros: [elementCount])
+      isShared = false
     }
   }
 
@@ -41,22 +52,15 @@ public final class ParameterSlices {
   /// Collective: every rank.
   public func exchange() throws {
     guard isSharded else { return }
-    let start = parameters.pointer(Float.self)
-    guard let window else {
-      try communicator.allgather(
-        UnsafeMutableBufferPointer(start: start, count: parameters.elementCount), parts: slices)
+    guard isShared else {
+      let all = UnsafeMutableBufferPointer(
+        start: parameters.pointer(Float.self), count: parameters.elementCount)
+      try communicator.allgather(all, parts: slices)
       return
     }
-    func part(_ rank: Int) -> UnsafeMutablePointer<Float> {
-      window.parts[rank].baseAddress!.assumingMemoryBound(to: Float.self)
-    }
-    part(communicator.rank).update(from: start + own.lowerBound, count: own.count)
-    try communicator.enter(
-      .allgather, of: .float32, count: parameters.elementCount, at: "updated parameters")
-    if !communicator.meetsOnBoard { try window.barrier() }
-    for (rank, slice) in slices.enumerated() where rank != communicator.rank {
-      (start + slice.lowerBound).update(from: part(rank), count: slice.count)
-    }
+    // All have updated theirs before any goes on to read.
+    try communicator.enter(.barrier, at: "updated parameters")
+    if !communicator.meetsOnBoard { try communicator.barrier() }
   }
 
   /// A whole arena of the optimizer's state on root, for a checkpoint; nil elsewhere.

@@ -70,10 +70,11 @@ public final class Trainer {
     let template = job.makeModel()
     layout = ArenaLayout(of: template)
     parameterCount = template.parameterCount
-    parameters = Tensor(zeros: [layout.elementCount])
     buffers = ModuleBuffers(of: template)
     slices = try ParameterSlices(
-      parameters, isSharded: options.shardsOptimizer, communicator: communicator)
+      elementCount: layout.elementCount, isSharded: options.shardsOptimizer,
+      communicator: communicator)
+    parameters = slices.parameters
     optimizer = job.makeOptimizer(slices.own.count)
 
     var loaded: LoadedCheckpoint?

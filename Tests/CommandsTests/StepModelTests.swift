@@ -146,7 +146,11 @@ private func near(_ value: Double, _ expected: Double, _ tolerance: Double) -> B
   @Test func bucketsAreCutFromTheArenasBeginningAndArriveFromItsEnd() {
     let model = StepModel(between: between, inside: nil, step: step, bucketBytes: 400_000)
     #expect(model.buckets.map(\.bytes) == [248_576, 400_000, 400_000])
-    #expect(model.buckets.map(\.ready) == [0.5, 1, 1])
+    // Of the second gradient 248 576 of 524 288 bytes, of the first 124 288, and all.
+    let ready = [0.5 * 248_576 / 524_288, 0.5 + 0.5 * 124_288 / 524_288, 1]
+    for (value, expected) in zip(model.buckets.map(\.ready), ready) {
+      #expect(near(value, expected, 1e-12))
+    }
   }
 
   /// Inside a host the measured table, between its rows by powers.
