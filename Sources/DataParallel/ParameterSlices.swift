@@ -16,8 +16,8 @@ public final class ParameterSlices {
   public let isSharded: Bool
   private let slices: [Range<Int>]
   private let communicator: Communicator
-  /// Whether all ranks have the same memory.
-  private let isShared: Bool
+  /// Whether all ranks have the same memory: what one writes, all have.
+  public let isShared: Bool
 
   /// Collective: every rank.
   /// - Parameter elementCount: of the parameter arena.

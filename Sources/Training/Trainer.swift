@@ -110,6 +110,8 @@ public final class Trainer {
     }
 
     job.initialize(deal.workers[0].replica.module)
+    // No rank's initial values may come over what root reads from a file.
+    if slices.isShared { try communicator.quietBarrier() }
     // Whole arenas, which root reads and each rank takes its slice of.
     let wholeStates = isResumed ? wholeOptimizerStates() : []
     try communicator.agree(on: "loading weights") {

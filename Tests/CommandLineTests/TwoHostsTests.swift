@@ -25,6 +25,16 @@ struct TwoHostsTests {
     for sent in sentBytes { #expect(sent >= 15 * 4 * parameters, "\(outcome)") }
   }
 
+  /// The thread that sums notices it, while the ranks compute.
+  @Test(arguments: ["skip:1:3:sum", "count:0:3:sum"])
+  func rankOutOfStepIsNamedAcrossHosts(fault: String) throws {
+    let faulty = ["env", "NNDIST_FAULT=\(fault)", builtProduct("nndist-faults")]
+    let (outcome, _) = try twoHosts(ranks: "1", faulty + jobs.arguments("run"))
+    expectError(
+      outcome, 70, "the ranks are out of step at collective", "rank 0 (host nndist-",
+      "rank 1 (host nndist-", "(gradients, step 3)")
+  }
+
   /// The link, the hosts and all that runs on them are gone in the end, also when the script is told
   /// to stop.
   @Test func nothingIsLeftOfAStoppedRun() throws {
