@@ -87,7 +87,7 @@ struct BenchModelCommand: SessionCommand {
         model, of: step, batch: batch, bucketBytes: Double(bucketBytes),
         linkGigabits: linkGigabits, measuredMilliseconds: measuredMilliseconds)
       if let plot { try report.plot(to: plot) }
-      print(json ? try report.json() : report.table)
+      print(json ? try encodedJSON(report) : report.table)
     }
     return 0
   }

@@ -48,14 +48,6 @@ struct BenchReduceCommand: SessionCommand {
   }
 }
 
-/// As a benchmark prints it: keys in snake_case, sorted.
-func encodedJSON(_ report: some Encodable) throws -> String {
-  let encoder = JSONEncoder()
-  encoder.keyEncodingStrategy = .convertToSnakeCase
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-  return String(decoding: try encoder.encode(report), as: UTF8.self)
-}
-
 extension ReduceBenchmark {
   var table: String {
     var columns = Columns(

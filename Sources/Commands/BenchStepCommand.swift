@@ -45,20 +45,13 @@ struct BenchStepCommand: SessionCommand {
       let measurement = try StepBenchmark(job).measure(
         samples: samples.isEmpty ? [job.batchSize] : samples,
         host: ProcessInfo.processInfo.hostName)
-      print(json ? try measurement.json() : measurement.table)
+      print(json ? try encodedJSON(measurement) : measurement.table)
     }
     return 0
   }
 }
 
 extension StepMeasurement {
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
-
   var table: String {
     var times = Columns(["samples", "forward us", "backward us", "optimizer us"], isText: [])
     for row in rows {

@@ -99,13 +99,6 @@ package struct StepReport: Encodable {
     }
   }
 
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
-
   var table: String {
     var header = ["ranks", "hosts"]
     for rate in StepReport.rates {

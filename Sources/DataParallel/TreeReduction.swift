@@ -15,8 +15,6 @@ public final class TreeReduction {
   public let path: Path
   /// Why the ranks of one host do not share memory; nil where they do, or are each on a host.
   public let note: String?
-  /// Hosts, as far as their ranks share memory.
-  public let hostCount: Int
   /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
   /// filled before each sum; what they hold after it is undefined.
   public let arenas: [Tensor]
@@ -74,7 +72,6 @@ public final class TreeReduction {
     self.communicator = communicator
     self.path = chosen
     self.note = note
-    hostCount = chosen == .window ? 1 : hosts.count
     switch chosen {
     case .window:
       require(real.count == 1, "TreeReduction: a window for ranks on several hosts")

@@ -3,16 +3,6 @@ import Testing
 
 /// What hosts send each other, carried out on expressions in place of floats.
 @Suite struct WireScheduleTests {
-  /// As in TreePlanTests: the rule itself, written out.
-  private func written(_ leaves: Range<Int>) -> String {
-    if leaves.count == 1 { return "\(leaves.lowerBound)" }
-    var left = 1
-    while 2 * left < leaves.count { left *= 2 }
-    let middle = leaves.lowerBound + left
-    return
-      "(\(written(leaves.lowerBound..<middle))+\(written(middle..<leaves.upperBound)))"
-  }
-
   /// The same sum whichever operand is left: addition of floats commutes.
   private func sum(_ x: String, _ y: String) -> String {
     func first(_ text: String) -> Int { Int(text.drop { $0 == "(" }.prefix { $0.isNumber })! }
