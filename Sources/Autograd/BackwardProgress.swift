@@ -36,6 +36,9 @@ public final class BackwardProgress {
 }
 
 extension GradientRequest {
+  /// Whether somebody waits for gradients while the pass goes on.
+  var isWatched: Bool { progress != nil }
+
   /// Says that the gradient of input `index`, which lies in its `destination`, is complete from
   /// element `first` on, before the op's derivative is done.
   func noteFinal(_ index: Int, _ gradient: Tensor, from first: Int) {

@@ -33,14 +33,14 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
   }
 }
 
-/// dW = dyᵀ x, large ones a block of rows at a time, the last rows first. The blocks depend on the
-/// shape alone, as the bits may depend on them.
+/// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows
+/// first; and on every machine alike where the bits may depend on the blocks.
 /// - dy: [N, out].  x: [N, in].  Returns [out, in].
 private func weightGradient(_ dy: Tensor, _ x: Tensor, _ request: GradientRequest) -> Tensor {
   let (rows, columns) = (dy.shape[1], x.shape[1])
   let block = max((blockElements / max(columns, 1) + 63) / 64 * 64, 64)
   let transposed = dy.transposedView
-  guard rows >= 2 * block else {
+  guard rows >= 2 * block, request.isWatched || Kernels.matmulBitsDependOnExtents else {
     let gradient = Kernels.matmul(transposed, x, into: request.destination(1))
     request.noteFinal(1, gradient, from: 0)
     return gradient

@@ -114,6 +114,26 @@ void nd_hash_begin(nd_hash_state *state);
 void nd_hash_update(nd_hash_state *state, const void *bytes, ptrdiff_t n);
 uint64_t nd_hash_end(const nd_hash_state *state);
 
+// c[m][n] = a[m][k] b[k][n] (+ bias[n]), for m, n, k > 0. Strides in elements: of each operand one is 1;
+// c's columns are neighbours. Each element of c is one chain of fused multiply-adds in the order of k, the
+// bias last: the only kernel here that fuses, with the same bits on every instruction set that has it.
+struct nd_product {
+  ptrdiff_t m, n, k;
+  const float *a;
+  ptrdiff_t a_row, a_column;
+  const float *b;
+  ptrdiff_t b_row, b_column;
+  const float *bias;  // or 0
+  float *c;
+  ptrdiff_t c_row;
+  float *scratch;  // nd_product_scratch_count floats
+};
+enum nd_instruction_set { nd_none, nd_avx2, nd_avx512 };
+// nd_none: this processor has no fused multiply-add, and nd_matmul must not be called.
+enum nd_instruction_set nd_matmul_best_set(void);
+ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
+void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
+
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
 // probabilities.

@@ -1,0 +1,165 @@
+#include "ckernels.h"
+#include "clones.h"
+
+// c = a b with tiles of c in registers, after Goto and van de Geijn (Anatomy of high-performance
+// matrix multiplication, 2008, doi:10.1145/1356052.1356053), for the shapes of training: a batch is
+// short, and which operand lies transposed differs.
+//
+// Each element of c is one chain of fused multiply-adds in the order of k: blocks over k go on with
+// the sum they find. So its bits depend on its row of a and its column of b alone: not on m and n, on
+// threads or on the instruction set.
+
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+// A block of b, DEPTH x 64 floats, is 66 KB and one of a 200 KB: both stay in a second-level cache.
+enum { DEPTH = 264, HEIGHT = 192, PADDING = 16, MOST_LANES = 16 };
+
+static ptrdiff_t block_depth(ptrdiff_t k) {
+  const ptrdiff_t blocks = (k + DEPTH - 1) / DEPTH;
+  return (k + blocks - 1) / blocks;
+}
+
+// Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
+// work to turn a and c than b.
+static int swaps(const struct nd_product *p) {
+  return p->b_column != 1 && p->m * (p->k + p->n) < p->n * p->k;
+}
+
+static struct nd_product swapped(const struct nd_product *p) {
+  return (struct nd_product){
+      .m = p->n, .n = p->m, .k = p->k,
+      .a = p->b, .a_row = p->b_column, .a_column = p->b_row,
+      .b = p->a, .b_row = p->a_column, .b_column = p->a_row,
+      .c = p->scratch, .c_row = p->m, .scratch = p->scratch + p->m * p->n};
+}
+
+// Whether blocks of a are turned, so that the elements a tile reads one after the other are
+// neighbours.
+static int turns_rows(const struct nd_product *p) {
+  return p->a_column != 1 && p->m > 12 && p->n > 8 * MOST_LANES;
+}
+
+static ptrdiff_t scratch_count(const struct nd_product *p) {
+  const ptrdiff_t depth = block_depth(p->k);
+  return depth * ((p->n + MOST_LANES - 1) / MOST_LANES * MOST_LANES)
+         + (turns_rows(p) ? HEIGHT * (depth + PADDING) : 0);
+}
+
+ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
+  if (!swaps(p)) return scratch_count(p);
+  const struct nd_product other = swapped(p);
+  return p->m * p->n + scratch_count(&other);
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define SET(name) name##_avx512
+#define TARGET __attribute__((target("arch=x86-64-v4")))
+#define LANES 16
+#define ROWS1 12
+#define ROWS2 12
+#define ROWS3 8
+#define ROWS4 6
+#define WIDEST 4
+#define vector __m512
+#define mask __mmask16
+#define ZERO _mm512_setzero_ps()
+#define MASK(count) ((__mmask16)((1u << (count)) - 1))
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, x) _mm512_storeu_ps(p, x)
+#define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
+#define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
+#define SPREAD(x) _mm512_set1_ps(x)
+#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
+#define ADD(x, y) _mm512_add_ps(x, y)
+
+// Transposes 16 x 16 floats: pairs, pairs of pairs, then quarters of registers.
+TARGET ND_INLINE void turn_avx512(__m512 *x) {
+  __m512 t[16];
+  UNROLLED for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+  }
+  UNROLLED for (int i = 0; i < 16; i += 4) {
+    x[i] = (__m512)_mm512_unpacklo_pd((__m512d)t[i], (__m512d)t[i + 2]);
+    x[i + 1] = (__m512)_mm512_unpackhi_pd((__m512d)t[i], (__m512d)t[i + 2]);
+    x[i + 2] = (__m512)_mm512_unpacklo_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
+    x[i + 3] = (__m512)_mm512_unpackhi_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
+  }
+  UNROLLED for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_shuffle_f32x4(x[i], x[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0xdd);
+  }
+  UNROLLED for (int i = 0; i < 4; i++) {
+    x[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+    x[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+    x[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
+    x[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+#include "matmul_tiles.h"
+
+#define SET(name) name##_avx2
+#define TARGET __attribute__((target("arch=x86-64-v3")))
+#define LANES 8
+#define ROWS1 12
+#define ROWS2 6
+#define ROWS3 0
+#define ROWS4 0
+#define WIDEST 2
+#define vector __m256
+#define mask __m256i
+#define ZERO _mm256_setzero_ps()
+#define MASK(count) first_avx2(count)
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, x) _mm256_storeu_ps(p, x)
+#define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
+#define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
+#define SPREAD(x) _mm256_set1_ps(x)
+#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
+#define ADD(x, y) _mm256_add_ps(x, y)
+
+TARGET ND_INLINE __m256i first_avx2(ptrdiff_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+TARGET ND_INLINE void turn_avx2(__m256 *x) {
+  __m256 t[8];
+  UNROLLED for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+  }
+  UNROLLED for (int i = 0; i < 8; i += 4) {
+    x[i] = (__m256)_mm256_unpacklo_pd((__m256d)t[i], (__m256d)t[i + 2]);
+    x[i + 1] = (__m256)_mm256_unpackhi_pd((__m256d)t[i], (__m256d)t[i + 2]);
+    x[i + 2] = (__m256)_mm256_unpacklo_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
+    x[i + 3] = (__m256)_mm256_unpackhi_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
+  }
+  UNROLLED for (int i = 0; i < 4; i++) {
+    t[i] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x20);
+    t[i + 4] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x31);
+  }
+  UNROLLED for (int i = 0; i < 8; i++) x[i] = t[i];
+}
+#include "matmul_tiles.h"
+
+enum nd_instruction_set nd_matmul_best_set(void) {
+  if (__builtin_cpu_supports("x86-64-v4")) return nd_avx512;
+  return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
+}
+
+void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
+  if (set == nd_avx512) matmul_avx512(p);
+  if (set == nd_avx2) matmul_avx2(p);
+}
+
+#else
+
+enum nd_instruction_set nd_matmul_best_set(void) { return nd_none; }
+void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {}
+
+#endif

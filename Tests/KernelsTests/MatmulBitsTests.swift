@@ -1,0 +1,64 @@
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+/// What the product promises of bits: each element is one chain of fused multiply-adds in the order of
+/// k, so they depend on nothing else.
+struct MatmulBitsTests {
+  /// The chain itself; `addingProduct` rounds once.
+  private func chain(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
+    -> [UInt32]
+  {
+    (0..<m * n).map { i in
+      let sum = (0..<k).reduce(Float(0)) { $0.addingProduct(a[i / n * k + $1], b[$1 * n + i % n]) }
+      return (bias.map { sum + $0[i % n] } ?? sum).bitPattern
+    }
+  }
+
+  /// Extents about those where tiles, blocks of rows (192) and of k (264) end.
+  private static let rows = [1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 64, 191, 193, 200]
+  private static let columns = [1, 7, 8, 9, 15, 16, 17, 31, 33, 48, 50, 63, 64, 65, 129, 140]
+  private static let depths = [1, 2, 3, 16, 17, 64, 263, 264, 265, 300, 530]
+
+  @Test(arguments: [true, false])
+  func everyElementIsOneChainOnEveryInstructionSet(onAVX512: Bool) {
+    for number in 0..<400 {
+      var draws = Draws(case: number)
+      let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
+      let k = draws.pick(Self.depths)
+      let (a, b) = (draws.floats(m * k), draws.floats(k * n))
+      let bias = draws.pick([true, false]) ? draws.floats(n) : nil
+      let left = Tensor(a, shape: [m, k])
+      let right = Tensor(b, shape: [k, n])
+      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+
+      let c = matmul(
+        turned[0] ? left.transposedView.copied().transposedView : left,
+        turned[1] ? right.transposedView.copied().transposedView : right,
+        bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512)
+
+      guard let c else { return }  // no such processor: nothing to show
+      #expect(
+        c.bits == chain(a, b, bias, m: m, n: n, k: k), "m \(m) n \(n) k \(k) \(turned), \(draws)")
+    }
+  }
+
+  @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
+  func bitsDoNotDependOnOtherRowsOrColumns() {
+    var draws = Draws(case: 1)
+    let (m, n, k) = (64, 130, 784)
+    let a = Tensor(draws.floats(m * k), shape: [m, k])
+    let b = Tensor(draws.floats(n * k), shape: [n, k])
+    let whole = matmul(a, b.transposedView)
+    for (row, rows) in [(0, 1), (3, 32), (63, 1), (17, 30)] {
+      let part = matmul(a.slicedView(axis: 0, start: row, count: rows), b.transposedView)
+      #expect(part.bits == whole.slicedView(axis: 0, start: row, count: rows).copied().bits)
+    }
+    for (column, columns) in [(0, 1), (5, 64), (129, 1), (10, 100)] {
+      let part = matmul(a, b.slicedView(axis: 0, start: column, count: columns).transposedView)
+      #expect(
+        part.bits == whole.slicedView(axis: 1, start: column, count: columns).copied().bits)
+    }
+  }
+}
