@@ -136,7 +136,8 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
         columns = LEAST(all->n - n, width * LANES);
         const float *b = all->b + k * all->b_row + n * all->b_column;
         ptrdiff_t b_row = all->b_row;
-        if (all->b_column != 1 || columns < width * LANES || all->m > 2 * TILE_ROWS(width)) {
+        // Of a b with few tiles above it, to pack costs more than to jump from row to row.
+        if (all->b_column != 1 || columns < width * LANES || all->m > 12 * TILE_ROWS(width)) {
           if (m == 0) SET(pack)(all, b, depth, width, columns, panel);
           b = panel;
           b_row = width * LANES;
