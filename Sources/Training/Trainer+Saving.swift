@@ -15,7 +15,7 @@ extension Trainer {
   /// Collective: every rank.
   func save() throws {
     guard begunStep != state.step else { return }
-    try save { try noteOutcome() }
+    try save(waits: false)
   }
 
   /// Saves the last step, unless it is saved already, and waits until all is written.
@@ -33,21 +33,12 @@ extension Trainer {
     // Root alone knows what came of its writes.
     savedStep = Int(try communicator.allreduceMax(mine))
     guard savedStep != state.step else { return }
-    try save {
-      try noteOutcome()
-    } after: {
-      guard let outcome = writer?.takeOutcome() else { return }
-      let saved = try outcome.result.get()
-      try note(saved, step: outcome.step)
-      if let failure = saved.linkFailure { throw failure }
-    }
+    try save(waits: true)
     savedStep = state.step
   }
 
-  /// - Parameters:
-  ///   - before: done on root before the writer is given its work.
-  ///   - after: done on root then.
-  private func save(_ before: () throws -> Void, after: () throws -> Void = {}) throws {
+  /// - Parameter waits: until it is written, and throws where it is not.
+  private func save(waits: Bool) throws {
     try verifyReplicas()
     let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
     try communicator.agree(on: "saving a checkpoint") {
@@ -55,11 +46,14 @@ extension Trainer {
       let writer =
         writer ?? CheckpointWriter(directory: directory, keptCount: Trainer.keptCheckpoints)
       self.writer = writer
-      try before()
+      try noteOutcome()
       // A checkpoint to go back to must not hold what one would want to go back from.
       try writer.begin(
         model: modelTensors, optimizer: optimizerTensors(states.map { ($0, $1!) }), state: state)
-      try after()
+      guard waits, let outcome = writer.takeOutcome() else { return }
+      let saved = try outcome.result.get()
+      try note(saved, step: outcome.step)
+      if let failure = saved.linkFailure { throw failure }
     }
     begunStep = state.step
   }
