@@ -1,3 +1,4 @@
+import Communication
 import Foundation
 import Glibc
 import TensorCore
@@ -48,14 +49,18 @@ extension Checkpoint {
       throw error
     }
     var saved = Saved(path: final)
-    do {
-      try syncDirectory(directory)
-    } catch let failure as Failure {
-      saved.warnings.append("durability of \(final) uncertain: \(failure.message)")
+    func sync(_ what: String) {
+      do {
+        try syncDirectory(directory)
+      } catch {
+        saved.warnings.append(
+          "durability of \(what) uncertain: \(Failure(error, during: "saving"))")
+      }
     }
+    sync(final)
     do {
       try pointLinks(to: state, in: directory)
-      if saved.warnings.isEmpty { try syncDirectory(directory) }
+      if saved.warnings.isEmpty { sync("the links in \(directory)") }
     } catch let failure as Failure {
       saved.linkFailure = failure
     }
@@ -118,11 +123,14 @@ extension Checkpoint {
   private static let temporaryPrefix = ".tmp-"
   private static let olderSuffix = "-older"
 
-  /// Removes all but the newest `count` and those that `latest` and `best` point to. (A run that
-  /// went back past damaged checkpoints saves below their numbers: its latest is not the newest.)
+  /// Removes all but the newest `count` and the best. Those that are newer than `latest`, which a run
+  /// that went back passed over as damaged, do not count and stay until their step is reached again.
   package static func prune(_ directory: String, keeping count: Int) {
-    let kept = ["latest", "best"].map { target(of: directory + "/" + $0) }
-    for name in names(in: directory).dropFirst(count) where !kept.contains(name) {
+    let latest = target(of: directory + "/latest")
+    let best = target(of: directory + "/best")
+    let names = names(in: directory)
+    let first = names.firstIndex { $0 == latest } ?? 0
+    for name in names[first...].dropFirst(count) where name != best {
       // Renamed first: no crash leaves half of it under a checkpoint's name.
       let older = directory + "/" + temporaryPrefix + name + olderSuffix
       if rename(directory + "/" + name, older) == 0 { remove(older) }

@@ -111,6 +111,18 @@ struct DiskFaultTests {
     #expect(try jobs.bits("run") == jobs.bits("whole"))
   }
 
+  /// The second sync of the last save: that of the links.
+  @Test func linksThatCannotBeSyncedAreAWarning() throws {
+    let folder = jobs.path("run") + "/checkpoints"
+    let outcome = try run(
+      strace(
+        jobs.saving("run", ["--max-steps", "8"]), paths: [folder],
+        inject: "fsync:error=EIO:when=4"))
+    #expect(outcome.status == 0, "\(outcome)")
+    expectWarning(outcome, "durability of the links in \(folder) uncertain: cannot sync \(folder)")
+    #expect(try jobs.savedSteps("run") == [4, 8] && jobs.state("run").step == 8)
+  }
+
   @Test func linkThatCannotBeMadeIsMadeAtTheNextSave() throws {
     let link = jobs.path("run") + "/checkpoints/.tmp-latest"
     let outcome = try run(

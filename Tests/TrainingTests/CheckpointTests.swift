@@ -149,6 +149,17 @@ private func target(_ link: String) throws -> String {
     #expect(
       Checkpoint.names(in: folder.path)
         == [7, 6, 5, 3, 2].map { Checkpoint.name(step: $0) })
+    // What it saves counts by itself: there is more than the last to go back to.
+    try save(step: 4, in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 2)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 4, 3, 2].map { Checkpoint.name(step: $0) })
+    try save(step: 5, in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 2)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 4, 2].map { Checkpoint.name(step: $0) })
   }
 
   /// In the way of a save, they lead nowhere.
