@@ -3,16 +3,20 @@ import Glibc
 import TensorCore
 
 /// A thread that does one piece of work at a time while its owner does something else.
-final class BackgroundThread: @unchecked Sendable {
+package final class BackgroundThread: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let niceness: Int32
   private var thread = pthread_t()
   // All below is guarded by the mutex.
   private var work: (() throws -> Void)?
   private var failure: (any Error)?
   private var isEnding = false
 
-  init() {
+  /// - Parameter niceness: how far it stands back behind threads that compute, up to 19; 0: not at all,
+  ///   and it wakes promptly.
+  package init(niceness: Int32 = 0) {
+    self.niceness = niceness
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
     let status = pthread_create(
@@ -38,7 +42,7 @@ final class BackgroundThread: @unchecked Sendable {
   }
 
   /// Begins `work`, which must be waited for before the next.
-  func begin(_ work: @escaping () throws -> Void) {
+  package func begin(_ work: @escaping () throws -> Void) {
     pthread_mutex_lock(mutex)
     require(self.work == nil, "a background thread was given work before its last was done")
     self.work = work
@@ -47,7 +51,7 @@ final class BackgroundThread: @unchecked Sendable {
   }
 
   /// Returns when the work is done; throws what it threw.
-  func wait() throws {
+  package func wait() throws {
     pthread_mutex_lock(mutex)
     while work != nil { pthread_cond_wait(changed, mutex) }
     let failure = self.failure
@@ -57,7 +61,12 @@ final class BackgroundThread: @unchecked Sendable {
   }
 
   private func serve() {
-    nd_wake_promptly()
+    // Linux counts it by thread, and 0 is the calling one.
+    if niceness == 0 {
+      nd_wake_promptly()
+    } else {
+      setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+    }
     pthread_mutex_lock(mutex)
     while true {
       while work == nil && !isEnding { pthread_cond_wait(changed, mutex) }

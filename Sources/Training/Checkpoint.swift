@@ -43,7 +43,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 
   /// What `digest` must be: that of all other fields.
-  var expectedDigest: String {
+  package var expectedDigest: String {
     var fields = self
     fields.digest = nil
     let encoder = JSONEncoder()
@@ -68,78 +68,12 @@ public enum Checkpoint {
     return "step-" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
   }
 
-  /// Writes a checkpoint into `directory` and points `latest` to it.
-  ///
-  /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
-  /// checkpoints and at most a temporary directory, which the next save removes.
-  /// - Returns: the checkpoint's path.
-  package static func save(
-    model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String
-  )
-    throws -> String
-  {
-    let manager = FileManager.default
-    for stale in (try? manager.contentsOfDirectory(atPath: directory)) ?? []
-    where stale.hasPrefix(".tmp-") {
-      try? manager.removeItem(atPath: directory + "/" + stale)
-    }
-    let name = name(step: state.step)
-    let final = directory + "/" + name
-    let temporary = directory + "/.tmp-" + name
-    guard mkdir(temporary, 0o755) == 0 else {
-      throw systemFailure(.ioError, "cannot make \(temporary)")
-    }
-    do {
-      var state = state
-      state.files[modelFile] = try Safetensors.write(model, to: temporary + "/" + modelFile)
-      state.files[optimizerFile] = try Safetensors.write(
-        optimizer, to: temporary + "/" + optimizerFile)
-      state.digest = state.expectedDigest
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      let text = String(decoding: try encoder.encode(state), as: UTF8.self) + "\n"
-      _ = try DurableFile.write(text, to: temporary + "/" + stateFile)
-      try syncDirectory(temporary)
-      // Only a run that went back and came here again meets its own older save.
-      if access(final, F_OK) == 0 { try manager.removeItem(atPath: final) }
-      guard rename(temporary, final) == 0 else {
-        throw systemFailure(.ioError, "cannot rename \(temporary) to \(final)")
-      }
-    } catch {
-      try? manager.removeItem(atPath: temporary)
-      throw error
-    }
-    try syncDirectory(directory)
-    try link("latest", to: name, in: directory)
-    return final
-  }
-
-  /// Points the symbolic link `link` to the checkpoint `name`, in one step.
-  package static func link(_ link: String, to name: String, in directory: String) throws {
-    let temporary = "\(directory)/.tmp-\(link)"
-    unlink(temporary)
-    guard symlink(name, temporary) == 0, rename(temporary, "\(directory)/\(link)") == 0 else {
-      throw systemFailure(.ioError, "cannot point \(directory)/\(link) to \(name)")
-    }
-  }
-
   /// Checkpoints in `directory`, the newest first.
   package static func names(in directory: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
       .filter { $0.hasPrefix("step-") && $0.count > 5 && $0.dropFirst(5).allSatisfy(\.isNumber) }
+      // By step, whatever their times say.
       .sorted { ($0.count, $0) > ($1.count, $1) }
-  }
-
-  /// Removes all but the newest `count` and those that `latest` and `best` point to. (A run that
-  /// went back past damaged checkpoints saves below their numbers: its latest is not the newest.)
-  package static func prune(_ directory: String, keeping count: Int) {
-    let manager = FileManager.default
-    let kept = ["latest", "best"].map {
-      try? manager.destinationOfSymbolicLink(atPath: directory + "/" + $0)
-    }
-    for name in names(in: directory).dropFirst(count) where !kept.contains(name) {
-      try? manager.removeItem(atPath: directory + "/" + name)
-    }
   }
 
   /// Loads and verifies a checkpoint: lengths, digests, then contents.
@@ -148,18 +82,24 @@ public enum Checkpoint {
     state: CheckpointState, model: Tensors, optimizer: Tensors
   ) {
     let statePath = path + "/" + stateFile
+    let text = try readText(statePath, missing: .badData)
     let state: CheckpointState
     do {
-      state = try JSONDecoder().decode(
-        CheckpointState.self, from: Data(try readText(statePath, missing: .badData).utf8))
+      state = try JSONDecoder().decode(CheckpointState.self, from: Data(text.utf8))
     } catch let error as DecodingError {
       throw Failure(
         .badData, "\(statePath): \(explanation(error))", remedy: "resume from another checkpoint")
     }
-    guard state.digest == state.expectedDigest else {
+    // A line's end is its last byte.
+    guard state.digest == state.expectedDigest, text.hasSuffix("}\n") else {
       throw Failure(
         .badData, "\(statePath) is damaged: its contents are not those of its digest",
         remedy: "resume from another checkpoint")
+    }
+    if let other = state.files.keys.sorted().first(where: {
+      ![modelFile, optimizerFile].contains($0)
+    }) {
+      throw Failure(.badData, "\(statePath) names \(other), which is no file of a checkpoint")
     }
     for file in [modelFile, optimizerFile] {
       guard let expected = state.files[file] else {

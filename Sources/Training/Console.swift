@@ -31,6 +31,12 @@ public final class Console {
     put(text + "\n")
   }
 
+  /// A line that a quiet run shows as well, on standard error.
+  func warning(_ text: String) {
+    if !isQuiet { clearBar() }
+    printWarning(text)
+  }
+
   /// How far the run is. Shown at most ten times a second on a terminal, where the bar of a finished
   /// epoch stays; else every ten seconds.
   func progress(isEpochsEnd: Bool, _ progress: @autoclosure () -> Progress) {
@@ -110,6 +116,13 @@ public final class Console {
       if eighths % 8 > 0 { bar.append(Array("▏▎▍▌▋▊▉")[eighths % 8 - 1]) }
       return head + bar + String(repeating: " ", count: room - bar.count) + tail
     }
+  }
+}
+
+/// One line on standard error that begins with "warning: ".
+func printWarning(_ text: String) {
+  Array("warning: \(text)\n".utf8).withUnsafeBytes {
+    try? writeAll($0, to: STDERR_FILENO, path: "standard error")
   }
 }
 

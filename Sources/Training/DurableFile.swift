@@ -11,21 +11,23 @@ public struct FileDigest: Codable, Equatable, Sendable {
 /// returns.
 package final class DurableFile {
   private let path: String
+  private let status: Failure.Status
   private var descriptor: Int32
   private var hash = SHA256()
   private var byteCount = 0
 
   /// Makes the file, which must not exist; a symbolic link in its place is not followed.
-  init(creating path: String) throws {
-    self.path = path
+  /// - Parameter status: of what goes wrong with it.
+  init(creating path: String, status: Failure.Status = .ioError) throws {
+    (self.path, self.status) = (path, status)
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw systemFailure(.ioError, "cannot create \(path)") }
+    guard descriptor >= 0 else { throw systemFailure(status, "cannot create \(path)") }
   }
 
   deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
   func write(_ bytes: UnsafeRawBufferPointer) throws {
-    try writeAll(bytes, to: descriptor, path: path)
+    try writeAll(bytes, to: descriptor, path: path, status: status)
     hash.update(bytes)
     byteCount += bytes.count
   }
@@ -33,28 +35,43 @@ package final class DurableFile {
   /// Waits until the disk has it. A failed fsync is never tried again: the kernel may have dropped
   /// the pages it could not write.
   func close() throws -> FileDigest {
-    guard fsync(descriptor) == 0 else { throw systemFailure(.ioError, "cannot sync \(path)") }
-    let status = Glibc.close(descriptor)
+    guard fsync(descriptor) == 0 else { throw systemFailure(status, "cannot sync \(path)") }
+    let isClosed = Glibc.close(descriptor) == 0
     descriptor = -1
-    guard status == 0 else { throw systemFailure(.ioError, "cannot close \(path)") }
+    guard isClosed else { throw systemFailure(status, "cannot close \(path)") }
     let digest = exchange(&hash, with: SHA256()).finish()
     return FileDigest(bytes: byteCount, sha256: digest)
   }
 
   /// Writes a whole small file.
-  static func write(_ text: String, to path: String) throws -> FileDigest {
-    let file = try DurableFile(creating: path)
+  static func write(
+    _ text: String, to path: String, status: Failure.Status = .ioError
+  ) throws -> FileDigest {
+    let file = try DurableFile(creating: path, status: status)
     try Array(text.utf8).withUnsafeBytes { try file.write($0) }
     return try file.close()
   }
 
   /// Replaces `path` by a file with `text`: whole or not at all.
-  package static func replace(_ path: String, with text: String) throws {
+  /// - Parameter status: of what goes wrong.
+  package static func replace(
+    _ path: String, with text: String, status: Failure.Status = .ioError
+  ) throws {
     let temporary = path + ".tmp"
     unlink(temporary)
-    _ = try write(text, to: temporary)
-    guard rename(temporary, path) == 0 else {
-      throw systemFailure(.ioError, "cannot rename \(temporary) to \(path)")
+    do {
+      _ = try write(text, to: temporary, status: status)
+      guard rename(temporary, path) == 0 else {
+        throw systemFailure(status, "cannot rename \(temporary) to \(path)")
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    do {
+      try syncDirectory(parent(of: path))
+    } catch let failure as Failure {
+      printWarning("durability of \(path) uncertain: \(failure.message)")
     }
   }
 }
@@ -66,13 +83,16 @@ private func exchange(_ value: inout SHA256, with other: consuming SHA256) -> SH
 }
 
 /// Writes all of `bytes`, however many calls it takes.
-func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+func writeAll(
+  _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String,
+  status: Failure.Status = .ioError
+) throws {
   var rest = bytes[...]
   while !rest.isEmpty {
     let written = Glibc.write(
       descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
     if written < 0 && errno == EINTR { continue }
-    guard written >= 0 else { throw systemFailure(.ioError, "cannot write \(path)") }
+    guard written >= 0 else { throw systemFailure(status, "cannot write \(path)") }
     rest = rest.dropFirst(written)
   }
 }
@@ -83,6 +103,40 @@ func syncDirectory(_ path: String) throws {
   guard descriptor >= 0 else { throw systemFailure(.ioError, "cannot open \(path)") }
   defer { close(descriptor) }
   guard fsync(descriptor) == 0 else { throw systemFailure(.ioError, "cannot sync \(path)") }
+}
+
+/// Makes a directory, and those above it that are missing.
+/// - Throws: `Failure(.cannotCreate)` naming `path`.
+func makeDirectories(_ path: String) throws {
+  func make(_ path: String) -> Bool {
+    if mkdir(path, 0o777) != 0 {
+      if errno == EEXIST { return true }
+      guard errno == ENOENT, parent(of: path) != path, make(parent(of: path)),
+        mkdir(path, 0o777) == 0 || errno == EEXIST
+      else { return false }
+    }
+    // Not every file system can, and not every parent may be read.
+    try? syncDirectory(parent(of: path))
+    return true
+  }
+  guard make(path) else {
+    throw systemFailure(
+      .cannotCreate, "cannot make \(path)", remedy: "name a directory you can write with --run DIR")
+  }
+}
+
+/// The directory that holds `path`'s last component.
+func parent(of path: String) -> String {
+  var rest = path[...]
+  while rest.count > 1 && rest.hasSuffix("/") { rest = rest.dropLast() }
+  guard let slash = rest.lastIndex(of: "/") else { return "." }
+  return slash == rest.startIndex ? "/" : String(rest[..<slash])
+}
+
+/// What is at `path` itself, a symbolic link not followed; nil where nothing is.
+func fileType(_ path: String) -> mode_t? {
+  var status = stat()
+  return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
 }
 
 /// A whole small text file.

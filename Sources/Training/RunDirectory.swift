@@ -6,7 +6,7 @@ import TensorCore
 public final class RunDirectory {
   public let path: String
   private let lock: Int32
-  private let metrics: Int32
+  private let metrics: MetricsFile
 
   public var recipePath: String { path + "/recipe.yaml" }
   public var checkpointsPath: String { path + "/checkpoints" }
@@ -19,8 +19,14 @@ public final class RunDirectory {
   /// Refuses a directory that a new run must not touch, before anything is loaded or made.
   /// - Throws: `Failure(.cannotCreate)`.
   public static func check(_ path: String, resume: Bool) throws {
+    try check(path, resume: resume, hasLock: false)
+  }
+
+  private static func check(_ path: String, resume: Bool, hasLock: Bool) throws {
+    try refuseForeignEntries(path)
     if holdsRun(path) {
       if resume { return }
+      if !hasLock && isInUse(path) { throw inUse(path) }
       throw Failure(
         .cannotCreate, "\(path) already holds a run",
         remedy: "add --resume to go on with it, or name another directory with --run DIR")
@@ -47,63 +53,71 @@ public final class RunDirectory {
     }
   }
 
-  /// Makes the directory if need be, and locks it.
+  /// Refuses what would lead out of the directory, or is not what a run puts there.
+  private static func refuseForeignEntries(_ path: String) throws {
+    for (name, expected, kind) in [
+      ("run.lock", S_IFREG, "regular file"), ("metrics.jsonl", S_IFREG, "regular file"),
+      ("recipe.yaml", S_IFREG, "regular file"), ("recipe.yaml.tmp", S_IFREG, "regular file"),
+      ("checkpoints", S_IFDIR, "directory"),
+    ] {
+      guard let type = fileType(path + "/" + name), type != expected else { continue }
+      throw Failure(
+        .cannotCreate,
+        "\(path)/\(name) is \(type == S_IFLNK ? "a symbolic link" : "not a \(kind)")",
+        remedy: "remove it, or name another directory with --run DIR")
+    }
+  }
+
+  /// Whether another process holds the lock now.
+  private static func isInUse(_ path: String) -> Bool {
+    let lock = open(path + "/run.lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    guard lock >= 0 else { return false }
+    defer { close(lock) }
+    return flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
+  private static func inUse(_ path: String) -> Failure {
+    let text = try? readText(path + "/run.lock")
+    let holder = text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+    return Failure(
+      .cannotCreate, "\(path) is in use by another run (\(holder))",
+      remedy: "wait for it or stop it, or name another directory with --run DIR")
+  }
+
+  /// Makes the directory if need be, locks it, and removes what a crash left of a save.
   /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, another process has it, or
   ///   `check` refuses it, which is asked again under the lock: another run may just have ended.
   public init(opening path: String, resume: Bool) throws {
     self.path = path
-    do {
-      try FileManager.default.createDirectory(
-        atPath: path + "/checkpoints", withIntermediateDirectories: true)
-    } catch {
-      throw Failure(
-        .cannotCreate, "cannot make \(path)/checkpoints: \(reason(error))",
-        remedy: "name a directory you can write with --run DIR")
-    }
+    try makeDirectories(path + "/checkpoints")
     let lockPath = path + "/run.lock"
-    let metricsPath = path + "/metrics.jsonl"
     let lock = open(lockPath, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
     guard lock >= 0 else { throw systemFailure(.cannotCreate, "cannot open \(lockPath)") }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
-      let holder = (try? readText(lockPath))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-      throw Failure(
-        .cannotCreate, "\(path) is in use by another run (\(holder))",
-        remedy: "wait for it or stop it, or name another directory with --run DIR")
-    }
     do {
-      try RunDirectory.check(path, resume: resume)
+      guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        throw errno == EWOULDBLOCK
+          ? RunDirectory.inUse(path) : systemFailure(.cannotCreate, "cannot lock \(lockPath)")
+      }
+      try RunDirectory.check(path, resume: resume, hasLock: true)
+      let holder = Array("pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n".utf8)
+      ftruncate(lock, 0)
+      _ = holder.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) }
+      try Checkpoint.prepare(path + "/checkpoints")
+      metrics = try MetricsFile(opening: path + "/metrics.jsonl")
+      self.lock = lock
     } catch {
       close(lock)
       throw error
     }
-    let metrics = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
-    guard metrics >= 0 else {
-      close(lock)
-      throw systemFailure(.cannotCreate, "cannot open \(metricsPath)")
-    }
-    let holder = Array("pid \(getpid()) on host \(ProcessInfo.processInfo.hostName)\n".utf8)
-    ftruncate(lock, 0)
-    _ = holder.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) }
-    (self.lock, self.metrics) = (lock, metrics)
   }
 
-  deinit {
-    close(metrics)
-    close(lock)
-  }
+  deinit { close(lock) }
 
   /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
-  package func append(_ line: JSONLine) throws {
-    try Array(line.text.utf8).withUnsafeBytes {
-      try writeAll($0, to: metrics, path: path + "/metrics.jsonl")
-    }
-  }
-}
+  /// - Throws: `Failure(.ioError)`. On a full disk lines wait, with a warning, for the next.
+  package func append(_ line: JSONLine) throws { try metrics.append(line) }
 
-/// What a Foundation error says, without its wrapping.
-private func reason(_ error: any Error) -> String {
-  let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
-  return underlying.map { String(cString: strerror(Int32(($0 as NSError).code))) }
-    ?? error.localizedDescription
+  /// Writes the lines that wait for room on the disk.
+  /// - Throws: `Failure(.ioError)` where there is still none.
+  package func flush() throws { try metrics.flush() }
 }

@@ -83,6 +83,10 @@ public enum Safetensors {
     var next = 0
     let dataCount = byteCount - 8 - headerCount
     for (name, entry) in described {
+      // No name is used as a path here, but others make files of them.
+      guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+        throw bad("tensor \(name) has a name that leads out of its folder")
+      }
       guard let dtype = dtype(entry.dtype) else {
         throw bad("tensor \(name) has the unknown dtype \(entry.dtype)")
       }

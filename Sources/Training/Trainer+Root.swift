@@ -1,23 +1,11 @@
-import CKernels
 import Communication
 import DataParallel
 import Datasets
 import Foundation
 import TensorCore
 
-/// A checkpoint as root read it.
-struct LoadedCheckpoint {
-  let path: String
-  let state: CheckpointState
-  let model: Checkpoint.Tensors
-  let optimizer: Checkpoint.Tensors
-}
-
 /// What root does for all: the run directory, evaluation, checkpoints, the log.
 extension Trainer {
-  /// Checkpoints kept besides the best.
-  private static let keptCheckpoints = 3
-
   /// Opens and locks a run directory that holds a run, and loads its newest checkpoint that
   /// verifies. On other ranks, and for a new run, nothing.
   static func openExisting(
@@ -27,21 +15,12 @@ extension Trainer {
     try RunDirectory.check(options.runDirectory, resume: options.resume)
     guard RunDirectory.holdsRun(options.runDirectory) else { return (nil, nil) }
     let directory = try RunDirectory(opening: options.runDirectory, resume: options.resume)
-    var firstFailure: Failure?
-    for name in Checkpoint.names(in: directory.checkpointsPath) {
-      let path = directory.checkpointsPath + "/" + name
-      do {
-        let (state, model, optimizer) = try Checkpoint.load(path)
-        return (
-          directory, LoadedCheckpoint(path: path, state: state, model: model, optimizer: optimizer)
-        )
-      } catch let failure as Failure {
-        console.line("warning: passed over \(name): \(failure.message)")
-        firstFailure = firstFailure ?? failure
-      }
+    let loaded = try Checkpoint.newest(in: directory.checkpointsPath) { name, failure in
+      console.line("warning: passed over \(name): \(failure.message)")
     }
-    if let firstFailure { throw firstFailure }
-    return (directory, nil)
+    // A crash may have come between a checkpoint and its links.
+    if let loaded { try Checkpoint.pointLinks(to: loaded.state, in: directory.checkpointsPath) }
+    return (directory, loaded)
   }
 
   /// Evaluates on the splits that are held out, logs it, and makes the checkpoint of this step the
@@ -118,63 +97,6 @@ extension Trainer {
     return isBetter
   }
 
-  /// Saves a checkpoint of the current step, unless it is saved already.
-  ///
-  /// Collective: every rank.
-  func save() throws {
-    guard savedStep != state.step else { return }
-    try verifyReplicas()
-    let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
-    try communicator.agree(on: "saving a checkpoint") {
-      guard let directory else { return }
-      let optimizerTensors = optimizerTensors(states.map { ($0, $1!) })
-      // A checkpoint to go back to must not hold what one would want to go back from.
-      for (name, tensor) in modelTensors + optimizerTensors
-      where tensor.dtype == .float32
-        && nd_all_finite(tensor.pointer(Float.self), tensor.elementCount) == 0
-      {
-        throw Failure(
-          .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
-          remedy: "lower the learning rate (--lr) and go on from the last one with --resume")
-      }
-      let path = try Checkpoint.save(
-        model: modelTensors, optimizer: optimizerTensors, state: state,
-        in: directory.checkpointsPath)
-      if state.best?.step == state.step {
-        try Checkpoint.link(
-          "best", to: Checkpoint.name(step: state.step), in: directory.checkpointsPath)
-      }
-      Checkpoint.prune(directory.checkpointsPath, keeping: Trainer.keptCheckpoints)
-      var line = JSONLine(event: "checkpoint")
-      line.add("step", state.step)
-      line.add("path", path)
-      try directory.append(line)
-    }
-    savedStep = state.step
-  }
-
-  /// Parameters and buffers under their names and in the order of PyTorch's `state_dict()`; the
-  /// parameters are views into the arena.
-  var modelTensors: Checkpoint.Tensors {
-    let tensors = Dictionary(
-      uniqueKeysWithValues: layout.entries.map { ($0.name, layout.view($0, in: parameters)) }
-        + buffers.named)
-    return deal.workers[0].replica.module.namedState.map { ($0.name, tensors[$0.name]!) }
-  }
-
-  /// The optimizer's whole arenas, full of zeros where this rank has but a slice of them.
-  func wholeOptimizerStates() -> [(name: String, arena: Tensor)] {
-    slices.isSharded
-      ? optimizer.state.map { ($0.name, Tensor(zeros: [layout.elementCount])) } : optimizer.state
-  }
-
-  /// The optimizer's whole arenas cut into tensors: "exp_avg.1.weight".
-  func optimizerTensors(_ states: [(name: String, arena: Tensor)]) -> Checkpoint.Tensors {
-    states.flatMap { state in
-      layout.entries.map { ("\(state.name).\($0.name)", layout.view($0, in: state.arena)) }
-    }
-  }
-
   func announce() throws {
     guard communicator.isRoot, let directory else { return }
     var line = JSONLine(event: "start")
@@ -200,7 +122,8 @@ extension Trainer {
     if state.step > 0 { console.line("resumed at step \(state.step) of \(totalSteps)") }
   }
 
-  func finish(_ outcome: Outcome, seconds: Double) throws {
+  /// - Parameter isComplete: there was nothing to do.
+  func finish(_ outcome: Outcome, isComplete: Bool, seconds: Double) throws {
     guard communicator.isRoot, let directory else { return }
     var line = JSONLine(event: "end")
     let text: String
@@ -215,11 +138,17 @@ extension Trainer {
     line.add("steps", state.step)
     line.add("seconds", seconds)
     try log(line)
+    do {
+      try directory.flush()
+    } catch let failure as Failure {
+      throw RankFailure(failure: failure)
+    }
     let saved = savedStep == state.step && savedStep > 0 ? ", saved step \(savedStep)" : ""
     var best = ""
     if outcome == .stoppedEarly, let reached = state.best {
       best = ", nothing better since step \(reached.step)"
     }
+    if isComplete { console.line("the run was complete already: no step was left to make") }
     console.line(
       "\(text) after \(fixed(seconds, 1)) s: step \(state.step) of \(totalSteps)\(best)\(saved)")
     console.line("the run is in \(directory.path)")

@@ -25,8 +25,12 @@ public final class Trainer {
 
   /// Root's alone.
   var directory: RunDirectory?
-  /// The number of the last saved step; -1 before the first.
+  var writer: CheckpointWriter?
+  /// The last step whose checkpoint is there; -1 before the first. Other ranks than root know of it only
+  /// at the start and at the end.
   var savedStep = -1
+  /// The last step whose save was begun; -1 before the first.
+  var begunStep = -1
 
   let layout: ArenaLayout
   public let parameterCount: Int
@@ -131,13 +135,13 @@ public final class Trainer {
       console.line("note: the recipe changed since step \(state.step): a new recipe from here")
       state.recipeDigest = digest
     }
-    if isResumed { savedStep = state.step }
+    if isResumed { (savedStep, begunStep) = (state.step, state.step) }
     try communicator.agree(on: "making the run directory") {
       guard communicator.isRoot else { return }
       let directory =
         try directory ?? RunDirectory(opening: options.runDirectory, resume: options.resume)
       self.directory = directory
-      try DurableFile.replace(directory.recipePath, with: job.recipeText)
+      try DurableFile.replace(directory.recipePath, with: job.recipeText, status: .cannotCreate)
     }
     try verifyReplicas()
   }
@@ -174,6 +178,8 @@ public final class Trainer {
   public func run() throws -> Outcome {
     let began = monotonicSeconds()
     defer { threads.end() }
+    defer { endSaving() }
+    let firstStep = state.step
     try announce()
     var outcome = Outcome.completed
     while state.epoch <= job.epochs {
@@ -190,8 +196,10 @@ public final class Trainer {
         if interruption != .reachedMaxSteps { break }
       }
     }
-    if options.checkpointEvery != 0 && savedStep != state.step { try save() }
-    try finish(outcome, seconds: monotonicSeconds() - began)
+    if options.checkpointEvery != 0 { try saveLast() }
+    try finish(
+      outcome, isComplete: outcome == .completed && firstStep > 0 && state.step == firstStep,
+      seconds: monotonicSeconds() - began)
     return outcome
   }
 
@@ -203,6 +211,7 @@ public final class Trainer {
     var stopAgreed = false
     for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
       stopAgreed = try step(batch: batch)
+      try noteSaved()
       if state.step % 100 == 0 { try verifyReplicas() }
       if stopAgreed && state.position > 0 { return stopped }
       let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false

@@ -208,7 +208,7 @@ import Testing
       if ranks == 1 { expectError(second, 73, "(pid \(program.processIdentifier) on host ") }
       expectError(
         try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 60), 73,
-        "already holds a run")
+        "is in use by another run (pid ")
     }
     program.send(ranks == 1 ? SIGTERM : SIGUSR1)
     let first = try program.outcome(deadlineSeconds: 60)

@@ -5,14 +5,16 @@ import Testing
 import Training
 
 /// A checkpoint's contents that differ with the step.
-private func tensors(_ step: Int) -> (model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors) {
-  let values = (0..<6).map { Float($0) + 0.1 * Float(step) }
+private func tensors(
+  _ step: Int, rows: Int = 2
+) -> (model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors) {
+  let values = (0..<rows * 3).map { Float($0) + 0.1 * Float(step) }
   return (
     [
-      ("1.weight", Tensor(values, shape: [2, 3])),
+      ("1.weight", Tensor(values, shape: [rows, 3])),
       ("1.bias", Tensor([1, 2] as [Float], shape: [2])),
     ],
-    [("exp_avg.1.weight", Tensor(values, shape: [2, 3]))]
+    [("exp_avg.1.weight", Tensor(values, shape: [rows, 3]))]
   )
 }
 
@@ -30,10 +32,13 @@ private func state(step: Int, best: Int? = nil) throws -> CheckpointState {
 }
 
 @discardableResult
-private func save(step: Int, best: Int? = nil, in directory: String) throws -> String {
-  let (model, optimizer) = tensors(step)
+private func save(
+  step: Int, best: Int? = nil, rows: Int = 2, in directory: String
+) throws -> String {
+  let (model, optimizer) = tensors(step, rows: rows)
   return try Checkpoint.save(
-    model: model, optimizer: optimizer, state: state(step: step, best: best), in: directory)
+    model: model, optimizer: optimizer, state: state(step: step, best: best), in: directory
+  ).path
 }
 
 private func entries(_ directory: String) throws -> [String] {
@@ -77,6 +82,14 @@ private func target(_ link: String) throws -> String {
   @Test func latestFollowsAndLeftoversGo() throws {
     try save(step: 5, in: folder.path)
     folder.write(".tmp-step-00000007/model.safetensors", "half of it")
+    folder.write(".tmp-step-00000003-older/model.safetensors", "old")
+    symlink("step-00000005", folder.path + "/.tmp-latest")
+    folder.write(".tmp-notes", "mine")
+    folder.write(".tmp-step-notes", "mine")
+    try Checkpoint.prepare(folder.path)
+    #expect(
+      try entries(folder.path) == [".tmp-notes", ".tmp-step-notes", "latest", "step-00000005"])
+    for notes in [".tmp-notes", ".tmp-step-notes"] { unlink(folder.path + "/" + notes) }
     try save(step: 10, in: folder.path)
     #expect(try target(folder.path + "/latest") == "step-00000010")
     #expect(try entries(folder.path) == ["latest", "step-00000005", "step-00000010"])
@@ -86,7 +99,8 @@ private func target(_ link: String) throws -> String {
     try save(step: 5, in: folder.path)
     let other = tensors(99)
     let path = try Checkpoint.save(
-      model: other.model, optimizer: other.optimizer, state: state(step: 5), in: folder.path)
+      model: other.model, optimizer: other.optimizer, state: state(step: 5), in: folder.path
+    ).path
     #expect(
       try Checkpoint.load(path).model.map { TensorBytes($0) } == other.model.map { TensorBytes($0) }
     )
@@ -135,6 +149,34 @@ private func target(_ link: String) throws -> String {
     #expect(
       Checkpoint.names(in: folder.path)
         == [7, 6, 5, 3, 2].map { Checkpoint.name(step: $0) })
+    // What it saves counts by itself: there is more than the last to go back to.
+    try save(step: 4, in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 2)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 4, 3, 2].map { Checkpoint.name(step: $0) })
+    try save(step: 5, in: folder.path)
+    Checkpoint.prune(folder.path, keeping: 2)
+    #expect(
+      Checkpoint.names(in: folder.path)
+        == [7, 6, 5, 4, 2].map { Checkpoint.name(step: $0) })
+  }
+
+  /// In the way of a save, they lead nowhere.
+  @Test(arguments: ["step-00000010", ".tmp-step-00000010"])
+  func linkInTheWayIsNotFollowed(name: String) throws {
+    try save(step: 5, in: folder.path)
+    let other = TemporaryFolder()
+    other.write("mine", "mine")
+    symlink(other.path, folder.path + "/" + name)
+    expectFailure(.cannotCreate, "\(folder.path)/\(name) is a symbolic link") {
+      try save(step: 10, in: folder.path)
+    }
+    #expect(try entries(other.path) == ["mine"])
+    #expect(try entries(folder.path) == [name, "latest", "step-00000005"].sorted())
+    expectFailure(.cannotCreate, "\(folder.path)/\(name) is a symbolic link") {
+      try Checkpoint.prepare(folder.path)
+    }
   }
 
   @Test func linksMoveWhereverTheyPointed() throws {
@@ -150,36 +192,86 @@ private func target(_ link: String) throws -> String {
   let folder = TemporaryFolder()
   static let files = ["model.safetensors", "optimizer.safetensors", "state.json"]
 
-  @Test(arguments: files)
-  func flippedBitIsNoticed(file: String) throws {
-    let path = try save(step: 938, best: 469, in: folder.path)
-    let whole = contents(path + "/" + file)
-    let random = CountedRandom(seed: 1, purpose: "flips of \(file)")
-    for flip in 0..<300 {
-      let bit = Int(random.block(UInt64(flip))[0]) % (whole.count * 8)
-      var bytes = whole
-      bytes[bit / 8] ^= 1 << (bit % 8)
-      folder.write("step-00000938/\(file)", bytes)
-      let failure = #expect(throws: Failure.self, "bit \(bit % 8) of byte \(bit / 8)") {
-        _ = try Checkpoint.load(path)
+  /// Every bit of every file, over 10,000 of them: none loads, and the file is named.
+  @Test func everyFlippedBitIsNoticed() throws {
+    let path = try save(step: 938, best: 469, rows: 16, in: folder.path)
+    var flips = 0
+    for file in DamagedCheckpointTests.files {
+      let place = path + "/" + file
+      let whole = contents(place)
+      let descriptor = open(place, O_RDWR)
+      defer { close(descriptor) }
+      for (offset, byte) in whole.enumerated() {
+        for bit in 0..<8 {
+          var flipped = byte ^ 1 << bit
+          pwrite(descriptor, &flipped, 1, offset)
+          expectDamaged(path, file, "bit \(bit) of byte \(offset)")
+          flips += 1
+        }
+        var byte = byte
+        pwrite(descriptor, &byte, 1, offset)
       }
-      guard let failure else { continue }
-      #expect(failure.status == .badData, "\(failure)")
-      #expect(failure.message.contains("\(path)/\(file)"), "\(failure)")
+      _ = try Checkpoint.load(path)
     }
-    folder.write("step-00000938/\(file)", whole)
-    _ = try Checkpoint.load(path)
+    #expect(flips >= 10_000)
   }
 
-  @Test(arguments: files)
-  func fileCutShortAnywhereIsNoticed(file: String) throws {
-    let path = try save(step: 938, best: 469, in: folder.path)
-    let whole = contents(path + "/" + file)
-    // The last byte of state.json is the end of its line: without it the state is whole.
-    for length in 0..<whole.count - (file == "state.json" ? 1 : 0) {
-      folder.write("step-00000938/\(file)", Array(whole[..<length]))
-      expectFailure(.badData, "\(path)/\(file)") { _ = try Checkpoint.load(path) }
+  /// Every length of every file, over 1,000 of them.
+  @Test func fileCutShortAnywhereIsNoticed() throws {
+    let path = try save(step: 938, best: 469, rows: 16, in: folder.path)
+    var cuts = 0
+    for file in DamagedCheckpointTests.files {
+      let whole = contents(path + "/" + file)
+      for length in whole.indices.reversed() {
+        truncate(path + "/" + file, length)
+        expectDamaged(path, file, "cut to \(length) bytes")
+        cuts += 1
+      }
+      folder.write("step-00000938/\(file)", whole)
+      _ = try Checkpoint.load(path)
     }
+    #expect(cuts >= 1_000)
+  }
+
+  /// Faster than `expectFailure`: there are many.
+  private func expectDamaged(_ path: String, _ file: String, _ damage: String) {
+    do {
+      _ = try Checkpoint.load(path)
+      Issue.record("\(file), \(damage): it was loaded")
+    } catch let failure as Failure {
+      if failure.status != .badData || !failure.message.contains("\(path)/\(file)") {
+        Issue.record("\(file), \(damage): \(failure)")
+      }
+    } catch {
+      Issue.record("\(file), \(damage): \(error)")
+    }
+  }
+
+  /// Whatever is wrong with the newest, the one before is taken, and the file is named.
+  @Test(arguments: files, [true, false])
+  func olderIsTakenWhereTheNewestIsDamaged(file: String, isCut: Bool) throws {
+    try save(step: 10, in: folder.path)
+    let path = try save(step: 20, in: folder.path)
+    var bytes = contents(path + "/" + file)
+    if isCut { bytes.removeLast(7) } else { bytes[bytes.count / 2] ^= 4 }
+    folder.write("step-00000020/\(file)", bytes)
+    var passed: [String] = []
+    let newest = try Checkpoint.newest(in: folder.path) { passed.append("\($0): \($1.message)") }
+    #expect(newest?.state.step == 10)
+    #expect(passed.count == 1 && passed[0].hasPrefix("step-00000020: \(path)/\(file)"), "\(passed)")
+    try FileManager.default.removeItem(atPath: folder.path + "/step-00000010")
+    expectFailure(.badData, "\(path)/\(file)") {
+      _ = try Checkpoint.newest(in: folder.path) { _, _ in }
+    }
+  }
+
+  @Test func stepOfAnotherNameIsPassedOver() throws {
+    let path = try save(step: 10, in: folder.path)
+    rename(path, folder.path + "/step-00000030")
+    try save(step: 20, in: folder.path)
+    var passed: [String] = []
+    let newest = try Checkpoint.newest(in: folder.path) { name, _ in passed.append(name) }
+    #expect(newest?.state.step == 20 && passed == ["step-00000030"])
   }
 
   @Test(arguments: files)

@@ -105,8 +105,11 @@ import Training
     let other = folder.write("other", "mine")
     mkdir(folder.path + "/run", 0o700)
     symlink(other, folder.path + "/run/" + name)
-    expectFailure(.cannotCreate, "cannot open \(folder.path)/run/\(name)") {
+    expectFailure(.cannotCreate, "\(folder.path)/run/\(name)") {
       _ = try RunDirectory(opening: folder.path + "/run", resume: false)
+    }
+    expectFailure(.cannotCreate, "\(folder.path)/run/\(name) is a symbolic link") {
+      try RunDirectory.check(folder.path + "/run", resume: false)
     }
     #expect(contents(other) == Array("mine".utf8))
   }
