@@ -68,6 +68,7 @@ final class Session {
       // Thrown by all ranks alike.
       if isRoot { Session.complain(failure) }
       try? communicator?.finalize()
+      communicator?.endWatch()
       return failure.status.rawValue
     } catch {
       return abort(error)

@@ -74,6 +74,7 @@ func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: Strin
     if written < 0 && errno == EINTR { continue }
     guard written >= 0 else { throw systemFailure(.ioError, "cannot write \(path)") }
     rest = rest.dropFirst(written)
+    Progress.note()
   }
 }
 

@@ -52,6 +52,7 @@ extension Trainer {
   func evaluate(epoch: Int) throws -> Bool {
     enum Verdict: Int64 { case noBetter, best, enough }
     let verdict = try communicator.agree(on: "evaluating") { () -> Verdict in
+      try FaultPoint.visit("evaluate", rank: communicator.rank, step: state.step)
       guard communicator.isRoot else { return .noBetter }
       var verdict = Verdict.noBetter
       let splits = job.data.evaluationSplits
@@ -123,9 +124,13 @@ extension Trainer {
   /// Collective: every rank.
   func save() throws {
     guard savedStep != state.step else { return }
+    Progress.enter(.saving)
+    var clock = Stopwatch()
+    defer { timeNeeds.noteSave(clock.lap()) }
     try verifyReplicas()
     let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
     try communicator.agree(on: "saving a checkpoint") {
+      try FaultPoint.visit("save", rank: communicator.rank, step: state.step)
       guard let directory else { return }
       let optimizerTensors = optimizerTensors(states.map { ($0, $1!) })
       // A checkpoint to go back to must not hold what one would want to go back from.
@@ -209,8 +214,8 @@ extension Trainer {
     case .reachedMaxSteps: (_, text) = (line.add("reason", "max_steps"), "reached --max-steps")
     case .stoppedEarly:
       (_, text) = (line.add("reason", "early_stopping"), "stopped early")
-    case .stopped(let signal):
-      (_, text) = (line.add("reason", "stopped"), "stopped by \(signal)")
+    case .stopped(let reason):
+      (_, text) = (line.add("reason", "stopped"), "stopped by \(reason)")
     }
     line.add("steps", state.step)
     line.add("seconds", seconds)
