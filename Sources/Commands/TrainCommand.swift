@@ -106,7 +106,10 @@ struct TrainCommand: SessionCommand {
     help: ArgumentHelp(
       "End the job with status 75, and name the rank that is stopped or stuck, when no rank has made progress for so long; 0: never.",
       valueName: "seconds"))
-  var stallTimeout = 300.0
+  var stallTimeout = defaultStallTimeout
+
+  /// Seconds: longer than any part of a step takes, shorter than one would like to pay for nothing.
+  static let defaultStallTimeout = 300.0
 
   @Flag(help: "Print nothing but errors. (default: progress)")
   var quiet = false

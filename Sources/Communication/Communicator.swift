@@ -43,14 +43,18 @@ public final class Communicator {
   /// Initializes MPI and returns its world.
   ///
   /// Collective: every rank calls it once, first. A failure of MPI_Init itself ends the process.
+  /// - Parameter startTimeout: seconds after which a wait for other ranks in MPI_Init ends the process
+  ///   with 75; nil: never.
   /// - Throws: MPIError; Failure where MPI lacks the thread level.
-  public static func world() throws -> Communicator {
+  public static func world(startTimeout: Double? = nil) throws -> Communicator {
     var initialized: Int32 = 0
     try check(MPI_Initialized(&initialized), "MPI_Initialized")
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
     let wanted = Int32(MPI_THREAD_SERIALIZED)
     var provided: Int32 = 0
+    let deadline = startTimeout.map(StartDeadline.init)
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
+    deadline?.end()
     try check(
       MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return()), "MPI_Comm_set_errhandler")
     guard provided >= wanted else {
