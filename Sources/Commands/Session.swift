@@ -69,6 +69,7 @@ final class Session {
       return status
     } catch let failure as Failure {
       // Thrown by all ranks alike.
+      communicator?.silenceWatch()
       if isRoot { Session.complain(failure) }
       try? communicator?.finalize()
       communicator?.endWatch()
@@ -97,6 +98,7 @@ final class Session {
       Session.complain(failure)
       return failure.status.rawValue
     }
+    communicator.silenceWatch()
     Session.complain(
       Failure(
         failure.status,

@@ -109,7 +109,7 @@ public final class Communicator {
     watchdog = Watchdog(
       signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
       own: board == nil ? 0 : localRank, board: board, hostName: hostName,
-      hasOtherHosts: board == nil ? worldSize > 1 : localSize < worldSize)
+      worldSize: worldSize)
     if board != nil { watchdog?.start() }
   }
 
@@ -142,6 +142,10 @@ public final class Communicator {
     try check(MPI_Comm_free(&host), "MPI_Comm_free")
     try check(MPI_Finalize(), "MPI_Finalize")
   }
+
+  /// To be called before this rank says why it ends the job: what becomes of the others then is no
+  /// news.
+  public func silenceWatch() { _ = watchdog?.claim() }
 
   /// Nobody is to take it for a death when this process ends.
   public func endWatch() {

@@ -24,9 +24,10 @@ struct Heartbeat {
     return limit == 0 ? nil : Double(limit) / 1000
   }
 
+  var section: Progress.Section { Progress.Section(rawValue: word(ND_SIGN_SECTION)) ?? .start }
+
   /// "at step 7, in forward"
   var place: String {
-    let section = Progress.Section(rawValue: word(ND_SIGN_SECTION)) ?? .start
     let step = word(ND_SIGN_STEP)
     return (step == 0 ? "before step 1" : "at step \(step)") + ", in \(section)"
   }

@@ -10,28 +10,37 @@ import TensorCore
 /// stopped, one whose watchdog runs is stuck.
 ///
 /// Signs of life are in memory that a host's ranks share. So each host sees its own ranks; where all of
-/// them wait for ranks of other hosts, it is for the other host to name one, and this one gives it ten
-/// times as long.
+/// them wait for ranks of other hosts, it is for the other host to name one, and this one gives it
+/// longer, in case that all of that host is gone.
 final class Watchdog: @unchecked Sendable {
   private static let periodMicroseconds = 200_000
   /// A watchdog that did not run for so long is silent: the machine may be busy.
   private var silence: Double { max(1, (members[own].stallTimeout ?? 0) / 10) }
-  /// How much more patience ranks have that wait for other hosts.
-  private static let patienceWithOtherHosts = 10.0
+  /// How many stall timeouts ranks wait that wait for other hosts, which name their own ranks after
+  /// one: in a sum all compute alike; elsewhere root may evaluate or save for long.
+  private static let patienceInSums = 2.0
+  private static let patienceElsewhere = 10.0
+
+  /// Deaths that are seen so much later than SIGTERM come of it.
+  private static let patienceOfMpirun = 0.6
 
   private let members: [Heartbeat]
   /// Its place among them.
   private let own: Int
   private let board: Board?
   private let hostName: String
-  private let hasOtherHosts: Bool
+  private let worldSize: Int
   private let alarm = Alarm()
   private var thread: pthread_t?
   private let isEnding = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
+  private var hasOtherHosts: Bool { members.count < worldSize }
+
   // The thread's alone.
   private var seen: [Seen]
   private var lastRound = 0.0
+  /// When SIGTERM was first seen to have come.
+  private var terminationTime: Double?
 
   /// What was last seen of a rank, and when it was new.
   private struct Seen {
@@ -50,13 +59,13 @@ final class Watchdog: @unchecked Sendable {
   ///   - board: where the ranks show which collectives they enter; nil: this process is alone there.
   init(
     signs: [UnsafeMutablePointer<UInt64>], own: Int, board: Board?, hostName: String,
-    hasOtherHosts: Bool
+    worldSize: Int
   ) {
     members = signs.map(Heartbeat.init(words:))
     self.own = own
     self.board = board
     self.hostName = hostName
-    self.hasOtherHosts = hasOtherHosts
+    self.worldSize = worldSize
     seen = Array(repeating: Seen(), count: signs.count)
     isEnding.initialize(to: 0)
   }
@@ -106,6 +115,9 @@ final class Watchdog: @unchecked Sendable {
     }
   }
 
+  /// Whether nobody of this host has spoken yet of what ends the job. One line is enough.
+  func claim() -> Bool { members[0].claim() }
+
   // MARK: - One look
 
   private func look() {
@@ -113,25 +125,29 @@ final class Watchdog: @unchecked Sendable {
     // After a time in which it did not run itself it knows nothing of the others.
     let knowsNothing = now - lastRound > silence
     lastRound = now
+    if terminationTime == nil && nd_noted_signal() == SIGTERM { terminationTime = now }
     Heartbeat.show(ND_SIGN_TICK, members[own].tick + 1)
     for (index, member) in members.enumerated() {
       let (tick, progress) = (member.tick, member.progress)
       if knowsNothing || tick != seen[index].tick { seen[index].tickTime = now }
       if knowsNothing || progress != seen[index].progress { seen[index].progressTime = now }
       (seen[index].tick, seen[index].progress) = (tick, progress)
-      lookForDeath(index)
+      lookForDeath(index, now)
     }
     judge(now)
   }
 
-  private func lookForDeath(_ index: Int) {
+  private func lookForDeath(_ index: Int, _ now: Double) {
     let member = members[index]
     guard index != own, !seen[index].isDead, member.state == .running else { return }
     if member.isAlive {
       seen[index].wasAlive = true
     } else if seen[index].wasAlive, member.state == .running {
       seen[index].isDead = true
-      guard members[0].claim() else { return }
+      // Who ends a job asks with SIGTERM, mpirun too, and kills a second later: that is no news. But when
+      // a rank has died mpirun asks the others at once.
+      if let terminationTime, now - terminationTime > Watchdog.patienceOfMpirun { return }
+      guard claim() else { return }
       say(
         Failure(
           .stopped, "\(name(index)) died \(place(index))",
@@ -147,12 +163,15 @@ final class Watchdog: @unchecked Sendable {
     let silent = watched.filter { seen[$0].isDead || now - seen[$0].tickTime > silence }
     guard watched.first(where: { !silent.contains($0) }) == own else { return }
     guard let suspect = suspect(among: watched, silent: silent) else {
-      let patience = timeout * Watchdog.patienceWithOtherHosts
+      let isInSum = board?.lastEntered(own)?.header.operation == .sum
+      let patience =
+        timeout * (isInSum ? Watchdog.patienceInSums : Watchdog.patienceElsewhere)
       guard watched.allSatisfy({ now - seen[$0].progressTime > patience }) else { return }
-      let ranks = rankList(watched.map { members[$0].rank })
+      let here = watched.map { members[$0].rank }
+      let elsewhere = (0..<worldSize).filter { rank in !members.contains { $0.rank == rank } }
       end(
-        "\(ranks) (host \(hostName)) wait in vain for ranks of other hosts \(place(own))",
-        seconds: patience)
+        "\(rankList(here)) (host \(hostName)) \(here.count == 1 ? "waits" : "wait") in vain for "
+          + "\(rankList(elsewhere)) on other hosts, \(place(own))", seconds: patience)
     }
     let how =
       seen[suspect].isDead ? "died" : silent.contains(suspect) ? "is stopped" : "is alive but stuck"
@@ -167,16 +186,19 @@ final class Watchdog: @unchecked Sendable {
     // The first that fell silent.
     if let first = silent.min(by: { seen[$0].tickTime < seen[$1].tickTime }) { return first }
     guard let board else { return hasOtherHosts && members[own].isWaiting ? nil : own }
-    // Who has not come to where the others wait; or who is there, but does not wait.
+    // Of those who are farthest behind one that does not wait itself.
     let last = watched.map { board.lastEntered($0)?.sequence ?? .max }.min()
     let behind = watched.filter { board.lastEntered($0)?.sequence ?? .max == last }
-    if behind.count < watched.count { return oldest(behind.filter { !members[$0].isWaiting }) }
-    let busy = watched.filter { !members[$0].isWaiting }
-    return hasOtherHosts && busy.count == watched.count ? nil : oldest(busy)
+    return oldest(behind.filter { !waits($0) }) ?? (hasOtherHosts ? nil : oldest(behind))
+  }
+
+  /// A sum between hosts goes on in a thread of its own, and the rank waits for that.
+  private func waits(_ index: Int) -> Bool {
+    members[index].isWaiting || (hasOtherHosts && members[index].section == .sum)
   }
 
   private func end(_ what: String, seconds: Double) -> Never {
-    if members[0].claim() {
+    if claim() {
       let time = Int(exactly: seconds).map(String.init) ?? String(seconds)
       say(
         Failure(

@@ -38,7 +38,7 @@ public struct TimeLimit: Sendable, Equatable {
     let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
     let fields = parts[parts.count - 1].split(separator: ":", omittingEmptySubsequences: false)
     let numbers = ((parts.count == 2 ? [parts[0]] : []) + fields).map { field in
-      field.count <= 6 && field.allSatisfy(\.isASCII) ? UInt32(field).map(Double.init) : nil
+      field.count <= 6 && field.allSatisfy("0123456789".contains) ? Double(field) : nil
     }
     guard !numbers.contains(nil) else { return nil }
     let units: [Double]

@@ -42,8 +42,7 @@ import struct TestSupport.Outcome
   @Test(arguments: [
     ("1:7:forward", 3, "1", "at step 7, in forward"),
     ("0:7:backward", 3, "0", "at step 7, in backward"),
-    ("2:8:update", 3, "2", "at step 8, in update"),
-    ("0:5:evaluate", 2, "0", "at step 5, in evaluation"),
+    ("1:10:evaluate", 2, "1", "at step 10, in evaluation"),
     ("0:7:forward", 1, "0", "at step 7, in forward"),
   ])
   func stuckRankIsNamed(fault: String, ranks: Int, rank: String, place: String) throws {
@@ -81,7 +80,8 @@ import struct TestSupport.Outcome
     for number in 0..<(isLong ? 100 : 20) {
       let row = FaultRow()
       let (ranks, rank) = (Int.random(in: 2...4), Int.random(in: 0...3))
-      let (victim, step) = (rank % ranks, Int.random(in: 1...15))
+      // Not the last of an epoch, whose 3 samples leave a shard empty.
+      let (victim, step) = (rank % ranks, 5 * Int.random(in: 0...2) + Int.random(in: 1...4))
       let kind = ["kill", "error", "stop"][number % 3]
       let site =
         kind == "error" ? "update" : ["forward", "backward", "sum", "update"].randomElement()!
@@ -95,9 +95,11 @@ import struct TestSupport.Outcome
         }
       let errors = outcome.stderr.split(separator: "\n").filter { $0.contains("nndist: error: ") }
       #expect(outcome.status == status, "\(fault) on \(ranks): \(outcome)")
-      #expect(errors.count == 1 && errors[0].contains(words), "\(fault) on \(ranks): \(outcome)")
+      #expect(errors.count == 1, "\(fault) on \(ranks): \(outcome)")
+      let line = errors.first ?? ""
+      #expect(line.contains(words), "\(fault) on \(ranks): \(outcome)")
       #expect(
-        kind == "error" || errors[0].contains(" at step \(step), in "), "\(fault): \(outcome)")
+        kind == "error" || line.contains(" at step \(step), in "), "\(fault): \(outcome)")
       row.expectNobodyLeft()
     }
   }
