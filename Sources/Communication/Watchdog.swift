@@ -164,8 +164,9 @@ final class Watchdog: @unchecked Sendable {
     guard watched.first(where: { !silent.contains($0) }) == own else { return }
     guard let suspect = suspect(among: watched, silent: silent) else {
       let isInSum = board?.lastEntered(own)?.header.operation == .sum
-      let patience =
-        timeout * (isInSum ? Watchdog.patienceInSums : Watchdog.patienceElsewhere)
+      // At least as long as mpirun takes to end this host's ranks for the other's.
+      let patience = max(
+        timeout * (isInSum ? Watchdog.patienceInSums : Watchdog.patienceElsewhere), timeout + 10)
       guard watched.allSatisfy({ now - seen[$0].progressTime > patience }) else { return }
       let here = watched.map { members[$0].rank }
       let elsewhere = (0..<worldSize).filter { rank in !members.contains { $0.rank == rank } }

@@ -266,6 +266,7 @@ public final class Trainer {
     let job = self.job
     let number = state.step + 1
     communicator.step = number
+    Progress.enter(.data)
     let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
     workers[0].replica.timeIsUp = timeIsUp(batch: batch)

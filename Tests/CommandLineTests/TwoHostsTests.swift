@@ -43,7 +43,7 @@ struct TwoHostsTests {
     ),
     ("stop:1:7:forward", "2", "rank 1 (pid ", "is stopped at step 7, in forward"),
     ("spin:1:7:backward", "1", "rank 1 (pid ", "is alive but stuck at step 7, in backward"),
-    ("kill:1:7:sum", "2", "rank 1 (pid ", "died at step 7, in sum"),
+    ("kill:1:7:backward", "2", "rank 1 (pid ", "died at step 7, in backward"),
   ])
   func rankThatDoesNotGoOnIsNamed(fault: String, ranks: String, who: String, what: String) throws {
     let faulty = ["env", "NNDIST_FAULT=\(fault)", builtProduct("nndist-faults")]
