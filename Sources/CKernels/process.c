@@ -19,6 +19,40 @@ static volatile sig_atomic_t noted;
 void nd_note_signal(int number) { noted = number; }
 int nd_noted_signal(void) { return noted; }
 
+static uint64_t own_signs[ND_SIGN_COUNT];
+static uint64_t *signs = own_signs;
+
+uint64_t *nd_move_signs(uint64_t *place) {
+  uint64_t *to = place ? place : own_signs;
+  if (to != signs)
+    for (int i = 0; i < ND_SIGN_COUNT; i++) nd_show_at(to, i, nd_sign(signs, i));
+  __atomic_store_n(&signs, to, __ATOMIC_RELEASE);
+  return to;
+}
+
+void nd_show_sign(ptrdiff_t which, uint64_t value) {
+  nd_show_at(__atomic_load_n(&signs, __ATOMIC_RELAXED), which, value);
+}
+
+void nd_note_progress(void) {
+  uint64_t *place = __atomic_load_n(&signs, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&place[ND_SIGN_PROGRESS], 1, __ATOMIC_RELAXED);
+}
+
+void nd_show_at(uint64_t *place, ptrdiff_t which, uint64_t value) {
+  __atomic_store_n(&place[which], value, __ATOMIC_RELAXED);
+}
+
+uint64_t nd_sign(const uint64_t *place, ptrdiff_t which) {
+  return __atomic_load_n(&place[which], __ATOMIC_RELAXED);
+}
+
+int nd_claim(uint64_t *place, ptrdiff_t which) {
+  uint64_t nobody = 0;
+  return __atomic_compare_exchange_n(
+      &place[which], &nobody, 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 // Linux's own structure, which the C library has not (include/uapi/linux/sched/types.h).
 struct scheduling {
   uint32_t size, policy;

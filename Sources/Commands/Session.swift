@@ -10,6 +10,8 @@ import Training
 /// status.
 final class Session {
   private var communicator: Communicator?
+  /// How long ranks wait for each other before they can even read their options; nil: for ever.
+  private var startTimeout: Double?
 
   /// Whether a launcher started this process as one of its ranks.
   private static var isUnderLauncher: Bool {
@@ -39,7 +41,7 @@ final class Session {
         .usage, "srun started \(Session.scatteredTasks) tasks without MPI between them",
         remedy: "start them with `srun --mpi=pmix`, or with mpirun")
     }
-    let world = try Communicator.world()
+    let world = try Communicator.world(startTimeout: Session.isUnderLauncher ? startTimeout : nil)
     communicator = world
     try world.verifySameBuild()
     try world.openBoard()
@@ -49,6 +51,7 @@ final class Session {
   /// Runs the command that `arguments` name.
   /// - Returns: the exit status.
   func run(_ arguments: [String]) -> Int32 {
+    startTimeout = Session.startTimeout(arguments)
     do {
       // Under a launcher all ranks come together first: a rank that left before MPI_Init would hang
       // the others, and a bad option is then one message.
@@ -66,8 +69,10 @@ final class Session {
       return status
     } catch let failure as Failure {
       // Thrown by all ranks alike.
+      communicator?.silenceWatch()
       if isRoot { Session.complain(failure) }
       try? communicator?.finalize()
+      communicator?.endWatch()
       return failure.status.rawValue
     } catch {
       return abort(error)
@@ -93,12 +98,26 @@ final class Session {
       Session.complain(failure)
       return failure.status.rawValue
     }
+    communicator.silenceWatch()
     Session.complain(
       Failure(
         failure.status,
         "\(failure.message) (rank \(communicator.rank) of \(communicator.worldSize), "
-          + "host \(communicator.hostName))", remedy: failure.remedy))
+          + "host \(communicator.hostName)"
+          + (communicator.step > 0 ? ", step \(communicator.step))" : ")"), remedy: failure.remedy))
     communicator.abort(status: failure.status.rawValue)
+  }
+
+  /// What --stall-timeout says, as far as it can be known before the arguments are parsed.
+  private static func startTimeout(_ arguments: [String]) -> Double? {
+    let option = "--stall-timeout"
+    let text =
+      arguments.firstIndex(of: option).flatMap { arguments.dropFirst($0 + 1).first }
+      ?? arguments.first { $0.hasPrefix(option + "=") }.map {
+        String($0.dropFirst(option.count + 1))
+      }
+    let seconds = text.flatMap(Double.init) ?? TrainCommand.defaultStallTimeout
+    return (1...1e9).contains(seconds) ? seconds : nil
   }
 
   private enum Parsed {

@@ -96,6 +96,21 @@ struct TrainCommand: SessionCommand {
   )
   var folds: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Save and stop with status 75 before this time is over: seconds, MM:SS, HH:MM:SS or D-HH:MM:SS. (default: the end of the Slurm job, where it is known)",
+      valueName: "time"))
+  var timeLimit: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "End the job with status 75, and name the rank that is stopped or stuck, when no rank has made progress for so long; 0: never.",
+      valueName: "seconds"))
+  var stallTimeout = defaultStallTimeout
+
+  /// Seconds: longer than any part of a step takes, shorter than one would like to pay for nothing.
+  static let defaultStallTimeout = 300.0
+
   @Flag(help: "Print nothing but errors. (default: progress)")
   var quiet = false
 
@@ -123,6 +138,14 @@ struct TrainCommand: SessionCommand {
       throw ValidationError(
         "--folds with --resume needs the recipe, for the folds that were not begun; name it again")
     }
+    if let timeLimit, TimeLimit.seconds(timeLimit) == nil {
+      throw ValidationError(
+        "--time-limit \(timeLimit) is not a time; write seconds, MM:SS, HH:MM:SS or D-HH:MM:SS")
+    }
+    guard stallTimeout == 0 || (1...1e9).contains(stallTimeout) else {
+      throw ValidationError(
+        "--stall-timeout \(stallTimeout) is not allowed; it must be 1 or more, or 0 for never")
+    }
     for setting in settings where !setting.contains("=") {
       throw ValidationError("--set \(setting) has no value; write --set KEY=VALUE")
     }
@@ -130,8 +153,10 @@ struct TrainCommand: SessionCommand {
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
+    world.watch(stallTimeout: stallTimeout)
+    let limit = timeLimit.flatMap(TimeLimit.seconds).map(TimeLimit.init) ?? TimeLimit.slurm()
     try RanksAgreement.check(optionsOfAllRanks, communicator: world)
-    guard let folds else { return try train(Fold(), session, world).status }
+    guard let folds else { return try train(Fold(), limit, session, world).status }
     let directory = try world.broadcast(
       Array(chosenDirectory(recipe: try recipeName(world)).utf8))
     var scores: [CheckpointState.Best] = []
@@ -140,7 +165,7 @@ struct TrainCommand: SessionCommand {
         directory: String(decoding: directory, as: UTF8.self) + "/fold-\(number)",
         settings: ["data.split.folds=\(folds)", "data.split.fold=\(number)"])
       if !quiet { session.say("fold \(number) of \(folds)") }
-      let (status, best) = try train(fold, session, world)
+      let (status, best) = try train(fold, limit, session, world)
       if status != 0 { return status }
       if let best { scores.append(best) }
     }
@@ -157,7 +182,7 @@ struct TrainCommand: SessionCommand {
 
   /// - Returns: the exit status, and what the run's best checkpoint reached.
   private func train(
-    _ fold: Fold, _ session: Session, _ world: Communicator
+    _ fold: Fold, _ limit: TimeLimit?, _ session: Session, _ world: Communicator
   ) throws -> (status: Int32, best: CheckpointState.Best?) {
     let plan = try plan(world, fold)
     let job = plan.recipe.job()
@@ -173,15 +198,16 @@ struct TrainCommand: SessionCommand {
     options.checkpointEvery = checkpointEvery
     options.isQuiet = quiet
     options.shardsOptimizer = zero
+    options.timeLimit = limit
     let trainer = try Trainer(job: job, options: options, communicator: world)
     let outcome = try trainer.run()
-    guard case .stopped(let signal) = outcome else { return (0, trainer.best) }
+    guard case .stopped(let reason) = outcome else { return (0, trainer.best) }
     let advice =
       checkpointEvery == 0
       ? "nothing was saved, as --checkpoint-every 0 asks"
       : "go on with: nndist \(resumeArguments(plan.directory))"
     if session.isRoot {
-      FileHandle.standardError.write(Data("nndist: stopped by \(signal); \(advice)\n".utf8))
+      FileHandle.standardError.write(Data("nndist: stopped by \(reason); \(advice)\n".utf8))
     }
     return (Failure.Status.stopped.rawValue, nil)
   }

@@ -4,8 +4,8 @@ import TensorCore
 /// Shared memory of one host where each of its ranks shows which collective it is in.
 ///
 /// A rank's record, 512 bytes: the number of the collective it entered last; the digests of its
-/// headers, one for odd and one for even numbers; from byte 128 on those two headers; the last 128
-/// bytes are zeros, room for a rank's signs of life.
+/// headers, one for odd and one for even numbers; from byte 128 on those two headers; in the last 128
+/// bytes the rank's signs of life.
 ///
 /// A header is written before its number, and stays until the rank enters the second collective after
 /// it. So a reader that finds the same number before and after has read a consistent one; and
@@ -14,6 +14,7 @@ import TensorCore
 final class Board {
   static let recordByteCount = 512
   private static let headerOffset = 128
+  private static let signsOffset = 384
 
   private let window: SharedWindow
   private let own: Int
@@ -66,5 +67,18 @@ final class Board {
   /// All ranks' headers of collective `sequence`, in which they have met.
   func headers(_ sequence: UInt64) -> [CollectiveHeader] {
     records.indices.map { CollectiveHeader(readFrom: header($0, sequence)) }
+  }
+
+  /// A rank's signs of life.
+  func signs(_ rank: Int) -> UnsafeMutablePointer<UInt64> {
+    (records[rank] + Board.signsOffset).assumingMemoryBound(to: UInt64.self)
+  }
+
+  /// The collective that a rank entered last, whatever it is doing now; nil before the first, and
+  /// where it enters the next at this moment.
+  func lastEntered(_ rank: Int) -> (sequence: UInt64, header: CollectiveHeader)? {
+    let sequence = nd_sign(words(rank), 0)
+    let header = CollectiveHeader(readFrom: header(rank, sequence))
+    return sequence == 0 || nd_sign(words(rank), 0) != sequence ? nil : (sequence, header)
   }
 }

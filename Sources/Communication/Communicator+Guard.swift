@@ -30,14 +30,14 @@ extension Communicator {
 
   func enter(_ header: CollectiveHeader, isBehind: Bool = false) throws {
     sequence += 1
-    if worldSize == 1 { return }
+    if worldSize == 1 { return Progress.note() }
     var header = header
     if let fault = FaultPoint.reach(header.operation.name, rank: rank, step: step) {
       header.change(fault)
     }
     board?.show(header, sequence)
     if let board, meetsOnBoard {
-      if try board.meet(sequence, self, isBehind: isBehind) { return }
+      if try board.meet(sequence, self, isBehind: isBehind) { return Progress.note() }
       throw outOfStep(
         board.headers(sequence), hosts: [String](repeating: hostName, count: worldSize))
     }
@@ -52,7 +52,7 @@ extension Communicator {
       header.write(to: mine.baseAddress!)
       let digests = try gatherQuietly(
         CollectiveHeader.digest(mine.baseAddress!), isBehind: isBehind)
-      if digests.allSatisfy({ $0 == digests[0] }) { return }
+      if digests.allSatisfy({ $0 == digests[0] }) { return Progress.note() }
       let headers = try gatherAlike(Array(mine))
       let hosts = try gatherAlike(paddedHostName)
       throw outOfStep(
@@ -84,7 +84,7 @@ extension CollectiveHeader {
     case .otherCount: count = (count ?? 0) + 1
     case .otherType: element = element == .int64 ? .uint64 : .int64
     case .otherOperation: operation = operation == .barrier ? .broadcast : .barrier
-    case .skip: break
+    case .skip, .error: break
     }
   }
 }

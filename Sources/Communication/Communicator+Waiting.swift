@@ -28,8 +28,12 @@ extension Communicator {
   ///
   /// A thread behind one that computes (`isBehind`) sleeps from the first.
   ///
-  /// There is no time limit: a rank that is gone is noticed by mpirun, which ends all.
+  /// There is no time limit: a rank that is gone is noticed by mpirun, which ends all, and one that
+  /// does not go on by the watchdog.
   func waitLonger(isBehind: Bool = false, until isDone: () throws -> Bool) throws {
+    // A thread behind another says nothing of what the rank does.
+    if !isBehind { Heartbeat.show(ND_SIGN_WAITING, 1) }
+    defer { if !isBehind { Heartbeat.show(ND_SIGN_WAITING, 0) } }
     let start = microseconds()
     var turns = 0
     while try !isDone() {

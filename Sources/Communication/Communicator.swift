@@ -1,3 +1,4 @@
+import CKernels
 import CMPI
 import Glibc
 import TensorCore
@@ -27,26 +28,33 @@ public final class Communicator {
   let ranksHaveOwnCores: Bool
 
   /// The training step that is under way, which ranks out of step are told; 0 before the first.
-  public var step = 0
+  public var step = 0 {
+    didSet { Heartbeat.show(ND_SIGN_STEP, UInt64(step)) }
+  }
   /// Collectives entered so far.
   var sequence: UInt64 = 0
   /// Where the ranks of this host meet; nil until `openBoard`, or where they share no memory.
   private(set) var board: Board?
   private var boardRecord: SharedWindow.Record?
+  private var watchdog: Watchdog?
 
   public var isRoot: Bool { rank == root }
 
   /// Initializes MPI and returns its world.
   ///
   /// Collective: every rank calls it once, first. A failure of MPI_Init itself ends the process.
+  /// - Parameter startTimeout: seconds after which a wait for other ranks in MPI_Init ends the process
+  ///   with 75; nil: never.
   /// - Throws: MPIError; Failure where MPI lacks the thread level.
-  public static func world() throws -> Communicator {
+  public static func world(startTimeout: Double? = nil) throws -> Communicator {
     var initialized: Int32 = 0
     try check(MPI_Initialized(&initialized), "MPI_Initialized")
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
     let wanted = Int32(MPI_THREAD_SERIALIZED)
     var provided: Int32 = 0
+    let deadline = startTimeout.map(StartDeadline.init)
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
+    deadline?.end()
     try check(
       MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return()), "MPI_Comm_set_errhandler")
     guard provided >= wanted else {
@@ -81,18 +89,36 @@ public final class Communicator {
     ranksHaveOwnCores = try Communicator.ranksHaveOwnCores(of: hostHandle, size: localSize)
   }
 
-  /// Makes the memory where the ranks of a host show each other what they are about to do; some KiB.
-  /// Without it, as where shared memory is missing, they tell each other by messages.
+  /// Makes the memory where the ranks of a host show each other what they are about to do, and that
+  /// they are alive; some KiB. Without it, as where shared memory is missing, they tell each other by
+  /// messages, and each looks after itself.
   ///
   /// Collective: every rank, once, of the same build.
   /// - Throws: MPIError.
   public func openBoard() throws {
     let byteCount = Board.recordByteCount
-    guard worldSize > 1, try SharedWindow.fits(byteCount, self) else { return }
-    let window = try SharedWindow(byteCount: byteCount, communicator: self)
-    // It outlives all others, which are given back in the order they were made.
-    boardRecord = windows.removeLast()
-    board = Board(window, own: localRank)
+    if worldSize > 1, try SharedWindow.fits(byteCount, self) {
+      let window = try SharedWindow(byteCount: byteCount, communicator: self)
+      // It outlives all others, which are given back in the order they were made.
+      boardRecord = windows.removeLast()
+      board = Board(window, own: localRank)
+    }
+    let own = nd_move_signs(board?.signs(localRank))!
+    Heartbeat.show(ND_SIGN_RANK, UInt64(rank))
+    Heartbeat.show(ND_SIGN_PROCESS, UInt64(getpid()))
+    watchdog = Watchdog(
+      signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
+      own: board == nil ? 0 : localRank, board: board, hostName: hostName,
+      worldSize: worldSize)
+    if board != nil { watchdog?.start() }
+  }
+
+  /// Ends the job with 75, and names the rank that holds up the others, when none of them has made
+  /// progress for so long. Until it is called a rank is only named when it dies.
+  /// - Parameter stallTimeout: seconds; 0: never.
+  public func watch(stallTimeout: Double) {
+    Heartbeat.show(ND_SIGN_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
+    if stallTimeout > 0 { watchdog?.start() }
   }
 
   private static func place(in handle: MPI_Comm) throws -> (rank: Int, size: Int) {
@@ -108,12 +134,24 @@ public final class Communicator {
   /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
   public func finalize() throws {
     try enter(.finalize, at: "the program's end")
+    endWatch()
     board = nil
     if let boardRecord { windows.append(boardRecord) }
     try freeWindows(windows.count)
     var host: MPI_Comm? = hostHandle
     try check(MPI_Comm_free(&host), "MPI_Comm_free")
     try check(MPI_Finalize(), "MPI_Finalize")
+  }
+
+  /// To be called before this rank says why it ends the job: what becomes of the others then is no
+  /// news.
+  public func silenceWatch() { _ = watchdog?.claim() }
+
+  /// Nobody is to take it for a death when this process ends.
+  public func endWatch() {
+    watchdog?.stop()
+    watchdog = nil
+    nd_move_signs(nil)
   }
 
   /// Ends the whole job at once; mpirun's exit status is `status`.
@@ -123,6 +161,7 @@ public final class Communicator {
     guard (1...127).contains(status) else {
       fatalError("Communicator.abort: status \(status) is not in 1 ... 127")
     }
+    endWatch()
     MPI_Abort(handle, status)
     _exit(status)
   }

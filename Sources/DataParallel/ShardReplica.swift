@@ -14,6 +14,8 @@ public final class ShardReplica {
     case stop
     /// 1 where the shard had samples.
     case contributors
+    /// Above 0 where root's time is up.
+    case timeIsUp
   }
 
   public let shard: Int
@@ -22,6 +24,8 @@ public final class ShardReplica {
   public let arena: Tensor
   /// Whether the rank was asked to stop, which goes into the next arena.
   public var isAskedToStop = false
+  /// Whether the rank finds that there is no time for another step, which goes there too.
+  public var timeIsUp = false
   /// Called during a backward pass with the arena's element from which on it will not change any
   /// more; nil where nobody waits for parts of it.
   public var onFinal: ((_ first: Int) -> Void)?
@@ -80,6 +84,11 @@ public final class ShardReplica {
     arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
   }
 
+  /// The parameters' gradients in the arena, by name.
+  public var gradients: [(name: String, tensor: Tensor)] {
+    layout.entries.map { ($0.name, layout.view($0, in: arena)) }
+  }
+
   /// Gives the network's buffers the replicated values.
   public func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
@@ -132,6 +141,7 @@ public final class ShardReplica {
     self[.loss] = lastLoss
     self[.contributors] = contributors
     self[.stop] = isAskedToStop ? 1 : 0
+    self[.timeIsUp] = timeIsUp ? 1 : 0
   }
 
   /// Follows which gradients are final, from the arena's end on.

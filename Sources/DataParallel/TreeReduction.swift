@@ -1,3 +1,4 @@
+import CKernels
 import Communication
 import TensorCore
 
@@ -18,6 +19,9 @@ public final class TreeReduction {
   /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
   /// filled before each sum; what they hold after it is undefined.
   public let arenas: [Tensor]
+  /// Whether no element of the last sum is infinite or not a number; the same on every rank.
+  public private(set) var sumIsFinite = true
+  private let elementCount: Int
   private let communicator: Communicator
   private let window: WindowReduction?
   private let messages: MessageReduction?
@@ -70,6 +74,7 @@ public final class TreeReduction {
         + "slower; give it more room (mount -o remount,size=..., docker run --shm-size)"
     }
     self.communicator = communicator
+    self.elementCount = elementCount
     self.path = chosen
     self.note = note
     switch chosen {
@@ -121,8 +126,14 @@ public final class TreeReduction {
   ///   MPIError.
   public func allreduceSum() throws -> UnsafePointer<Float> {
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
-    if let window { return try window.allreduceSum() }
-    return try messages!.allreduceSum()
+    if let window {
+      let sum = try window.allreduceSum()
+      sumIsFinite = window.sumIsFinite
+      return sum
+    }
+    let sum = try messages!.allreduceSum()
+    sumIsFinite = nd_all_finite(sum, elementCount) == 1
+    return sum
   }
 
   /// In tests of faults alone.

@@ -8,12 +8,16 @@ struct WindowLayout {
   let pitch: Int
   let byteCount: Int
 
+  /// Of the rank's word behind the arenas: 0 where its slice of the sum is finite.
+  var verdictOffset: Int { byteCount - ArenaLayout.alignment * MemoryLayout<Float>.stride }
+
   /// The rank of shard 0 brings the place for the sum too, before its arenas.
   init(ownShards: Range<Int>, elementCount: Int) {
     pitch =
       (elementCount + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
     let arenaCount = ownShards.count + (ownShards.lowerBound == 0 ? 1 : 0)
-    byteCount = arenaCount * pitch * MemoryLayout<Float>.stride
+    // A cache line more for the verdict.
+    byteCount = (arenaCount * pitch + ArenaLayout.alignment) * MemoryLayout<Float>.stride
   }
 }
 
@@ -34,6 +38,10 @@ final class WindowReduction {
   private let adder: TreeAdder
   private let scratch: Storage
   private let sum: UnsafeMutablePointer<Float>
+  /// By rank; the own one is written before the barrier behind a sum, and all are read after it.
+  private let verdicts: [UnsafeMutablePointer<UInt64>]
+  /// Of the last sum: no element of it is infinite or not a number.
+  private(set) var sumIsFinite = true
 
   /// An addition's operands; those in scratch are the same for every block.
   private struct Operand {
@@ -69,6 +77,10 @@ final class WindowReduction {
     let parts = window.parts.map { $0.baseAddress!.assumingMemoryBound(to: Float.self) }
     let sum = parts[0]
     self.sum = sum
+    verdicts = zip(window.parts, ranges).map { part, range in
+      let layout = WindowLayout(ownShards: range, elementCount: elementCount)
+      return (part.baseAddress! + layout.verdictOffset).assumingMemoryBound(to: UInt64.self)
+    }
     let leaves = zip(parts, ranges).flatMap { part, range in
       range.map { part + ($0 - range.lowerBound + (range.lowerBound == 0 ? 1 : 0)) * layout.pitch }
     }
@@ -106,14 +118,19 @@ final class WindowReduction {
     // To compare headers is the barrier before, at no cost of its own.
     try communicator.enter(.sum, of: .float32, count: elementCount, at: "gradients")
     if !communicator.meetsOnBoard { try window.barrier() }
+    var isFinite = true
     ArenaSections.inBlocks(slice) { start, count in
       for step in steps {
         adder.add(
           step.target.at(start), step.left.at(start), step.right.at(start), start: start,
           count: count)
       }
+      // While the block is in the first-level cache it costs next to nothing.
+      isFinite = nd_all_finite(sum + start, count) == 1 && isFinite
     }
+    verdicts[communicator.rank].pointee = isFinite ? 0 : 1
     try window.barrier()
+    sumIsFinite = verdicts.allSatisfy { $0.pointee == 0 }
     return UnsafePointer(sum)
   }
 }

@@ -161,6 +161,7 @@ extension ByteStream {
     while true {
       let count = Glibc.read(descriptor, input, ByteStream.inputCapacity)
       if count >= 0 {
+        Progress.note()
         inputEnd += count
         return count
       }

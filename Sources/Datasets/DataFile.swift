@@ -40,6 +40,7 @@ final class DataFile {
     var done = 0
     while done < count {
       let piece = pread(descriptor, target + done, count - done, offset + done)
+      Progress.note()
       if piece > 0 {
         done += piece
       } else if piece == 0 {

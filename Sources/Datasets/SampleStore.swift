@@ -150,7 +150,10 @@ extension SampleStore {
   private func load(_ source: any SampleSource, _ selection: SplitPlan.Selection) throws {
     var next = 0
     func pass(to index: Int) throws {
-      for _ in next..<index { try source.next(input: nil, target: nil) }
+      for _ in next..<index {
+        try source.next(input: nil, target: nil)
+        try noteOne()
+      }
       next = index
     }
     // This rank's samples in the order in which the source gives them.
@@ -170,6 +173,7 @@ extension SampleStore {
       } else {
         try pass(to: Int(entry.source))
         try source.next(input: input, target: target)
+        try noteOne()
         next += 1
       }
       last = entry
@@ -178,6 +182,12 @@ extension SampleStore {
     try pass(to: source.sampleCount)
     try source.finish()
     sourceDigest = source.digest
+  }
+
+  /// That it goes on is to be seen, and a signal heard.
+  private func noteOne() throws {
+    Progress.note()
+    try StopSignals.checkWhileLoading(sourceName)
   }
 
   private func slots(_ place: Int) -> (UnsafeMutableRawPointer, UnsafeMutableRawPointer) {

@@ -43,7 +43,10 @@ public final class SplitReader {
   /// Reads on to the end and keeps nothing: whether all of it can be read.
   public func verify() throws {
     guard store == nil else { return }
-    for _ in position..<sampleCount { try source.next(input: nil, target: nil) }
+    for _ in position..<sampleCount {
+      try source.next(input: nil, target: nil)
+      Progress.note()
+    }
     try finish()
   }
 

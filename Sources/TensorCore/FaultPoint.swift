@@ -18,6 +18,8 @@ public enum FaultPoint {
     case skip
     /// Enter it with another count, element type or operation than the others.
     case otherCount, otherType, otherOperation
+    /// Fail.
+    case error
   }
 
   package typealias Handler = (Visit) -> Fault?
@@ -36,5 +38,13 @@ public enum FaultPoint {
   ) -> Fault? {
     guard let handler else { return nil }
     return handler(Visit(site: site(), rank: rank, step: step, tensors: tensors))
+  }
+
+  /// The same at a place that can fail.
+  /// - Throws: Failure where a test wants it.
+  public static func visit(_ site: String, rank: Int, step: Int) throws {
+    if reach(site, rank: rank, step: step) == .error {
+      throw Failure(.ioError, "cannot go on: a test asked for an error at \(site)")
+    }
   }
 }

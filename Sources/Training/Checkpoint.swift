@@ -29,6 +29,8 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   /// Of the training samples' source, 16 hexadecimal digits; nil where no file is read, and in
   /// checkpoints of older versions.
   public var dataDigest: String?
+  /// How many steps up to this one were skipped, as they were not finite; nil: none.
+  public var skippedInARow: Int?
   /// The two other files of the checkpoint.
   public var files: [String: FileDigest] = [:]
   /// Of all the above: no bit of this file changes unnoticed either.
@@ -38,6 +40,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     case step, epoch, position, seed, shards, best, files, digest
     case recipeDigest = "recipe_digest"
     case dataDigest = "data_digest"
+    case skippedInARow = "skipped_in_a_row"
     case evaluationsSinceBest = "evaluations_since_best"
     case standardization
   }

@@ -10,6 +10,8 @@ final class CheckpointWriter {
   struct Outcome {
     let step: Int
     let result: Result<Checkpoint.Saved, Failure>
+    /// What it took, beside the training.
+    let seconds: Double
   }
 
   /// Kept open, and so locked, until the last write is done.
@@ -57,12 +59,13 @@ final class CheckpointWriter {
     step = state.step
     answer.isThere.store(false, ordering: .relaxed)
     thread.begin { [answer, directory, keptCount] in
+      var clock = Stopwatch()
       let result = Result {
         try Checkpoint.save(
           model: copy.model, optimizer: copy.optimizer, state: state,
           in: directory.checkpointsPath, keeping: keptCount)
       }.mapError { Failure($0, during: "saving a checkpoint") }
-      answer.outcome = Outcome(step: state.step, result: result)
+      answer.outcome = Outcome(step: state.step, result: result, seconds: clock.lap())
       answer.isThere.store(true, ordering: .releasing)
     }
   }

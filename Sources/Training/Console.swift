@@ -7,6 +7,8 @@ public final class Console {
   private let isTerminal: Bool
   private var barIsShown = false
   private var lastUpdate = -Double.infinity
+  /// Whether something could not be written, which is said once.
+  private var hasLostReader = false
 
   public init(isQuiet: Bool) {
     self.isQuiet = isQuiet
@@ -64,8 +66,16 @@ public final class Console {
 
   /// A reader that went away is no reason to lose a run: metrics.jsonl has everything.
   private func put(_ text: String) {
-    Array(text.utf8).withUnsafeBytes {
-      try? writeAll($0, to: STDOUT_FILENO, path: "standard output")
+    do {
+      try Array(text.utf8).withUnsafeBytes {
+        try writeAll($0, to: STDOUT_FILENO, path: "standard output")
+      }
+    } catch {
+      if hasLostReader { return }
+      hasLostReader = true
+      let line = Array(
+        "nndist: warning: \(error); the run goes on, and metrics.jsonl has all of it\n".utf8)
+      _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
   }
 

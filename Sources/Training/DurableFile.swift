@@ -94,6 +94,7 @@ func writeAll(
     if written < 0 && errno == EINTR { continue }
     guard written >= 0 else { throw systemFailure(status, "cannot write \(path)") }
     rest = rest.dropFirst(written)
+    Progress.note()
   }
 }
 

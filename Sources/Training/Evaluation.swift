@@ -72,6 +72,7 @@ public struct Evaluation: Sendable, Equatable {
           }
         }
       }
+      Progress.note()
       for block in blocks {
         for (batch, sum) in block.sums { batchSums[batch] += sum }
         if let part = block.confusion { confusion?.add(part) }

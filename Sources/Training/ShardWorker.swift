@@ -10,6 +10,8 @@ final class ShardWorker {
   private let data: SampleStore
   private let format: SampleFormat
   private var order: ShardOrder
+  /// Whose shard it is.
+  private let rank: Int
   private let hasDropout: Bool
   /// Where the shard meets the others, if the network has layers that do.
   var meetings: ShardSynchronizer.Member? {
@@ -21,11 +23,15 @@ final class ShardWorker {
   private var kept: Batch?
   /// Of the last step.
   private(set) var times = StepTimes()
+  /// Of the last step.
+  private(set) var sampleCount = 0
 
   init(
-    replica: ShardReplica, data: SampleStore, format: SampleFormat, order: SampleOrder, epoch: Int
+    replica: ShardReplica, rank: Int, data: SampleStore, format: SampleFormat, order: SampleOrder,
+    epoch: Int
   ) {
     self.replica = replica
+    self.rank = rank
     self.data = data
     self.format = format
     self.order = order.localSamples(epoch: epoch, shard: replica.shard)
@@ -46,6 +52,7 @@ final class ShardWorker {
     times = StepTimes()
     order.withSamples(ofBatch: t) { samples in
       defer { meetings?.endStep() }
+      sampleCount = samples.count
       guard !samples.isEmpty else { return replica.clear() }
       replica.load(buffers)
       let pieces = MicroBatches.ranges(of: samples.count, atMost: job.microBatchSize)
@@ -53,11 +60,14 @@ final class ShardWorker {
         let loss = self.loss(
           of: UnsafeBufferPointer(rebasing: samples[piece]), isWholePart: pieces.count == 1,
           globalCount: order.order.batchCount(t), step: step, job: job)
+        Progress.enter(.backward)
         var clock = Stopwatch()
         replica.differentiate(
           loss, isFirst: piece.lowerBound == 0, isLast: piece.upperBound == samples.count)
         times.backward += clock.lap()
       }
+      _ = FaultPoint.reach(
+        "backward", rank: rank, step: step, tensors: self.replica.gradients)
     }
   }
 
@@ -66,6 +76,7 @@ final class ShardWorker {
     of samples: UnsafeBufferPointer<Int32>, isWholePart: Bool, globalCount: Int, step: Int,
     job: TrainingJob
   ) -> Tensor {
+    Progress.enter(.data)
     var clock = Stopwatch()
     if hasDropout {
       let numbers = samples.map { data.sampleIndex(shard: replica.shard, local: Int($0)) }
@@ -76,7 +87,10 @@ final class ShardWorker {
     let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
     if isAlwaysTheSame && !format.isRandom && isWholePart { kept = batch }
     times.batch += clock.lap()
+    Progress.enter(.forward)
     defer { times.forward += clock.lap() }
-    return job.loss(replica.module(batch.inputs), batch.targets, globalCount: globalCount)
+    let loss = job.loss(replica.module(batch.inputs), batch.targets, globalCount: globalCount)
+    _ = FaultPoint.reach("forward", rank: rank, step: step, tensors: [("loss", loss)])
+    return loss
   }
 }

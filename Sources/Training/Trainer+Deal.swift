@@ -19,7 +19,8 @@ extension Trainer {
     let shards = ShardRange.of(
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
     let data = try communicator.agree(on: "loading the training split") {
-      try job.data.load(.train, shards: shards, shardCount: shardCount)
+      try FaultPoint.visit("load", rank: communicator.rank, step: state.step)
+      return try job.data.load(.train, shards: shards, shardCount: shardCount)
     }
     try DataAgreement.check(data, &state, communicator: communicator)
     if state.standardization == nil && job.data.standardization != .none {
@@ -42,7 +43,9 @@ extension Trainer {
       if reduction.overlaps {
         replica.onFinal = { [unowned reduction] in reduction.noteFinal(shard: shard, from: $0) }
       }
-      return ShardWorker(replica: replica, data: data, format: format, order: order, epoch: epoch)
+      return ShardWorker(
+        replica: replica, rank: communicator.rank, data: data, format: format, order: order,
+        epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
       try BatchNormCheck.verify(

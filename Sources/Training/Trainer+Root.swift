@@ -31,6 +31,7 @@ extension Trainer {
   func evaluate(epoch: Int) throws -> Bool {
     enum Verdict: Int64 { case noBetter, best, enough }
     let verdict = try communicator.agree(on: "evaluating") { () -> Verdict in
+      try FaultPoint.visit("evaluate", rank: communicator.rank, step: state.step)
       guard communicator.isRoot else { return .noBetter }
       var verdict = Verdict.noBetter
       let splits = job.data.evaluationSplits
@@ -132,8 +133,8 @@ extension Trainer {
     case .reachedMaxSteps: (_, text) = (line.add("reason", "max_steps"), "reached --max-steps")
     case .stoppedEarly:
       (_, text) = (line.add("reason", "early_stopping"), "stopped early")
-    case .stopped(let signal):
-      (_, text) = (line.add("reason", "stopped"), "stopped by \(signal)")
+    case .stopped(let reason):
+      (_, text) = (line.add("reason", "stopped"), "stopped by \(reason)")
     }
     line.add("steps", state.step)
     line.add("seconds", seconds)

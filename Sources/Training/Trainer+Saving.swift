@@ -39,9 +39,13 @@ extension Trainer {
 
   /// - Parameter waits: until it is written, and throws where it is not.
   private func save(waits: Bool) throws {
+    Progress.enter(.saving)
+    var clock = Stopwatch()
+    defer { timeNeeds.noteSave(clock.lap()) }
     try verifyReplicas()
     let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
     try communicator.agree(on: "saving a checkpoint") {
+      try FaultPoint.visit("save", rank: communicator.rank, step: state.step)
       guard let directory else { return }
       let writer =
         writer ?? CheckpointWriter(directory: directory, keptCount: Trainer.keptCheckpoints)
@@ -83,6 +87,7 @@ extension Trainer {
   /// Waits for the save under way, if there is one, and says what came of it.
   private func noteOutcome() throws {
     guard let outcome = writer?.takeOutcome() else { return }
+    timeNeeds.noteSave(outcome.seconds)
     switch outcome.result {
     case .success(let saved):
       try note(saved, step: outcome.step)

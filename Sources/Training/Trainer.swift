@@ -44,6 +44,12 @@ public final class Trainer {
   var state: CheckpointState
   var deal: Deal
   private var meter = Meter()
+  /// What the step before the first of those skipped in a row left saved; -1: nothing.
+  var savedBeforeSkips = -1
+  /// Root's alone decide.
+  let timeNeeds = TimeNeeds()
+  /// How fast the ranks compute beside each other.
+  private var pace = Pace()
 
   /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike;
   /// changes no bit.
@@ -70,6 +76,9 @@ public final class Trainer {
     self.console = console
     threads = ShardThreads(count: options.threads)
     StopSignals.install()
+    StopSignals.endLoading = true
+    defer { StopSignals.endLoading = false }
+    Progress.enter(.loading)
 
     let template = job.makeModel()
     layout = ArenaLayout(of: template)
@@ -208,12 +217,15 @@ public final class Trainer {
     try dealAnewIfAsked()
     let epoch = state.epoch
     meter.begin()
-    var stopAgreed = false
+    var stop: Outcome?
     for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
-      stopAgreed = try step(batch: batch)
+      stop = try step(batch: batch)
       try noteSaved()
-      if state.step % 100 == 0 { try verifyReplicas() }
-      if stopAgreed && state.position > 0 { return stopped }
+      if state.step % 100 == 0 {
+        try verifyReplicas()
+        try comparePaces()
+      }
+      if let stop, state.position > 0 { return stop }
       let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false
       if state.position > 0 {
         if let every = options.checkpointEvery, every > 0, state.step % every == 0 { try save() }
@@ -222,7 +234,8 @@ public final class Trainer {
     }
     var isOver = false
     if evaluationInterval > 0 && (epoch % evaluationInterval == 0 || epoch == job.epochs) {
-      isOver = try evaluate(epoch: epoch)
+      Progress.enter(.evaluation)
+      isOver = try timeNeeds.measureEvaluation { try evaluate(epoch: epoch) }
     }
     if let every = options.checkpointEvery {
       if every > 0 && state.step % every == 0 { try save() }
@@ -231,83 +244,136 @@ public final class Trainer {
     }
     if isOver && state.epoch <= job.epochs { return .stoppedEarly }
     // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
-    return stopAgreed && state.epoch <= job.epochs ? stopped : nil
+    return state.epoch <= job.epochs ? stop : nil
   }
 
-  private var stopped: Outcome {
-    .stopped(signal: StopSignals.received ?? "a signal to another rank")
+  /// Why all ranks are to stop; nil: they are not.
+  private func stop(_ total: ArenaSum) -> Outcome? {
+    if total[.stop] > 0 {
+      return .stopped(by: StopSignals.received ?? "a signal to another rank")
+    }
+    // Root alone says it in the end.
+    return total[.timeIsUp] > 0 ? .stopped(by: options.timeLimit?.name ?? "the time limit") : nil
   }
 
-  /// One optimizer update. Returns whether all ranks agreed to stop.
-  private func step(batch: Int) throws -> Bool {
+  /// Whether root finds that there is no time for another step.
+  private func timeIsUp(batch: Int) -> Bool {
+    guard communicator.isRoot, let limit = options.timeLimit else { return false }
+    timeNeeds.noteStep()
+    // What belongs to the epoch comes behind its last step, also when that is the last of all.
+    let isEvaluated =
+      evaluationInterval > 0
+      && (state.epoch % evaluationInterval == 0 || state.epoch == job.epochs)
+    return timeNeeds.areMore(
+      than: limit, withEvaluation: isEvaluated && batch >= deal.order.stepsPerEpoch - 2)
+  }
+
+  /// One optimizer update. Returns how the run is to end, where all ranks agreed to stop.
+  private func step(batch: Int) throws -> Outcome? {
     var clock = Stopwatch()
     let workers = deal.workers
     let job = self.job
     let number = state.step + 1
     communicator.step = number
+    Progress.enter(.data)
     let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
+    workers[0].replica.timeIsUp = timeIsUp(batch: batch)
     // A network whose layers sum between shards does that on this thread, which must then be MPI's
-    // only one.
-    if overlaps && deal.reduction.overlaps && deal.synchronizer == nil { deal.reduction.begin() }
+    // only one. After a skipped step nothing goes out before it was looked at.
+    if overlaps && deal.reduction.overlaps && deal.synchronizer == nil && !isSkipping {
+      deal.reduction.begin()
+    }
     (deal.synchronizer?.threads ?? threads).run(pieces: workers.count) {
       workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
     }
     try deal.synchronizer?.check()
+    let suspects = isSkipping ? nonFiniteShards() : nil
     var times = StepTimes()
     times.total = clock.lap()
+    Progress.enter(.sum)
     let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
     times.reduction = clock.lap()
-    guard total[.loss].isFinite else { throw try nonFiniteLoss(step: number) }
+    Progress.enter(.update)
+    let epoch = state.epoch
+    var update: Update?
+    if deal.reduction.sumIsFinite {
+      update = try self.update(by: total, batch: batch, step: number)
+      state.skippedInARow = nil
+    } else {
+      try skip(total, step: number, epoch: epoch, shards: suspects)
+    }
+    try faultAfterUpdate()
+    times.optimizer = clock.lap()
+    for worker in workers { times.add(worker.times) }
+    pace.add(times, samples: workers.reduce(0) { $0 + $1.sampleCount })
+    if let onStep {
+      times.total += times.reduction + times.optimizer
+      onStep(number, times)
+    }
+    state.step = number
+    state.position += deal.order.batchCount(batch)
+    meter.add(samples: deal.order.batchCount(batch))
+    if communicator.isRoot, let update {
+      try report(epoch: epoch, batch: batch, loss: total[.loss], update)
+    }
+    if batch == deal.order.stepsPerEpoch - 1 {
+      state.epoch += 1
+      state.position = 0
+    }
+    return stop(total)
+  }
+
+  /// Where tests change what the ranks hold alike, or want one of them to fail by itself.
+  private func faultAfterUpdate() throws {
+    let fault = FaultPoint.reach(
+      "update", rank: communicator.rank, step: communicator.step,
+      tensors: self.replicatedArenas.flatMap(\.tensors))
+    if fault == .error {
+      throw RankFailure(failure: Failure(.ioError, "a test asked for an error"))
+    }
+  }
+
+  /// Says, once, which ranks take much longer than the others to compute.
+  ///
+  /// Collective: every rank.
+  private func comparePaces() throws {
+    for line in try pace.compare(communicator) { console.line("warning: \(line)") }
+  }
+
+  /// What an update did, for the log.
+  private struct Update {
+    let rate: Double
+    /// Of the gradient before clipping; computed when it is asked for.
+    let norm: () -> Double
+  }
+
+  private func update(by total: ArenaSum, batch: Int, step: Int) throws -> Update {
     if !buffers.isEmpty {
       buffers.update(
         sum: total.buffers, contributors: total[.contributors],
         batchCount: MicroBatches.count(
           of: deal.order.largestPart(ofBatch: batch), atMost: job.microBatchSize))
     }
-    let (gradients, norm) = adjusted(total.gradients, step: number)
-    let rate = job.schedule.rate(base: job.learningRate, step: number, totalSteps: totalSteps)
+    let (gradients, norm) = adjusted(total.gradients, step: step)
+    let rate = job.schedule.rate(base: job.learningRate, step: step, totalSteps: totalSteps)
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
         start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
-      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: number)
+      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step)
     try slices.exchange()
-    _ = FaultPoint.reach(
-      "update", rank: communicator.rank, step: number,
-      tensors: self.replicatedArenas.flatMap(\.tensors))
-
-    times.optimizer = clock.lap()
-    if let onStep {
-      for worker in workers { times.add(worker.times) }
-      times.total += times.reduction + times.optimizer
-      onStep(number, times)
-    }
-    let epoch = state.epoch
-    state.step = number
-    state.position += deal.order.batchCount(batch)
-    meter.add(samples: deal.order.batchCount(batch))
-    if communicator.isRoot {
-      try report(
-        epoch: epoch, batch: batch, loss: total[.loss], gradientNorm: norm(), rate: rate)
-    }
-    if batch == deal.order.stepsPerEpoch - 1 {
-      state.epoch += 1
-      state.position = 0
-    }
-    return total[.stop] > 0
+    return Update(rate: rate, norm: norm)
   }
 
-  private func report(
-    epoch: Int, batch: Int, loss: Float, gradientNorm: @autoclosure () -> Double, rate: Double
-  ) throws {
+  private func report(epoch: Int, batch: Int, loss: Float, _ update: Update) throws {
     if options.logEvery > 0 && state.step % options.logEvery == 0 {
       var line = JSONLine(event: "step")
       line.add("epoch", epoch)
       line.add("step", state.step)
       line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
       line.add("loss", loss)
-      line.add("lr", rate)
-      line.add("grad_norm", gradientNorm())
+      line.add("lr", update.rate)
+      line.add("grad_norm", update.norm())
       line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
       try log(line)
     }
@@ -316,21 +382,6 @@ public final class Trainer {
       Console.Progress(
         epoch: epoch, epochs: job.epochs, step: batch + 1, stepsPerEpoch: deal.order.stepsPerEpoch,
         secondsInEpoch: meter.seconds, stepsPerSecond: meter.stepsPerSecond, loss: loss))
-  }
-
-  /// Which shards it came from, for the message.
-  private func nonFiniteLoss(step: Int) throws -> Failure {
-    let mine = deal.workers.filter { !$0.replica.lastLoss.isFinite }.map { "\($0.replica.shard)" }
-    let all = try communicator.allgather(bytes: Array(mine.joined(separator: ", ").utf8))
-    let places = all.enumerated().filter { !$0.1.isEmpty }
-      .map { "rank \($0.0) (shard \(String(decoding: $0.1, as: UTF8.self)))" }
-    return Failure(
-      .trainingFailed,
-      "the loss is not finite at step \(step), on "
-        + (places.isEmpty
-          ? "no single rank: the sum overflows" : places.joined(separator: " and ")),
-      remedy: "lower the learning rate (--lr)"
-        + (savedStep > 0 ? "; step \(savedStep) is saved, from before it" : ""))
   }
 
   func verifyReplicas() throws {

@@ -105,6 +105,8 @@ public struct RunOptions: Sendable {
   /// In steps; 0 never saves; nil saves as often as the recipe evaluates.
   public var checkpointEvery: Int?
   public var isQuiet = false
+  /// When it must be over; root's alone counts.
+  public var timeLimit: TimeLimit?
 
   public init(runDirectory: String) { self.runDirectory = runDirectory }
 }
@@ -117,6 +119,6 @@ public enum Outcome: Sendable, Equatable {
   case reachedMaxSteps
   /// Nothing got better for as long as the recipe allows.
   case stoppedEarly
-  /// A signal asked for it.
-  case stopped(signal: String)
+  /// A signal asked for it, or the time was up.
+  case stopped(by: String)
 }

@@ -119,14 +119,7 @@ struct Jobs {
       ? try StartedProgram(arguments)
       : try StartedProgram(
         ["mpirun", "--oversubscribe", "-n", "\(ranks)"] + arguments, environment: mpirunAsRoot)
-    let deadline = Date() + 30
-    while (try? self.steps(name).count) ?? 0 < steps {
-      guard program.isRunning, Date() < deadline else {
-        program.send(SIGKILL)
-        throw RunError(description: "\(name) made no steps: \(try program.outcome())")
-      }
-      usleep(2000)
-    }
+    try waitForSteps(name, steps, of: program)
     return program
   }
 }

@@ -35,6 +35,28 @@ struct TwoHostsTests {
       "rank 1 (host nndist-", "(gradients, step 3)")
   }
 
+  /// A host names its own ranks; of one that is stopped altogether the other knows no more.
+  @Test(arguments: [
+    (
+      "stop:1:7:forward", "1", "rank 0 (host nndist-",
+      "waits in vain for rank 1 on other hosts, at step 7, in sum"
+    ),
+    ("stop:1:7:forward", "2", "rank 1 (pid ", "is stopped at step 7, in forward"),
+    ("spin:1:7:backward", "1", "rank 1 (pid ", "is alive but stuck at step 7, in backward"),
+    ("kill:1:7:backward", "2", "rank 1 (pid ", "died at step 7, in backward"),
+  ])
+  func rankThatDoesNotGoOnIsNamed(fault: String, ranks: String, who: String, what: String) throws {
+    let faulty = ["env", "NNDIST_FAULT=\(fault)", builtProduct("nndist-faults")]
+    let (outcome, _) = try twoHosts(
+      ranks: ranks, faulty + jobs.arguments("run", ["--stall-timeout", "2"]))
+    #expect(outcome.status == (fault.hasPrefix("kill") ? 137 : 75), "\(outcome)")
+    let errors = outcome.stderr.split(separator: "\n").filter { $0.contains("nndist: error: ") }
+    #expect(errors.count == 1, "\(outcome)")
+    for part in [who, what] {
+      #expect(errors.first?.contains(part) ?? false, "\(part): \(outcome)")
+    }
+  }
+
   /// The link, the hosts and all that runs on them are gone in the end, also when the script is told
   /// to stop.
   @Test func nothingIsLeftOfAStoppedRun() throws {

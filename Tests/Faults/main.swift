@@ -1,11 +1,20 @@
 // nndist, but for one fault: NNDIST_FAULT=kind:rank:step:site says what goes wrong on which rank when
-// it comes to `site` at training step `step`.
+// it comes to `site` at training step `step`; with a plus, as in 3+, at that step and all after it.
 //
-//   skip    leaves the collective out: sum, or what an agreement is about, such as evaluating
+// Sites: load, forward, backward, sum, update, evaluate, save, and what an agreement is about, such as
+// evaluating.
+//
+//   skip    leaves the collective out: sum, or an agreement
 //   count, type, operation    enters it with another count, element type or operation: sum, agreement,
 //           broadcast, allgather...
 //   flip    flips the lowest bit of the middle element's first byte of the tensor called `site`, after
 //           the update of that step
+//   nan     makes the first element of the gradient called `site` no number, or of the loss
+//   error   fails, where a place can: load, update, evaluate, save
+//   kill, stop     gets SIGKILL, SIGSTOP
+//   trap, segv     breaks a contract, writes where no memory is
+//   spin    never comes back
+//   sleep=N sleeps N ms
 import Commands
 import Foundation
 import TensorCore
@@ -13,21 +22,31 @@ import TensorCore
 private struct Wanted {
   let kind: Substring
   let rank: Int
-  let step: Int
+  let steps: ClosedRange<Int>
   let site: String
 
   init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 3)
-    guard parts.count == 4, let rank = Int(parts[1]), let step = Int(parts[2]) else { return nil }
-    (kind, self.rank, self.step, site) = (parts[0], rank, step, String(parts[3]))
+    guard parts.count == 4, let rank = Int(parts[1]),
+      let step = Int(parts[2].hasSuffix("+") ? parts[2].dropLast() : parts[2])
+    else { return nil }
+    (kind, self.rank, site) = (parts[0], rank, String(parts[3]))
+    steps = step...(parts[2].hasSuffix("+") ? Int.max : step)
   }
 }
 
 private func act(_ wanted: Wanted, _ visit: FaultPoint.Visit) -> FaultPoint.Fault? {
-  guard visit.rank == wanted.rank, visit.step == wanted.step else { return nil }
-  if wanted.kind == "flip" {
+  guard visit.rank == wanted.rank, wanted.steps.contains(visit.step) else { return nil }
+  switch wanted.kind {
+  case "flip":
     if visit.site == "update" { flip(wanted.site, of: visit.tensors()) }
     return nil
+  case "nan":
+    if visit.site == (wanted.site == "loss" ? "forward" : "backward") {
+      tensor(wanted.site, of: visit.tensors()).pointer(Float.self).pointee = .nan
+    }
+    return nil
+  default: break
   }
   guard visit.site == wanted.site else { return nil }
   switch wanted.kind {
@@ -35,14 +54,27 @@ private func act(_ wanted: Wanted, _ visit: FaultPoint.Visit) -> FaultPoint.Faul
   case "count": return .otherCount
   case "type": return .otherType
   case "operation": return .otherOperation
+  case "error": return .error
+  case "kill": kill(getpid(), SIGKILL)
+  case "stop": kill(getpid(), SIGSTOP)
+  case "trap": fatalError("a test asked for a trap")
+  case "segv": UnsafeMutablePointer<UInt8>(bitPattern: 8)!.pointee = 1
+  case "spin": while getppid() >= 0 {}
+  case let kind where kind.hasPrefix("sleep="): usleep(UInt32(kind.dropFirst(6))! * 1000)
   default: fatalError("NNDIST_FAULT: no kind \(wanted.kind)")
   }
+  return nil
 }
 
-private func flip(_ name: String, of tensors: [(name: String, tensor: Tensor)]) {
+private func tensor(_ name: String, of tensors: [(name: String, tensor: Tensor)]) -> Tensor {
   guard let tensor = tensors.first(where: { $0.name == name })?.tensor else {
     fatalError("NNDIST_FAULT: no tensor \(name) among \(tensors.map(\.name))")
   }
+  return tensor
+}
+
+private func flip(_ name: String, of tensors: [(name: String, tensor: Tensor)]) {
+  let tensor = tensor(name, of: tensors)
   let bytes = tensor.rawPointer.assumingMemoryBound(to: UInt8.self)
   bytes[tensor.elementCount / 2 * tensor.dtype.byteCount] ^= 1
 }

@@ -83,6 +83,7 @@ func checkTree(_ c: Communicator, shardCount: Int) throws {
           }
         }
         let sum = try reduction.allreduceSum()
+        try expect(reduction.sumIsFinite, "\(way): a sum of finite numbers is not finite")
         var orderMatters = false
         for i in stride(from: 0, to: elementCount, by: elementCount > 10_000 ? 7 : 1) {
           let values = random.map { value(i, of: $0) }
@@ -97,6 +98,19 @@ func checkTree(_ c: Communicator, shardCount: Int) throws {
         if elementCount >= 1000 && shardCount >= 4 {
           try expect(orderMatters, "no sum depends on the order of additions: the check is blind")
         }
+      }
+      // One element of one shard is enough, wherever it is summed.
+      for (place, bad) in [(0, Float.nan), (elementCount / 2, .infinity), (elementCount - 1, .nan)]
+      {
+        for (arena, shard) in zip(reduction.arenas, own) {
+          let floats = arena.pointer(Float.self)
+          for i in 0..<elementCount { floats[i] = 1 }
+          if shard == shardCount - 1 { floats[place] = bad }
+        }
+        let sum = try reduction.allreduceSum()
+        try expect(
+          !sum[place].isFinite && !reduction.sumIsFinite,
+          "\(way): element \(place) of \(elementCount) is not finite, and not noticed")
       }
     }
   }

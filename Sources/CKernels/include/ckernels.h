@@ -144,6 +144,33 @@ void nd_set_thread_slot(int slot, void *value);
 void nd_note_signal(int number);
 int nd_noted_signal(void);
 
+// Signs of life: words that a process writes as it goes, and that watchdogs read, its own and those of
+// other processes. They lie in the process's own memory until they are moved to some that is shared.
+// Here because Swift has no atomic access to such words.
+enum {
+  ND_SIGN_TICK,      // grows as long as the process's watchdog runs
+  ND_SIGN_PROGRESS,  // grows as long as its work goes on
+  ND_SIGN_SECTION,   // what it is doing
+  ND_SIGN_STEP,
+  ND_SIGN_WAITING,   // 1 while it waits for other ranks
+  ND_SIGN_PROCESS,   // its number
+  ND_SIGN_RANK,
+  ND_SIGN_STATE,     // 0 before its watchdog runs, 1 then, 2 when it is about to end
+  ND_SIGN_CLAIM,     // 1 once somebody speaks for all; in the first rank's place
+  ND_SIGN_LIMIT,     // milliseconds without progress that are too long; 0: none are
+  ND_SIGN_COUNT = 16
+};
+// Moves them, with what they say, to `place`, [ND_SIGN_COUNT]; NULL: back. Returns where they are.
+uint64_t *nd_move_signs(uint64_t *place);
+// Writes one of this process's, and counts progress.
+void nd_show_sign(ptrdiff_t which, uint64_t value);
+void nd_note_progress(void);
+// The same at a place that is known.
+void nd_show_at(uint64_t *place, ptrdiff_t which, uint64_t value);
+uint64_t nd_sign(const uint64_t *place, ptrdiff_t which);
+// Makes a word that is 0 1; returns 1 to the one who did.
+int nd_claim(uint64_t *place, ptrdiff_t which);
+
 // A word in memory that several processes map. What a process wrote before it stored `value` is seen
 // by the one that found it there.
 void nd_store_release(uint64_t *word, uint64_t value);

@@ -1,13 +1,13 @@
 import Glibc
 
 /// What one thread sleeps by until another has something for it, or some time has passed.
-final class Alarm: @unchecked Sendable {
+package final class Alarm: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let rung = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   /// Guarded by the mutex: whether it rang since the last sleep.
   private var isRinging = false
 
-  init() {
+  package init() {
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -24,7 +24,7 @@ final class Alarm: @unchecked Sendable {
     rung.deallocate()
   }
 
-  func ring() {
+  package func ring() {
     pthread_mutex_lock(mutex)
     isRinging = true
     pthread_cond_signal(rung)
@@ -32,7 +32,7 @@ final class Alarm: @unchecked Sendable {
   }
 
   /// Returns at once where it rang since the last sleep.
-  func sleep(atMostMicroseconds most: Int) {
+  package func sleep(atMostMicroseconds most: Int) {
     var end = timespec()
     clock_gettime(CLOCK_MONOTONIC, &end)
     end.tv_nsec += most * 1000

@@ -1,0 +1,156 @@
+import Foundation
+import TestSupport
+import Testing
+
+// Training has an Outcome too.
+import struct TestSupport.Outcome
+
+/// Ranks that die or fail by themselves: named, the others ended, nothing lost (../shared/faults.md).
+@Suite struct DeathTests {
+  let row = FaultRow()
+  private let host = ProcessInfo.processInfo.hostName
+
+  /// Row 1. Its host's other ranks say which step and section; mpirun says the signal.
+  @Test func killedRankIsNamed() throws {
+    let outcome = try row.run("kill:1:7:sum", ranks: 3)
+    try row.expectOnlyStopped(
+      outcome, status: 137,
+      ["rank 1 (pid ", ", host \(host)) died at step 7, in sum (its last collective: ", "step 6"])
+  }
+
+  /// Row 1, at moments that no program knows of; also of rank 0.
+  @Test(arguments: [0, 1])
+  func rankKilledFromOutsideIsNamed(rank: Int) throws {
+    let program = try row.start(ranks: 2, ["--checkpoint-every", "5"])
+    let process = try #require(row.processes[rank])
+    kill(process, SIGKILL)
+    try row.expectOnlyStopped(
+      program.outcome(deadlineSeconds: 30), status: 137,
+      ["rank \(rank) (pid \(process), host \(host)) died at step "], more: ["--eval-every", "0"])
+  }
+
+  /// Row 2: a broken contract, and memory that is not there.
+  @Test(arguments: [("trap", Int32(132)), ("segv", 139)])
+  func crashedRankIsNamed(kind: String, status: Int32) throws {
+    let outcome = try row.run("\(kind):2:8:backward", ranks: 3)
+    try row.expectOnlyStopped(
+      outcome, status: status,
+      ["rank 2 (pid ", ", host \(host)) died at step 8, in "])
+  }
+
+  /// Row 3: between two collectives, where the others know nothing; and inside of agreements.
+  @Test(arguments: [("update", 8, 74), ("load", 0, 74), ("evaluate", 10, 74), ("save", 10, 74)])
+  func errorOfOneRankEndsAll(site: String, step: Int, status: Int32) throws {
+    let outcome = try row.run("error:1:\(step):\(site)", ranks: 3)
+    try row.expectOnlyStopped(
+      outcome, status: status,
+      [
+        "a test asked for an error",
+        "(rank 1 of 3, host \(host)\(site == "update" ? ", step 8" : "")",
+      ])
+  }
+
+  /// Row 4: an option that one rank does not have, or asks for something else.
+  @Test(arguments: [("--epoch", Int32(64), "(rank 1 of 2, host "), ("--help", 70, "in end of MPI")])
+  func rankWithOtherOptionsEndsAll(option: String, status: Int32, text: String) throws {
+    let outcome = try mpirun(
+      ["-n", "1", nndist] + row.jobs.arguments("run", FaultRow.steady)
+        + [":", "-n", "1", nndist, option], deadlineSeconds: 30)
+    try row.expectOnlyStopped(outcome, status: status, [text])
+  }
+
+  /// Row 4: what another program returns before MPI_Init, 0 included, which mpirun alone would wait on
+  /// for ever.
+  @Test(arguments: [("false", Int32(1)), ("true", 75)])
+  func rankThatEndsBeforeMPIBeginsEndsAll(program: String, status: Int32) throws {
+    let command = [nndist] + row.jobs.arguments("run", FaultRow.steady + ["--stall-timeout", "2"])
+    let outcome = try mpirun(
+      ["-n", "1"] + command + [":", "-n", "1", program, ":", "-n", "1"] + command,
+      deadlineSeconds: 30)
+    try row.expectOnlyStopped(
+      outcome, status: status,
+      status == 1 ? [] : ["rank 0 (pid ", ") waited 2 s in MPI_Init (--stall-timeout): "])
+  }
+
+  /// Row 5: no rank outlives mpirun, and the lock is free.
+  @Test func killedMpirunLeavesNoRank() throws {
+    let program = try row.start(ranks: 3, ["--checkpoint-every", "5"])
+    #expect(row.processes.count == 3)
+    program.send(SIGKILL)
+    row.expectNobodyLeft(seconds: 5)
+    try row.expectOnlyStopped(
+      program.outcome(deadlineSeconds: 30), status: 137, [], more: ["--eval-every", "0"])
+  }
+
+  /// Row 17: a tensor for which there is no memory on one rank.
+  @Test func rankWithoutMemorySaysSo() throws {
+    let program = try row.start(ranks: 2)
+    let process = try #require(row.processes[1])
+    let status = String(decoding: contents("/proc/\(process)/status"), as: UTF8.self)
+    program.send(SIGKILL)
+    _ = try program.outcome(deadlineSeconds: 30)
+    row.expectNobodyLeft()
+    let peak = try #require(status.firstMatch(of: #/VmPeak:\s+(\d+) kB/#).flatMap { Int($0.1) })
+    // So that the first layer's 384 MB are too many, and all before is not.
+    let arguments = row.jobs.arguments(
+      "large",
+      ["--set", "model.layers.1.out_features=128000", "--set", "model.layers.3.in_features=128000"])
+    let limited = ["bash", "-c", "ulimit -v \(peak + 150_000); exec \"$@\"", "bash", nndist]
+    let outcome = try mpirun(
+      ["-n", "1", nndist] + arguments + [":", "-n", "1"] + limited + arguments,
+      environment: ["SWIFT_BACKTRACE": "enable=no"], deadlineSeconds: 30)
+    #expect(outcome.stderr.contains("out of memory: "), "\(outcome)")
+    #expect(outcome.stderr.contains("nndist: error: rank 1 (pid "), "\(outcome)")
+    #expect(outcome.status == 132, "\(outcome)")
+    row.expectNobodyLeft()
+  }
+
+  /// Row 40: what one rank cannot open.
+  @Test(arguments: [0, 1, 2])
+  func dataThatOneRankCannotOpenEndsAll(rank: Int) throws {
+    let missing = row.jobs.path("nowhere/train.csv")
+    row.jobs.folder.write("train.csv", "a,b\n" + (0..<40).map { "\($0),\($0 % 2)\n" }.joined())
+    row.jobs.folder.write("recipe.yaml", DeathTests.recipe)
+    func command(_ data: String) -> [String] {
+      [
+        "-n", "1", nndist, row.jobs.path("recipe.yaml"), "--run", row.jobs.path("run"), "--data",
+        data,
+      ]
+    }
+    let ranks = (0..<3).map { command($0 == rank ? missing : row.jobs.path("train.csv")) }
+    let outcome = try mpirun(Array(ranks.joined(separator: [":"])), deadlineSeconds: 30)
+    expectError(
+      outcome, 66, missing, "No such file or directory", "(rank \(rank) of 3, host \(host))")
+    row.expectNobodyLeft()
+  }
+
+  private static let recipe = """
+    name: table
+    data: {dataset: csv, path: train.csv, target_column: b, split: {test: 0.2}}
+    model: {layers: [{layer: Linear, in_features: 1, out_features: 2}]}
+    loss: cross-entropy
+    optimizer: {kind: sgd, lr: 0.01}
+    batch_size: 8
+    epochs: 1
+    """
+
+  /// Row 41: shards that get nothing add nothing, and no sample at all is an error.
+  @Test func fewerSamplesThanShardsTrain() throws {
+    row.jobs.folder.writeImages(train: 3, test: 2)
+    let few = ["--shards", "5", "--batch-size", "2"]
+    try row.jobs.train("alone", few)
+    let outcome = try row.jobs.train("run", ranks: 5, few)
+    #expect(
+      outcome.stdout.contains("warning: 3 samples leave some of the 5 shards empty"), "\(outcome)")
+    #expect(try row.jobs.bits("run") == row.jobs.bits("alone"))
+  }
+
+  @Test func noSampleAtAllIsBadData() throws {
+    row.jobs.folder.write("data/" + trainImagesName, idx([0, 28, 28], []))
+    row.jobs.folder.write("data/" + trainLabelsName, idx([0], []))
+    expectError(
+      try mpirun(ranks: 2, [nndist] + row.jobs.arguments("run"), deadlineSeconds: 30), 65,
+      trainImagesName, "declares 0 x 28 x 28: no data")
+    row.expectNobodyLeft()
+  }
+}
