@@ -43,7 +43,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 
   /// What `digest` must be: that of all other fields.
-  var expectedDigest: String {
+  package var expectedDigest: String {
     var fields = self
     fields.digest = nil
     let encoder = JSONEncoder()
@@ -148,19 +148,7 @@ public enum Checkpoint {
     state: CheckpointState, model: Tensors, optimizer: Tensors
   ) {
     let statePath = path + "/" + stateFile
-    let state: CheckpointState
-    do {
-      state = try JSONDecoder().decode(
-        CheckpointState.self, from: Data(try readText(statePath, missing: .badData).utf8))
-    } catch let error as DecodingError {
-      throw Failure(
-        .badData, "\(statePath): \(explanation(error))", remedy: "resume from another checkpoint")
-    }
-    guard state.digest == state.expectedDigest else {
-      throw Failure(
-        .badData, "\(statePath) is damaged: its contents are not those of its digest",
-        remedy: "resume from another checkpoint")
-    }
+    let state = try CheckpointState.read(statePath)
     for file in [modelFile, optimizerFile] {
       guard let expected = state.files[file] else {
         throw Failure(.badData, "\(statePath) does not name \(file)")
@@ -222,14 +210,5 @@ public enum Checkpoint {
       bytes += count
     }
     return FileDigest(bytes: bytes, sha256: hash.finish())
-  }
-
-  private static func explanation(_ error: DecodingError) -> String {
-    switch error {
-    case .keyNotFound(let key, _): "key \(key.stringValue) is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "key \(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
-    default: "it is not valid JSON"
-    }
   }
 }
