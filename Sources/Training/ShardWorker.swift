@@ -10,6 +10,8 @@ final class ShardWorker {
   private let data: SampleStore
   private let format: SampleFormat
   private var order: ShardOrder
+  /// Whose shard it is.
+  private let rank: Int
   private let hasDropout: Bool
   /// Where the shard meets the others, if the network has layers that do.
   var meetings: ShardSynchronizer.Member? {
@@ -23,9 +25,11 @@ final class ShardWorker {
   private(set) var times = StepTimes()
 
   init(
-    replica: ShardReplica, data: SampleStore, format: SampleFormat, order: SampleOrder, epoch: Int
+    replica: ShardReplica, rank: Int, data: SampleStore, format: SampleFormat, order: SampleOrder,
+    epoch: Int
   ) {
     self.replica = replica
+    self.rank = rank
     self.data = data
     self.format = format
     self.order = order.localSamples(epoch: epoch, shard: replica.shard)
@@ -47,6 +51,8 @@ final class ShardWorker {
     order.withSamples(ofBatch: t) { samples in
       defer { meetings?.endStep() }
       guard !samples.isEmpty else { return replica.clear() }
+      _ = FaultPoint.reach(
+        "samples", rank: rank, step: step, tensors: [self.sampleIndices(of: samples)])
       replica.load(buffers)
       let pieces = MicroBatches.ranges(of: samples.count, atMost: job.microBatchSize)
       for piece in pieces {
@@ -59,6 +65,18 @@ final class ShardWorker {
         times.backward += clock.lap()
       }
     }
+  }
+
+  /// Where the samples are in the split; [n] int64, called after epoch and shard.
+  private func sampleIndices(
+    of samples: UnsafeBufferPointer<Int32>
+  ) -> (name: String, tensor: Tensor) {
+    let indices = samples.map {
+      Int64(data.sampleIndex(shard: replica.shard, local: Int($0)))
+    }
+    return (
+      "epoch \(order.epoch) shard \(replica.shard)", Tensor(indices, shape: [indices.count])
+    )
   }
 
   /// The share of some of the shard's samples in the global mean loss.

@@ -42,7 +42,9 @@ extension Trainer {
       if reduction.overlaps {
         replica.onFinal = { [unowned reduction] in reduction.noteFinal(shard: shard, from: $0) }
       }
-      return ShardWorker(replica: replica, data: data, format: format, order: order, epoch: epoch)
+      return ShardWorker(
+        replica: replica, rank: communicator.rank, data: data, format: format, order: order,
+        epoch: epoch)
     }
     try communicator.agree(on: "looking at batch normalization") {
       try BatchNormCheck.verify(

@@ -6,6 +6,9 @@
 //           broadcast, allgather...
 //   flip    flips the lowest bit of the middle element's first byte of the tensor called `site`, after
 //           the update of that step
+//
+// NNDIST_SAMPLE_LOG=folder: each process writes the samples of its steps there (SampleLog.swift).
+// NNDIST_PEAK_MEMORY=file: the process writes there, at its end, how many bytes it had resident at most.
 import Commands
 import Foundation
 import TensorCore
@@ -51,4 +54,9 @@ if let text = ProcessInfo.processInfo.environment["NNDIST_FAULT"] {
   guard let wanted = Wanted(text) else { fatalError("NNDIST_FAULT: \(text) is no fault") }
   FaultPoint.install { act(wanted, $0) }
 }
+if let folder = ProcessInfo.processInfo.environment["NNDIST_SAMPLE_LOG"] {
+  let log = SampleLog(folder)
+  FaultPoint.install { log.note($0) }
+}
+if getenv("NNDIST_PEAK_MEMORY") != nil { atexit { writePeakMemory() } }
 runProgram()

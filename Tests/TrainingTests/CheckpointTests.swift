@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import TensorCore
 import TestSupport
@@ -196,6 +197,35 @@ private func target(_ link: String) throws -> String {
     folder.write("step-00000010/model.safetensors", contents(other + "/model.safetensors"))
     expectFailure(.badData, "\(path)/model.safetensors is damaged") {
       _ = try Checkpoint.load(path)
+    }
+  }
+
+  /// A digest is no signature: whoever writes a state can write the digest that belongs to it.
+  @Test func statesThatNoRunHasAreRefusedThoughTheirDigestIsRight() throws {
+    let path = try save(step: 10, in: folder.path)
+    func refused(_ key: String, _ change: (inout CheckpointState) -> Void) throws {
+      var state = try CheckpointState.read(path + "/state.json")
+      change(&state)
+      state.digest = state.expectedDigest
+      let text = String(decoding: try JSONEncoder().encode(state), as: UTF8.self) + "\n"
+      let file = folder.write("\(key)/state.json", text)
+      expectFailure(.badData, "\(file): key \(key) has an impossible value") {
+        _ = try CheckpointState.read(file)
+      }
+    }
+    try refused("step") { $0.step = .max }
+    try refused("step") { $0.step = -1 }
+    try refused("epoch") { $0.epoch = 0 }
+    try refused("epoch") { $0.epoch = .max }
+    try refused("position") { $0.position = .min }
+    try refused("shards") { $0.shards = 0 }
+    try refused("shards") { $0.shards = 1 << 40 }
+    try refused("evaluations_since_best") { $0.evaluationsSinceBest = .max }
+    try refused("best.step") { $0.best = .init(metric: "loss", value: 1, step: .max) }
+    for input in [
+      Standardization(mean: [], deviation: []), Standardization(mean: [1, 2], deviation: [1]),
+    ] {
+      try refused("standardization") { $0.standardization = DataStandardization(input: input) }
     }
   }
 

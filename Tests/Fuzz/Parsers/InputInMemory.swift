@@ -1,24 +1,23 @@
 import Glibc
 
-/// Bytes as a file that readers can open by its path, without a disk.
+/// Bytes as a file in memory that readers open by its path.
 final class InputInMemory {
-  private let descriptor: Int32
   private let folder: String
+  private let descriptor: Int32
+  private var names: [String] = []
 
   init() {
-    descriptor = memfd_create("input", UInt32(MFD_CLOEXEC))
-    var template = Array("/tmp/nndist-fuzz-XXXXXX".utf8CString)
+    var template = Array("/dev/shm/nndist-fuzz-XXXXXX".utf8CString)
     folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
-    precondition(descriptor >= 0)
+    descriptor = open(folder + "/bytes", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    precondition(descriptor >= 0, "no file can be made in \(folder)")
   }
 
   deinit {
     close(descriptor)
-    for name in names { unlink(folder + "/" + name) }
+    for name in names + ["bytes"] { unlink(folder + "/" + name) }
     rmdir(folder)
   }
-
-  private var names: [String] = []
 
   func write(_ bytes: UnsafeRawBufferPointer) {
     ftruncate(descriptor, 0)
@@ -30,7 +29,7 @@ final class InputInMemory {
   func path(_ name: String) -> String {
     let path = folder + "/" + name
     if !names.contains(name) {
-      symlink("/proc/self/fd/\(descriptor)", path)
+      symlink("bytes", path)
       names.append(name)
     }
     return path
