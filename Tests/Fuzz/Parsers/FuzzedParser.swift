@@ -65,26 +65,30 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
     try readAll(ImageStream(images: path, labels: path, classCount: 10))
   }
 
-  private static let tables: [@Sendable (InputInMemory) throws -> Void] = [
-    { input in
-      let options = CSVOptions(targetColumn: "0", targetKind: .classIndex, hasHeader: false)
-      try readAll(CSVReader(path: input.path("input.csv"), options: options))
-    },
-    { input in
-      let options = CSVOptions(
-        targetColumn: "0", targetKind: .number, separator: ";", missing: .drop)
-      try readAll(CSVReader(path: input.path("input.csv"), options: options))
-    },
-    { _ = try InputFile.read($0.path("input.csv")) },
-  ]
+  private static var tables: [(InputInMemory) throws -> Void] {
+    [
+      { input in
+        let options = CSVOptions(targetColumn: "0", targetKind: .classIndex, hasHeader: false)
+        try readAll(CSVReader(path: input.path("input.csv"), options: options))
+      },
+      { input in
+        let options = CSVOptions(
+          targetColumn: "0", targetKind: .number, separator: ";", missing: .drop)
+        try readAll(CSVReader(path: input.path("input.csv"), options: options))
+      },
+      { _ = try InputFile.read($0.path("input.csv")) },
+    ]
+  }
 
-  private static let arrays: [@Sendable (InputInMemory) throws -> Void] = [
-    { try readArray($0, .classIndex) }, { try readArray($0, .number) },
-    { try readAll(NPYSource(archive: $0.path("input.npz"), targetKind: .classIndex)) },
-    { try readAll(NPYSource(archive: $0.path("input.npz"), targetKind: .number)) },
-    { _ = try InputFile.read($0.path("input.npy")) },
-    { _ = try InputFile.read($0.path("input.npz")) },
-  ]
+  private static var arrays: [(InputInMemory) throws -> Void] {
+    [
+      { try readArray($0, .classIndex) }, { try readArray($0, .number) },
+      { try readAll(NPYSource(archive: $0.path("input.npz"), targetKind: .classIndex)) },
+      { try readAll(NPYSource(archive: $0.path("input.npz"), targetKind: .number)) },
+      { _ = try InputFile.read($0.path("input.npy")) },
+      { _ = try InputFile.read($0.path("input.npz")) },
+    ]
+  }
 
   /// As inputs and as targets.
   private static func readArray(_ input: InputInMemory, _ kind: TargetKind) throws {
