@@ -57,7 +57,8 @@ import struct TestSupport.Outcome
       FileManager.default.createFile(atPath: path, contents: Data(file.bytes))
       var state = try CheckpointState.read(checkpoint + "/state.json")
       let sum = try run(["sha256sum", path]).stdout.prefix(64)
-      state.files["model.safetensors"] = FileDigest(bytes: file.bytes.count, sha256: String(sum))
+      state.files["model.safetensors"] = try JSONDecoder().decode(
+        FileDigest.self, from: Data("{\"bytes\":\(file.bytes.count),\"sha256\":\"\(sum)\"}".utf8))
       state.digest = state.expectedDigest
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -72,8 +73,8 @@ import struct TestSupport.Outcome
     let entry = safetensorsEntry("../../../evil")
     let path = jobs.folder.write("evil.safetensors", safetensors("{\(entry)}", data: 8))
     try refused(train(["--init", path]), ["has no tensor"], megabytes: 100)
-    let recipe = try run([nndist, "recipes", "rings-1"]).stdout.replacingOccurrences(
-      of: "name: rings-1", with: "name: ../evil")
+    let recipe = MalformedInputTests.good.replacingOccurrences(
+      of: "name: mine", with: "name: ../evil")
     jobs.folder.write("evil.yaml", recipe)
     let outcome = try jobs.command(["train", "evil.yaml"])
     expectError(outcome, 64, "evil.yaml:1: name: ../evil is not allowed; it must be letters")

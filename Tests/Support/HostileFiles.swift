@@ -58,7 +58,8 @@ public let hostileSafetensors: [HostileFile] = {
     File("a header cut short", safetensors(good, data: 8, length: 30), noJSON),
     File("nothing but a length", safetensors("", length: 2), "byte 0 declares a header of 2 bytes"),
     File(
-      "not UTF-8", safetensors("{\"", length: 4) + [0xff, 0xfe], "a text is expected, found its end"
+      "not UTF-8", safetensors("{\"", length: 4) + [0xff, 0xfe],
+      "the end of the text is expected, found its end"
     ),
     File(
       "a name that is not UTF-8",
@@ -139,12 +140,13 @@ public let lyingIDX: [HostileFile] = {
       "which with the header makes \(declared) bytes, but it "
         + (declared < 216 ? "goes on to" : "ends at") + " byte 216")
   }
-  for dims in [[60000, 28, 28], [0x7fff_ffff, 1, 1], [0xffff_ffff], [0xffff_ffff, 0xffff_ffff]] {
+  for dims in [[60000, 28, 28], [0x7fff_ffff, 1, 1], [0xffff_ffff], [0x7fff_ffff, 0x7fff_ffff]] {
     add(dims, real: 200, "bytes, but it ends at byte \(204 + 4 * dims.count)")
   }
   // Products that overflow, or wrap to what is there.
   for dims in [
-    [0xffff_ffff, 0xffff_ffff, 0xffff_ffff], [0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+    [0xffff_ffff, 0xffff_ffff], [0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+    [0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
     [1 << 31, 1 << 31, 4], [1 << 31, 1 << 31, 1], [1 << 16, 1 << 16, 1 << 16, 1 << 16],
   ] { add(dims, real: 200, "more than any file holds; the file has \(204 + 4 * dims.count) bytes") }
   for axis in 0..<3 {

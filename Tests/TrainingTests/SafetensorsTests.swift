@@ -153,7 +153,7 @@ struct TensorBytes: Equatable {
       "the header at byte 8 is not as the format says: at byte 8, '{' is expected, found its end")
     refused(
       good, data: 8, length: 5,
-      "the header at byte 8 is not as the format says: at byte 13, ':' is expected, found its end")
+      "the header at byte 8 is not as the format says: at byte 13, '{' is expected, found its end")
   }
 
   @Test func headersThatAreNoSuchJSONAreRefused() {
