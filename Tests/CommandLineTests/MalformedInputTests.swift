@@ -149,7 +149,9 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         return text + "a\(level): &a\(level) [\(ten)]\n"
       }, ":6: more than the 200000 values that are read"),
     Malformed(
-      "deep", "name: " + String(repeating: "[", count: 100), ":1: nested deeper than 64 levels"),
+      "deep",
+      "name: " + String(repeating: "[", count: 100) + String(repeating: "]", count: 100),
+      ":1: nested deeper than 64 levels"),
     Malformed(
       "endless", String(repeating: "# nothing\n", count: 500_000),
       " is longer than the 4194304 bytes"),
