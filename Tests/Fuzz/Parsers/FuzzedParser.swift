@@ -59,10 +59,19 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
 
   // MARK: - Ways of reading
 
-  /// As images and as labels.
+  /// As images, with as many labels.
   private static func readImages(_ input: InputInMemory) throws {
     let path = input.path("input-idx3-ubyte")
-    try readAll(ImageStream(images: path, labels: path, classCount: 10))
+    let count = try IDXReader(path: path).itemCount
+    let labels = InputInMemory()
+    if count <= 1 << 16 {
+      let header = [0, 0, 8, 1] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) }
+      (header + [UInt8](repeating: 9, count: count)).withUnsafeBytes { labels.write($0) }
+    } else {
+      labels.write(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+    try readAll(
+      ImageStream(images: path, labels: labels.path("input-idx1-ubyte"), classCount: 10))
   }
 
   private static var tables: [(InputInMemory) throws -> Void] {
