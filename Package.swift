@@ -1,5 +1,12 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
+
+// libFuzzer brings a main of its own, so only launch/fuzz builds this.
+let fuzzing: [Target] =
+  ProcessInfo.processInfo.environment["NNDIST_FUZZ"] == nil
+  ? []
+  : [.executableTarget(name: "fuzz", dependencies: ["FuzzedParsers"], path: "Tests/Fuzz/Main")]
 
 // Each target imports only targets above it in this list.
 let package = Package(
@@ -66,6 +73,11 @@ let package = Package(
     // nndist, but for faults that a test asks for.
     .executableTarget(
       name: "nndist-faults", dependencies: ["Commands", "TensorCore"], path: "Tests/Faults"),
+    // The parsers that are fuzzed: by launch/fuzz, and over its corpus by the tests.
+    .target(
+      name: "FuzzedParsers",
+      dependencies: ["CZlib", "Datasets", "Recipes", "TensorCore", "Training"],
+      path: "Tests/Fuzz/Parsers"),
 
     // Golden: numbers beside the script that made them.
     .testTarget(
@@ -107,11 +119,12 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "nndist", "nndist-faults", "Autograd", "Layers", "TensorCore", "Training", "Recipes",
+        "nndist", "nndist-faults", "FuzzedParsers", "Autograd", "Layers", "TensorCore", "Training",
+        "Recipes",
         "TestSupport",
       ],
       exclude: ["Golden"]),
-  ],
+  ] + fuzzing,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
 )

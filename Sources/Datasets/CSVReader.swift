@@ -153,9 +153,7 @@ extension CSVTable {
   /// - Parameter remedy: what to do where there is none; nil: name another.
   func column(_ text: String, what: String, remedy: String? = nil) throws -> Int {
     let bytes = Array(text.utf8)
-    if let names, let column = names.firstIndex(where: { Array($0.utf8) == bytes }) {
-      return column
-    }
+    if let column = columns[bytes] { return column }
     if !bytes.isEmpty, bytes.allSatisfy({ 48...57 ~= $0 }), let column = Int(text),
       column < columnCount
     {
@@ -190,13 +188,14 @@ extension CSVTable {
     if columns.isEmpty {
       throw Failure(.usage, "no column of \(path) is an input", remedy: "name at least one")
     }
-    for (i, column) in columns.enumerated() {
+    var taken: Set<Int> = []
+    for column in columns {
       if column == target {
         throw Failure(
           .usage, "\(title(column)) of \(path) is both an input and the target",
           remedy: "leave it out of the inputs' columns")
       }
-      if columns[..<i].contains(column) {
+      if !taken.insert(column).inserted {
         throw Failure(
           .usage, "\(title(column)) of \(path) is an input twice", remedy: "name it once")
       }

@@ -4,9 +4,10 @@ import TensorCore
 /// CRLF, a quote stands round a whole field or doubled within one. A UTF-8 byte order mark in front
 /// is passed over.
 ///
-/// Memory: one record, of at most 16 MiB.
+/// Memory: one record, of at most 16 MiB and 262,144 fields.
 final class CSVRecords {
   static let maximumByteCount = 16 << 20
+  static let maximumFieldCount = 1 << 18
   private static let capacity = 128 << 10
 
   let path: String
@@ -119,6 +120,11 @@ final class CSVRecords {
       default:
         bytes.append(byte)
         state = .unquoted
+      }
+      if ends.count > CSVRecords.maximumFieldCount {
+        throw fault(
+          at: line, "a record of more than \(CSVRecords.maximumFieldCount) fields",
+          remedy: "check the separator and the line ends")
       }
       if bytes.count > CSVRecords.maximumByteCount {
         throw fault(

@@ -5,6 +5,8 @@ import TensorCore
 final class CSVTable {
   /// The header's names; without a header nil.
   let names: [String]?
+  /// Where each of them stands.
+  let columns: [[UInt8]: Int]
   let columnCount: Int
   var path: String { records.path }
   /// Of the whole file, once `advance` has returned false.
@@ -35,17 +37,17 @@ final class CSVTable {
     if records.isBlank { throw records.fault("a blank line", remedy: "remove it") }
     columnCount = records.fieldCount
     shapeLine = records.line
-    let columns = 0..<records.fieldCount
-    let isNumeric = columns.allSatisfy {
+    let all = 0..<records.fieldCount
+    let isNumeric = all.allSatisfy {
       !records.isQuoted($0) && CSVTable.number(records.field($0)) != nil
     }
     let isHeader =
       hasHeader
-      ?? columns.contains {
+      ?? all.contains {
         CSVTable.number(records.field($0)) == nil && !CSVTable.isMissing(records.field($0))
       }
     guard isHeader else {
-      names = nil
+      (names, columns) = (nil, [:])
       isPending = true
       return
     }
@@ -55,12 +57,14 @@ final class CSVTable {
         remedy:
           "set `header: false` if there is no header, or put quotes round names that are numbers")
     }
-    names = try CSVTable.header(records)
+    (names, columns) = try CSVTable.header(records)
   }
 
-  private static func header(_ records: CSVRecords) throws -> [String] {
+  private static func header(
+    _ records: CSVRecords
+  ) throws -> (names: [String], columns: [[UInt8]: Int]) {
     var columns: [[UInt8]: Int] = [:]
-    return try (0..<records.fieldCount).map { i in
+    let names = try (0..<records.fieldCount).map { i in
       let bytes = Array(records.field(i))
       guard let name = String(validating: bytes, as: UTF8.self) else {
         throw records.fault(
@@ -73,6 +77,7 @@ final class CSVTable {
       }
       return name
     }
+    return (names, columns)
   }
 
   /// Goes to the next row.

@@ -2,21 +2,22 @@ import Glibc
 import TensorCore
 
 /// A regular file, read at any place.
-final class DataFile {
-  let path: String
-  let byteCount: Int
+package final class DataFile {
+  package let path: String
+  package let byteCount: Int
   private let descriptor: Int32
 
-  /// - Parameter format: what is expected, for messages, such as "an NPY file".
-  /// - Throws: `inputMissing` where the file cannot be opened, `badData` where it is empty or no
-  ///   file.
-  init(path: String, format: String) throws {
+  /// - Parameters:
+  ///   - format: what is expected, for messages, such as "an NPY file".
+  ///   - missing: the status where the file cannot be opened.
+  /// - Throws: `missing`; `badData` where it is empty or no file.
+  package init(path: String, format: String, missing: Failure.Status = .inputMissing) throws {
     self.path = path
     // O_NONBLOCK: to open a pipe nobody writes to would wait for ever.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw Failure(
-        .inputMissing, "cannot open \(path): \(String(cString: strerror(errno)))",
+        missing, "cannot open \(path): \(String(cString: strerror(errno)))",
         remedy: "check the path and its permissions")
     }
     var status = stat()
@@ -36,7 +37,9 @@ final class DataFile {
 
   /// Copies the `count` bytes at `offset` to `target`.
   /// - Returns: `count`, or fewer where the file ends before.
-  func read(_ count: Int, at offset: Int, into target: UnsafeMutableRawPointer) throws -> Int {
+  package func read(_ count: Int, at offset: Int, into target: UnsafeMutableRawPointer) throws
+    -> Int
+  {
     var done = 0
     while done < count {
       let piece = pread(descriptor, target + done, count - done, offset + done)
@@ -55,13 +58,14 @@ final class DataFile {
   }
 
   /// The `count` bytes at `offset`, or fewer where the file ends before.
-  func bytes(_ count: Int, at offset: Int) throws -> [UInt8] {
+  package func bytes(_ count: Int, at offset: Int) throws -> [UInt8] {
     let available = max(0, min(count, byteCount - offset))
     var bytes = [UInt8](repeating: 0, count: available)
     let got = try bytes.withUnsafeMutableBytes {
       available == 0 ? 0 : try read(available, at: offset, into: $0.baseAddress!)
     }
-    return Array(bytes.prefix(got))
+    bytes.removeLast(available - got)
+    return bytes
   }
 }
 

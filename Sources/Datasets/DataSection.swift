@@ -23,7 +23,7 @@ final class DataSection {
   private let end: Int  // in the file
   private let checksum: UInt32?
   private var runningChecksum: UInt = 0
-  private let isDeflated: Bool
+  let isDeflated: Bool
   private var ready = UnsafeRawBufferPointer(start: nil, count: 0)
   private let stored: UnsafeMutableRawPointer
   // Deflated sections only. zlib keeps the stream's address, hence not a stored struct.

@@ -34,6 +34,26 @@ public final class IDXReader {
     try advance(count, into: target)
   }
 
+  /// All items. Memory grows as the bytes come, not on the word of a gzipped file's header.
+  /// - Precondition: none was read.
+  /// - Throws: as `readItems`.
+  func readAll() throws -> [UInt8] {
+    require(itemsRead == 0, "readAll: \(itemsRead) items were read already")
+    let count = itemCount * itemByteCount
+    var bytes: [UInt8] = []
+    if !stream.isCompressed { bytes.reserveCapacity(count) }  // as many are in the file
+    while bytes.count < count {
+      let (start, piece) = (bytes.count, min(count - bytes.count, 1 << 20))
+      bytes.append(contentsOf: repeatElement(0, count: piece))
+      let got = try bytes.withUnsafeMutableBytes {
+        try stream.read(piece, into: $0.baseAddress! + start)
+      }
+      guard got == piece else { throw cutShort }
+    }
+    itemsRead = itemCount
+    return bytes
+  }
+
   /// Passes over the next `count` items.
   /// - Precondition: at least `count` items are left.
   public func skipItems(_ count: Int) throws {
@@ -49,6 +69,9 @@ public final class IDXReader {
     }
   }
 
+  /// Whether only reading tells if the file holds what its header declares.
+  var isCompressed: Bool { stream.isCompressed }
+
   /// Of the whole file, unzipped, once `finish` has returned.
   var digest: UInt64 { stream.hash.value }
 
@@ -62,9 +85,13 @@ public final class IDXReader {
       count >= 0 && count <= itemCount - itemsRead,
       "readItems: \(count) items wanted, \(itemCount - itemsRead) are left")
     guard try stream.read(count * itemByteCount, into: target) == count * itemByteCount else {
-      throw damage("\(promise), but it ends at \(stream.place(stream.position))")
+      throw cutShort
     }
     itemsRead += count
+  }
+
+  private var cutShort: Failure {
+    damage("\(promise), but it ends at \(stream.place(stream.position))")
   }
 
   private var promise: String {

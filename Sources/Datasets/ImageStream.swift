@@ -32,6 +32,13 @@ public final class ImageStream {
         "\(imagePath) declares \(images.itemCount) images, but \(labelPath) declares "
           + "\(labels.itemCount) labels")
     }
+    if labels.isCompressed {
+      // The number of samples decides how much is allocated: it is proved by the file that is quick
+      // to read.
+      let all = try IDXReader(path: labelPath)
+      try all.skipItems(all.itemCount)
+      try all.finish()
+    }
     self.classCount = classCount
     sampleShape = Array(images.dims.dropFirst())
     sampleCount = images.itemCount

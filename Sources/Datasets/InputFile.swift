@@ -63,20 +63,13 @@ public struct InputFile: Sendable, Equatable {
     try checkSize(array.name, count, isBytes ? 1 : 4)
     let values: Values
     if isBytes {
-      var bytes = [UInt8](repeating: 0, count: count)
-      try bytes.withUnsafeMutableBufferPointer { buffer in
-        for i in 0..<array.itemCount {
-          try array.readBytes(into: buffer.baseAddress! + i * array.itemSize)
-        }
-      }
+      // Both grow as the numbers come, not on the word of a packed array's header.
+      var bytes: [UInt8] = []
+      for _ in 0..<array.itemCount { try array.forEachByte { bytes.append($1) } }
       values = .uint8(bytes)
     } else {
-      var floats = [Float](repeating: 0, count: count)
-      try floats.withUnsafeMutableBufferPointer { buffer in
-        for i in 0..<array.itemCount {
-          try array.readFloats(into: buffer.baseAddress! + i * array.itemSize)
-        }
-      }
+      var floats: [Float] = []
+      for _ in 0..<array.itemCount { try array.forEachFloat { floats.append($1) } }
       values = .float32(floats)
     }
     try array.finish()
@@ -115,10 +108,7 @@ public struct InputFile: Sendable, Equatable {
     let reader = try IDXReader(path: path)
     let count = reader.itemCount * reader.itemByteCount
     try checkSize(path, count, 1)
-    var bytes = [UInt8](repeating: 0, count: count)
-    try bytes.withUnsafeMutableBytes {
-      try reader.readItems(reader.itemCount, into: $0.baseAddress!)
-    }
+    let bytes = try reader.readAll()
     try reader.finish()
     return InputFile(
       sampleCount: reader.itemCount, sampleShape: ImageStream.inputShape(ofItem: reader.dims),

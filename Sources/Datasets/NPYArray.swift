@@ -5,6 +5,9 @@ import TensorCore
 ///
 /// Memory: a block of 64 KiB; an array in Fortran order, whose items lie scattered, is held whole.
 final class NPYArray {
+  /// One-hot targets get an axis more, which a tensor must have room for.
+  static let maximumAxisCount = Shape.maxAxisCount - 1
+
   let header: NPYHeader
   let itemCount: Int
   let itemShape: [Int]
@@ -13,6 +16,8 @@ final class NPYArray {
   /// How many items were read or passed over.
   private(set) var itemsRead = 0
   var name: String { section.name }
+  /// Whether only reading tells if the section holds what its header declares.
+  var isPacked: Bool { section.isDeflated }
 
   private let section: DataSection
   private let dataStart: Int
@@ -27,6 +32,12 @@ final class NPYArray {
     self.header = header
     dataStart = section.position
     blockSize = (64 << 10) / header.type.byteCount
+    guard header.shape.count <= NPYArray.maximumAxisCount else {
+      throw Failure(
+        .badData,
+        "\(section.name) declares a shape of \(header.shape.count) axes; at most "
+          + "\(NPYArray.maximumAxisCount) are read", remedy: "reshape the array")
+    }
     let what = "declares the shape \(header.shape)"
     guard let count = header.shape.first else {
       throw Failure(
@@ -71,19 +82,30 @@ final class NPYArray {
   /// The next item's numbers as they are.
   /// - Precondition: one is left; the type is uint8.
   func readBytes(into target: UnsafeMutablePointer<UInt8>) throws {
-    require(header.type == .uint8, "\(name) holds \(header.type.rawValue), no bytes")
     if scattered == nil {
+      require(header.type == .uint8, "\(name) holds \(header.type.rawValue), no bytes")
       advance()
       try section.read(itemSize, into: target)
     } else {
-      try forEach { target[$0] = UInt8($1) }
+      try forEachByte { target[$0] = $1 }
     }
+  }
+
+  /// The same, one after the other with their places in the item.
+  func forEachByte(_ body: (Int, UInt8) -> Void) throws {
+    require(header.type == .uint8, "\(name) holds \(header.type.rawValue), no bytes")
+    try forEach { body($0, UInt8($1)) }
   }
 
   /// The next item's numbers, rounded to float32.
   /// - Precondition: one is left.
   /// - Throws: `badData` where one is not finite, or float32 does not reach it.
   func readFloats(into target: UnsafeMutablePointer<Float>) throws {
+    try forEachFloat { target[$0] = $1 }
+  }
+
+  /// The same, one after the other with their places in the item.
+  func forEachFloat(_ body: (Int, Float) -> Void) throws {
     let item = itemsRead
     try forEach { i, value in
       let rounded = Float(value)
@@ -93,7 +115,7 @@ final class NPYArray {
           "\(name): sample \(item), number \(i) (\(place(item, i))) is \(value), which "
             + "is no finite float32", remedy: "mend or remove the sample")
       }
-      target[i] = rounded
+      body(i, rounded)
     }
   }
 

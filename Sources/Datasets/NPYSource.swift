@@ -61,7 +61,10 @@ public final class NPYSource: SampleSource {
           + "\(targets.itemCount)", remedy: "give inputs and targets of the same samples")
     }
     switch targetKind {
-    case .number: targetType = .float32
+    case .number:
+      targetType = .float32
+      // The number of samples decides how much is allocated: packed targets prove it first.
+      if targets.isPacked { try openTargets().finish() }
     case .classIndex:
       let limit = classCount ?? TargetKind.maximumClassCount
       let needed = try NPYSource.check(openTargets(), classCount: limit)

@@ -32,6 +32,7 @@ struct NPZArchive {
     directoryOffset = end.offset
     let directory = try file.bytes(end.byteCount, at: end.offset)
     var next = 0
+    var names: Set<[UInt8]> = []
     for number in 0..<end.memberCount {
       guard directory.count - next >= NPZArchive.entrySize,
         directory[next..<next + 4].elementsEqual([0x50, 0x4b, 1, 2])
@@ -46,7 +47,7 @@ struct NPZArchive {
       }
       let name = Array(
         directory[next + NPZArchive.entrySize..<next + NPZArchive.entrySize + nameCount])
-      if members.contains(where: { $0.name == name }) {
+      if !names.insert(name).inserted {
         throw fault("two members are called \(shown(name))")
       }
       members.append(

@@ -73,6 +73,15 @@ struct PNGImage {
         remedy: "convert the image to gray or RGB of 8 bits")
     }
     if depth == 16 { throw refuse("16 bits a channel", 24) }
+    // Believed only as far as the file's size bears it out.
+    let least = height * (1 + width * Int(depth) * (colour == 2 ? 3 : 1) / 8)
+    let limit = ByteStream.maximumInflation * (file.byteCount + 1)
+    guard least <= limit else {
+      throw damage(
+        file,
+        "declares \(width) x \(height) pixels at byte 16, which \(file.byteCount) bytes cannot hold"
+      )
+    }
     switch colour {
     case 0: return Format(channelCount: 1, height: height, width: width)
     case 2, 3: return Format(channelCount: 3, height: height, width: width)
@@ -91,8 +100,8 @@ struct PNGImage {
         throw damage(file, "ends at byte \(bytes.count), inside the chunk at byte \(next)")
       }
       let end = next + 12 + bytes.bigEndian(at: next, 4)
-      let type = String(decoding: bytes[next + 4..<next + 8], as: UTF8.self)
-      if type == "tRNS" {
+      let type = bytes[next + 4..<next + 8]
+      if type.elementsEqual("tRNS".utf8) {
         throw Failure(
           .badData,
           "\(file.path) has transparent colours (byte \(next)); gray and RGB of 8 bits "
@@ -101,7 +110,7 @@ struct PNGImage {
       // A capital letter in front: a critical chunk, which no reader may pass over.
       if bytes[next + 4] & 0x20 == 0 { kept += bytes[next..<end] }
       next = end
-      if type == "IEND" { return kept }
+      if type.elementsEqual("IEND".utf8) { return kept }
     }
   }
 
@@ -130,7 +139,15 @@ struct PNGImage {
     }
     if format.channelCount == 1 { return interleaved }
     let plane = format.width * format.height
-    return (0..<3 * plane).map { interleaved[$0 % plane * 3 + $0 / plane] }
+    return [UInt8](unsafeUninitializedCapacity: 3 * plane) { planes, count in
+      for channel in 0..<3 {
+        for pixel in 0..<plane {
+          planes.initializeElement(
+            at: channel * plane + pixel, to: interleaved[3 * pixel + channel])
+        }
+      }
+      count = 3 * plane
+    }
   }
 
   private static func damage(_ file: DataFile, _ what: String) -> Failure {

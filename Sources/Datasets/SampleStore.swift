@@ -30,7 +30,7 @@ public final class SampleStore: @unchecked Sendable {
   private var targets: [UnsafeMutableRawPointer] = []
 
   /// Reads the source once, front to back, and keeps the samples of `shards`. Memory: those samples,
-  /// an index of 16 bytes for each, and what the source needs.
+  /// an index of 8 bytes for each where the split is not the whole source, and what the source needs.
   /// - Parameters:
   ///   - selection: the samples of the split; sample i of the split belongs to shard i mod S.
   ///   - shards: whose samples to keep; may be shards that get none.
@@ -148,6 +148,15 @@ public final class SampleStore: @unchecked Sendable {
 
 extension SampleStore {
   private func load(_ source: any SampleSource, _ selection: SplitPlan.Selection) throws {
+    guard let indices = selection.indices else {
+      for place in 0..<selection.count {
+        let own = shards.contains(place % shardCount) ? slots(place) : nil
+        try source.next(input: own?.0, target: own?.1)
+      }
+      try source.finish()
+      sourceDigest = source.digest
+      return
+    }
     var next = 0
     func pass(to index: Int) throws {
       for _ in next..<index {
@@ -159,9 +168,9 @@ extension SampleStore {
     // This rank's samples in the order in which the source gives them.
     var wanted: [(source: Int32, place: Int32)] = []
     for place in 0..<selection.count where shards.contains(place % shardCount) {
-      wanted.append((selection.indices?[place] ?? Int32(place), Int32(place)))
+      wanted.append((indices[place], Int32(place)))
     }
-    if selection.indices != nil { wanted.sort { ($0.source, $0.place) < ($1.source, $1.place) } }
+    wanted.sort { ($0.source, $0.place) < ($1.source, $1.place) }
     var last: (source: Int32, place: Int32)?
     for entry in wanted {
       let (input, target) = slots(Int(entry.place))

@@ -70,6 +70,12 @@ public struct SplitPlan: Sendable {
       throw Failure(
         .badData, "\(name) has a test split of its own", remedy: "set data.split.test to 0")
     }
+    let most = max(trainCount, testCount ?? 0)
+    guard most <= Int(Int32.max) else {
+      throw Failure(
+        .badData, "\(name) has \(most) samples; at most \(Int32.max) are read",
+        remedy: "train on a part of them")
+    }
     let (drawnTrain, drawnTest) = SplitPlan.drawn(draws, trainCount, testCount)
     let count = drawnTrain?.count ?? trainCount
     let order =

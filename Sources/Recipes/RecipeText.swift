@@ -16,7 +16,7 @@ public struct RecipeText {
   public init(_ yaml: String, source: String) throws {
     self.source = source
     do {
-      guard let node = try Yams.compose(yaml: yaml), node.mapping != nil else {
+      guard let node = try YAMLText.compose(yaml), node.mapping != nil else {
         throw Failure(
           .usage, "\(source): a recipe is a mapping of keys to values",
           remedy: "`nndist recipes fashion-mnist` prints one to start from")
@@ -24,6 +24,10 @@ public struct RecipeText {
       root = node
     } catch let error as YamlError {
       throw Failure(.usage, RecipeText.explanation(error, source))
+    } catch let excess as YAMLText.Excess {
+      throw Failure(
+        .usage, "\(source):\(excess.line): \(excess.what)",
+        remedy: "check that it is the file that was meant")
     }
   }
 
@@ -32,7 +36,7 @@ public struct RecipeText {
   public mutating func set(_ path: String, to text: String) throws {
     let value: Node
     do {
-      value = try Yams.compose(yaml: text) ?? Node("null", .implicit, .plain)
+      value = try YAMLText.compose(text) ?? Node("null", .implicit, .plain)
     } catch {
       throw Failure(.usage, "--set \(path): \(text) is not a YAML value")
     }

@@ -2,12 +2,17 @@
 package enum Spelling {
   /// The candidate with the fewest edits from `word`; nil if none is near enough to be meant.
   package static func nearest(to word: String, among candidates: [String]) -> String? {
+    // What is longer is no word; and the time grows with the product of the lengths.
+    let candidates = candidates.filter { $0.utf8.count <= longest }
+    guard word.utf8.count <= longest else { return nil }
     let distances = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
     guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(word.count / 3, 2) else {
       return nil
     }
     return best.0
   }
+
+  private static let longest = 100
 
   /// `, did you mean NAME?`, or what there is to choose from.
   static func hint(for word: String, among candidates: [String]) -> String {

@@ -31,8 +31,24 @@ public struct Failure: Error, Sendable, Equatable, Codable {
 
   public init(_ status: Status, _ message: String, remedy: String = "") {
     self.status = status
-    self.message = message
-    self.remedy = remedy
+    self.message = Failure.line(message)
+    self.remedy = Failure.line(remedy)
+  }
+
+  /// Names and texts of files get into messages: whatever they hold, a message is one line, says
+  /// nothing to the terminal, and ends.
+  private static func line(_ text: String) -> String {
+    let isPlain = text.utf8.count <= longest && text.unicodeScalars.allSatisfy { !isControl($0) }
+    if isPlain { return text }
+    let shown = text.unicodeScalars.prefix(longest).map { isControl($0) ? "\u{b7}" : $0 }
+    return String(String.UnicodeScalarView(shown))
+      + (text.unicodeScalars.count > longest ? "\u{2026}" : "")
+  }
+
+  private static let longest = 4000
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 32 || 0x7f...0x9f ~= scalar.value || 0x2028...0x2029 ~= scalar.value
   }
 }
 

@@ -85,20 +85,7 @@ public enum Checkpoint {
     state: CheckpointState, model: Tensors, optimizer: Tensors
   ) {
     let statePath = path + "/" + stateFile
-    let text = try readText(statePath, missing: .badData)
-    let state: CheckpointState
-    do {
-      state = try JSONDecoder().decode(CheckpointState.self, from: Data(text.utf8))
-    } catch let error as DecodingError {
-      throw Failure(
-        .badData, "\(statePath): \(explanation(error))", remedy: "resume from another checkpoint")
-    }
-    // A line's end is its last byte.
-    guard state.digest == state.expectedDigest, text.hasSuffix("}\n") else {
-      throw Failure(
-        .badData, "\(statePath) is damaged: its contents are not those of its digest",
-        remedy: "resume from another checkpoint")
-    }
+    let state = try CheckpointState.read(statePath)
     if let other = state.files.keys.sorted().first(where: {
       ![modelFile, optimizerFile].contains($0)
     }) {
@@ -165,14 +152,5 @@ public enum Checkpoint {
       bytes += count
     }
     return FileDigest(bytes: bytes, sha256: hash.finish())
-  }
-
-  private static func explanation(_ error: DecodingError) -> String {
-    switch error {
-    case .keyNotFound(let key, _): "key \(key.stringValue) is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "key \(context.codingPath.map(\.stringValue).joined(separator: ".")) has another type"
-    default: "it is not valid JSON"
-    }
   }
 }

@@ -140,13 +140,14 @@ func fileType(_ path: String) -> mode_t? {
   return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
 }
 
-/// A whole small text file.
+/// A whole small text file, or what a pipe gives.
 /// - Parameters:
 ///   - missing: the status where it cannot be opened.
-///   - invalid: the status where it is no text in UTF-8.
+///   - invalid: the status where it is no text in UTF-8, or too long for one that people write.
 public func readText(
   _ path: String, missing: Failure.Status = .inputMissing, invalid: Failure.Status = .badData
 ) throws -> String {
+  let maximumByteCount = 4 << 20
   guard let file = fopen(path, "re") else { throw systemFailure(missing, "cannot open \(path)") }
   defer { fclose(file) }
   var bytes: [UInt8] = []
@@ -154,6 +155,11 @@ public func readText(
   while true {
     let count = fread(&chunk, 1, chunk.count, file)
     bytes += chunk[..<count]
+    guard bytes.count <= maximumByteCount else {
+      throw Failure(
+        invalid, "\(path) is longer than the \(maximumByteCount) bytes that are read of a text",
+        remedy: "check that it is the file that was meant")
+    }
     if count < chunk.count { break }
   }
   guard ferror(file) == 0 else { throw systemFailure(.ioError, "cannot read \(path)") }

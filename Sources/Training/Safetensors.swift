@@ -1,4 +1,4 @@
-import Foundation
+import Datasets
 import Glibc
 import TensorCore
 
@@ -43,24 +43,13 @@ public enum Safetensors {
   /// - Throws: `Failure(.badData)` naming the file and what in it is wrong; nothing of a file that
   ///   does not hold what its header says is returned.
   public static func read(_ path: String) throws -> [(name: String, tensor: Tensor)] {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw systemFailure(.inputMissing, "cannot open \(path)")
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.badData, "\(path) is not a regular file")
-    }
-    guard let file = FileHandle(forReadingAtPath: path) else {
-      throw systemFailure(.inputMissing, "cannot open \(path)")
-    }
-    defer { try? file.close() }
+    let file = try DataFile(path: path, format: "a safetensors file")
     func bad(_ what: String) -> Failure {
       Failure(.badData, "\(path): \(what)", remedy: "the file is damaged or not a safetensors file")
     }
-    let byteCount = try Int(file.seekToEnd())
-    try file.seek(toOffset: 0)
-    guard byteCount >= 8, let lengthBytes = try file.read(upToCount: 8), lengthBytes.count == 8
-    else { throw bad("\(byteCount) bytes are too few for a header") }
+    let byteCount = file.byteCount
+    let lengthBytes = try file.bytes(8, at: 0)
+    guard lengthBytes.count == 8 else { throw bad("\(byteCount) bytes are too few for a header") }
     let declared = lengthBytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard declared <= UInt64(min(maxHeaderByteCount, byteCount - 8)) else {
       throw bad(
@@ -68,21 +57,23 @@ public enum Safetensors {
           + "at most \(maxHeaderByteCount) are taken")
     }
     let headerCount = Int(declared)
-    guard let headerBytes = try file.read(upToCount: headerCount), headerBytes.count == headerCount
-    else { throw bad("the header of \(headerCount) bytes is cut short") }
-    let header: [String: HeaderEntry]
+    let headerBytes = try file.bytes(headerCount, at: 8)
+    guard headerBytes.count == headerCount else {
+      throw bad("the header of \(headerCount) bytes is cut short")
+    }
+    let header: SafetensorsHeader
     do {
-      header = try JSONDecoder().decode([String: HeaderEntry].self, from: headerBytes)
-    } catch {
-      throw bad("the header at byte 8 is not as the format says")
+      header = try SafetensorsHeader(headerBytes)
+    } catch let mistake as SafetensorsHeader.Mistake {
+      throw bad(
+        "the header at byte 8 is not as the format says: at byte \(8 + mistake.offset), \(mistake.what)"
+      )
     }
     var tensors: [(name: String, tensor: Tensor)] = []
-    let described = header.compactMap { name, entry -> (String, HeaderEntry.Description)? in
-      if case .tensor(let description) = entry { (name, description) } else { nil }
-    }.sorted { ($0.1.begin, $0.1.end, $0.0) < ($1.1.begin, $1.1.end, $1.0) }
     var next = 0
     let dataCount = byteCount - 8 - headerCount
-    for (name, entry) in described {
+    for entry in header.entries {
+      let name = entry.name
       // No name is used as a path here, but others make files of them.
       guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
         throw bad("tensor \(name) has a name that leads out of its folder")
@@ -98,18 +89,28 @@ public enum Safetensors {
           "tensor \(name) of \(count) bytes claims bytes \(entry.begin) to \(entry.end) of the "
             + "\(dataCount) there are; \(next) was the next free one")
       }
+      try checkMemory(count, for: name, path)
       let tensor = Tensor(uninitialized: Shape(entry.shape), dtype)
-      if count > 0 {
-        guard let data = try file.read(upToCount: count), data.count == count else {
-          throw bad("tensor \(name) is cut short")
-        }
-        data.copyBytes(to: tensor.rawPointer.assumingMemoryBound(to: UInt8.self), count: count)
+      let place = 8 + headerCount + next
+      guard try count == 0 || file.read(count, at: place, into: tensor.rawPointer) == count else {
+        throw bad("tensor \(name) is cut short")
       }
       tensors.append((name, tensor))
       next = entry.end
     }
     guard next == dataCount else { throw bad("\(dataCount - next) bytes belong to no tensor") }
     return tensors
+  }
+
+  /// A file with holes may hold more bytes than there is memory, and a tensor that gets none traps.
+  private static func checkMemory(_ byteCount: Int, for name: String, _ path: String) throws {
+    guard byteCount > 1 << 28 else { return }
+    guard let probe = malloc(byteCount + byteCount / 4) else {
+      throw Failure(
+        .trainingFailed, "\(path): no memory for tensor \(name) of \(byteCount) bytes",
+        remedy: "check that it belongs to this model, or use a host with more memory")
+    }
+    free(probe)
   }
 
   /// The product of a shape's extents in bytes; nil if one is negative, or the strides go beyond
@@ -131,37 +132,4 @@ public enum Safetensors {
   ]
   private static func tag(_ dtype: DType) -> String { tags.first { $0.0 == dtype }!.1 }
   private static func dtype(_ tag: String) -> DType? { tags.first { $0.1 == tag }?.0 }
-
-  private enum HeaderEntry: Decodable {
-    struct Description {
-      let dtype: String
-      let shape: [Int]
-      let begin, end: Int
-    }
-    case tensor(Description)
-    case metadata
-
-    private enum Keys: String, CodingKey {
-      case dtype, shape
-      case offsets = "data_offsets"
-    }
-
-    init(from decoder: any Decoder) throws {
-      if decoder.codingPath.last?.stringValue == "__metadata__" {
-        _ = try [String: String](from: decoder)
-        self = .metadata
-        return
-      }
-      let fields = try decoder.container(keyedBy: Keys.self)
-      let offsets = try fields.decode([Int].self, forKey: .offsets)
-      guard offsets.count == 2, offsets[0] >= 0, offsets[1] >= offsets[0] else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .offsets, in: fields, debugDescription: "two ascending offsets")
-      }
-      self = .tensor(
-        Description(
-          dtype: try fields.decode(String.self, forKey: .dtype),
-          shape: try fields.decode([Int].self, forKey: .shape), begin: offsets[0], end: offsets[1]))
-    }
-  }
 }

@@ -54,6 +54,8 @@ final class ShardWorker {
       defer { meetings?.endStep() }
       sampleCount = samples.count
       guard !samples.isEmpty else { return replica.clear() }
+      _ = FaultPoint.reach(
+        "samples", rank: rank, step: step, tensors: [self.sampleIndices(of: samples)])
       replica.load(buffers)
       let pieces = MicroBatches.ranges(of: samples.count, atMost: job.microBatchSize)
       for piece in pieces {
@@ -69,6 +71,18 @@ final class ShardWorker {
       _ = FaultPoint.reach(
         "backward", rank: rank, step: step, tensors: self.replica.gradients)
     }
+  }
+
+  /// Where the samples are in the split; [n] int64, called after epoch and shard.
+  private func sampleIndices(
+    of samples: UnsafeBufferPointer<Int32>
+  ) -> (name: String, tensor: Tensor) {
+    let indices = samples.map {
+      Int64(data.sampleIndex(shard: replica.shard, local: Int($0)))
+    }
+    return (
+      "epoch \(order.epoch) shard \(replica.shard)", Tensor(indices, shape: [indices.count])
+    )
   }
 
   /// The share of some of the shard's samples in the global mean loss.

@@ -142,6 +142,19 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     Malformed(
       "not UTF-8", Array("name: mine\ndata: ".utf8) + [0xff, 0xfe, 0x0a],
       ":2: this is not UTF-8 text | save it as UTF-8"),
+    Malformed(
+      "aliases that multiply",
+      (1...7).reduce("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n") { text, level in
+        let ten = Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+        return text + "a\(level): &a\(level) [\(ten)]\n"
+      }, ":6: more than the 200000 values that are read"),
+    Malformed(
+      "deep",
+      "name: " + String(repeating: "[", count: 100) + String(repeating: "]", count: 100),
+      ":1: nested deeper than 64 levels"),
+    Malformed(
+      "endless", String(repeating: "# nothing\n", count: 500_000),
+      " is longer than the 4194304 bytes"),
     Malformed("a zero byte", "name: mine\nloss: \0\n", ":2: control characters are not allowed"),
   ]
 

@@ -284,6 +284,13 @@ struct CSVReaderTests {
     }
   }
 
+  /// Nothing stands between the separators, so that the bytes of the record alone would never end it.
+  @Test func fieldsWithoutEndAreRefused() {
+    expectFailure(.badData, "data.csv:2: a record of more than 262144 fields") {
+      _ = try reader("x,y\n" + String(repeating: ",", count: 3_000_000))
+    }
+  }
+
   @Test func whatIsNoFileIsNamed() {
     let options = CSVOptions(targetColumn: "y", targetKind: .classIndex)
     expectFailure(.inputMissing, "cannot open \(folder.path)/none: No such file") {

@@ -160,6 +160,10 @@ struct NPYSourceTests {
       "declares the shape [3, 0]: no data"
     ),
     (
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1), }",
+      "declares a shape of 8 axes; at most 7 are read"
+    ),
+    (
       "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }",
       "more than any file holds"
     ),

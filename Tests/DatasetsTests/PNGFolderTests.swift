@@ -138,6 +138,10 @@ struct PNGFolderTests {
       $0[16] = 0xff
       $0[20] = 0xff
     }
+    // 16 million pixels in some 80 bytes.
+    expect("declares 4096 x 4096 pixels at byte 16, which \(good.count) bytes cannot hold") {
+      $0.replaceSubrange(16..<24, with: [0, 0, 16, 0, 0, 0, 16, 0])
+    }
     expect("unknown colour type 5 at byte 25") { $0[25] = 5 }
     expect("libpng says \"IHDR: CRC error\"") { $0[29] ^= 1 }
     expect("libpng says \"IDAT: CRC error\"") { $0[$0.count - 13] ^= 1 }

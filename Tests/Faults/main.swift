@@ -15,6 +15,9 @@
 //   trap, segv     breaks a contract, writes where no memory is
 //   spin    never comes back
 //   sleep=N sleeps N ms
+//
+// NNDIST_SAMPLE_LOG=folder: each process writes the samples of its steps there (SampleLog.swift).
+// NNDIST_PEAK_MEMORY=file: the process writes there, at its end, how many bytes it had resident at most.
 import Commands
 import Foundation
 import TensorCore
@@ -83,4 +86,9 @@ if let text = ProcessInfo.processInfo.environment["NNDIST_FAULT"] {
   guard let wanted = Wanted(text) else { fatalError("NNDIST_FAULT: \(text) is no fault") }
   FaultPoint.install { act(wanted, $0) }
 }
+if let folder = ProcessInfo.processInfo.environment["NNDIST_SAMPLE_LOG"] {
+  let log = SampleLog(folder)
+  FaultPoint.install { log.note($0) }
+}
+if getenv("NNDIST_PEAK_MEMORY") != nil { atexit { writePeakMemory() } }
 runProgram()

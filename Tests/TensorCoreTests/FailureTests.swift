@@ -10,6 +10,14 @@ struct FailureTests {
     #expect("\(Failure(.badData, "a.gz: byte 7"))" == "a.gz: byte 7")
   }
 
+  /// A file's own texts get into messages.
+  @Test func messageIsOneLineThatEndsAndSaysNothingToTheTerminal() {
+    let failure = Failure(.badData, "key \"a\nb\u{1b}[2J\u{85}\u{2028}é\"", remedy: "mend\rit")
+    #expect("\(failure)" == "key \"a·b·[2J··é\" | mend·it")
+    let long = Failure(.badData, String(repeating: "é", count: 1_000_000)).message
+    #expect(long == String(repeating: "é", count: 4000) + "…")
+  }
+
   /// Ranks send each other their failures.
   @Test func survivesEncoding() throws {
     let failure = Failure(.ranksDisagree, "rank 1: recipe \"a\"", remedy: "é")

@@ -291,6 +291,33 @@ private func target(_ link: String) throws -> String {
     }
   }
 
+  /// A digest is no signature: whoever writes a state can write the digest that belongs to it.
+  @Test func statesThatNoRunHasAreRefusedThoughTheirDigestIsRight() throws {
+    let path = try save(step: 10, in: folder.path)
+    let good = try #require(
+      JSONSerialization.jsonObject(with: Data(contents(path + "/state.json"))) as? [String: Any])
+    func refused(_ key: String, _ value: Any) throws {
+      let changed = good.merging([String(key.split(separator: ".")[0]): value]) { $1 }
+      var state = try JSONDecoder().decode(
+        CheckpointState.self, from: JSONSerialization.data(withJSONObject: changed))
+      state.digest = state.expectedDigest
+      let text = String(decoding: try JSONEncoder().encode(state), as: UTF8.self) + "\n"
+      let file = folder.write("\(key)/state.json", text)
+      expectFailure(.badData, "\(file): key \(key) has an impossible value") {
+        _ = try CheckpointState.read(file)
+      }
+    }
+    for step in [Int.max, -1] { try refused("step", step) }
+    for epoch in [0, Int.max] { try refused("epoch", epoch) }
+    try refused("position", Int.min)
+    for shards in [0, 1 << 40] { try refused("shards", shards) }
+    try refused("evaluations_since_best", Int.max)
+    try refused("best.step", ["metric": "loss", "value": 1, "step": Int.max])
+    for (mean, deviation) in [([Double](), [Double]()), ([1, 2], [1])] {
+      try refused("standardization", ["input": ["mean": mean, "deviation": deviation]])
+    }
+  }
+
   @Test func stateThatNamesNoFilesIsRefused() throws {
     let path = try save(step: 10, in: folder.path)
     let text = try String(data: JSONEncoder().encode(state(step: 10)), encoding: .utf8)

@@ -259,7 +259,9 @@ enum Reader {
 
   static func shown(_ node: Node) -> String {
     switch node {
-    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "'\(scalar.string)'"
+    case .scalar(let scalar):
+      scalar.string.isEmpty
+        ? "nothing" : "'\(scalar.string.prefix(80))\(scalar.string.count > 80 ? "…" : "")'"
     case .mapping: "a mapping"
     case .sequence: "a list"
     case .alias: "an alias"
