@@ -6,7 +6,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "This machine's figures beside their physical limits.",
     subcommands: [
-      BenchReduceCommand.self, BenchStepCommand.self, BenchOverlapCommand.self,
-      BenchModelCommand.self,
-    ])
+      BenchStepsCommand.self, BenchReduceCommand.self, BenchStepCommand.self,
+      BenchOverlapCommand.self, BenchModelCommand.self,
+    ], defaultSubcommand: BenchStepsCommand.self)
 }

@@ -60,7 +60,7 @@ struct ReduceBenchmark: Encodable {
   }
 
   /// Bytes a second that all ranks together read and write when each copies `bytes` bytes.
-  private static func copyBandwidth(bytes: Int, _ world: Communicator) throws -> Double {
+  static func copyBandwidth(bytes: Int, _ world: Communicator) throws -> Double {
     let from = Storage(byteCount: bytes)
     let to = Storage(byteCount: bytes)
     memset(from.base, 1, bytes)

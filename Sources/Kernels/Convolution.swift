@@ -101,6 +101,7 @@ private func runOneDNN(
       && behind.height + shape.stride.height > 0 && behind.width + shape.stride.width > 0
   else { return false }
   let context = KernelContext.current
+  context.operations &+= 2 * shape.multiplications
   let key = ConvolutionPrimitive.Key(pass: pass, shape: shape, hasBias: hasBias)
   context.convolution(key).run(in: context, operands.map(\.rawPointer))
   return true

@@ -95,6 +95,11 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.dilation = dilation
   }
 
+  /// Products of an output element's sum, over all of them: the same for all three passes.
+  var multiplications: Int {
+    batch * outChannels * output.product * (inChannels / groups) * kernel.product
+  }
+
   public var inputShape: Shape { [batch, inChannels, input.height, input.width] }
   public var outputShape: Shape { [batch, outChannels, output.height, output.width] }
   public var weightShape: Shape {

@@ -14,7 +14,7 @@ func dispatch<Result>(
       "\(op): operands of \(dtype) and \(tensor.dtype); convert one of them first")
   }
   switch dtype {
-  case .float32: return fast()
+  case .float32: return KernelClock.isOn ? KernelClock.timed(fast) : fast()
   case .float64: return reference()
   default: fatalError("\(op): needs float32 or float64, not \(dtype)")
   }

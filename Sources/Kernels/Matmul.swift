@@ -32,6 +32,7 @@ public func matmul(
       return
     }
     let (a, b) = (steppedByOne(a), steppedByOne(b))
+    KernelContext.current.operations &+= 2 * m * n * k
     if instructionSet != nd_none {
       multiply(a, b, bias, into: c, instructionSet)
     } else {

@@ -12,6 +12,14 @@ public struct StepTimes: Sendable, Equatable {
 
   public init() {}
 
+  /// Adds another step's.
+  public mutating func accumulate(_ step: StepTimes) {
+    add(step)
+    reduction += step.reduction
+    optimizer += step.optimizer
+    total += step.total
+  }
+
   /// Adds what another shard of the rank took.
   mutating func add(_ shard: StepTimes) {
     batch += shard.batch

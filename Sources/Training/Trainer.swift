@@ -165,6 +165,9 @@ public final class Trainer {
   /// The best evaluation so far, on root; elsewhere as far as the state was shared.
   public var best: CheckpointState.Best? { state.best }
 
+  /// Arenas of state the optimizer keeps, each as long as the parameters.
+  public var optimizerStateCount: Int { optimizer.state.count }
+
   /// How gradients are summed.
   public var reduction: TreeReduction { deal.reduction }
 
