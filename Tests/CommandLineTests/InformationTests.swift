@@ -118,7 +118,8 @@ import Testing
         "--micro-batch", "--compress", "--lr", "--seed", "--shards", "--no-shuffle", "--threads",
         "--zero", "--set",
         "--log-every", "--eval-every",
-        "--checkpoint-every", "--folds", "--quiet", "--version", "-h,",
+        "--checkpoint-every", "--folds", "--time-limit", "--stall-timeout", "--quiet", "--version",
+        "-h,",
       ])
     let others = try ["eval", "doctor", "predict", "recipes"].flatMap { try self.options(of: $0) }
     for (name, text) in options + others where name != "--version" && name != "-h," {

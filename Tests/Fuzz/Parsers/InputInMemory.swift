@@ -6,8 +6,10 @@ final class InputInMemory {
   private let descriptor: Int32
   private var names: [String] = []
 
+  /// In NNDIST_FUZZ_MEMORY, where launch/fuzz removes what a parser that crashed leaves.
   init() {
-    var template = Array("/dev/shm/nndist-fuzz-XXXXXX".utf8CString)
+    let place = getenv("NNDIST_FUZZ_MEMORY").map { String(cString: $0) } ?? "/dev/shm"
+    var template = Array("\(place)/nndist-fuzz-XXXXXX".utf8CString)
     folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
     descriptor = open(folder + "/bytes", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     precondition(descriptor >= 0, "no file can be made in \(folder)")
