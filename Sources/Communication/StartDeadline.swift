@@ -43,11 +43,13 @@ final class StartDeadline: @unchecked Sendable {
       alarm.sleep(atMostMicroseconds: 100_000)
       if nd_spin_until(isOver, 1, 1) != 0 { return }
     }
-    var name = [CChar](repeating: 0, count: 256)
-    gethostname(&name, name.count - 1)
+    var bytes = [CChar](repeating: 0, count: 256)
+    gethostname(&bytes, bytes.count - 1)
+    let name = String(
+      decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     let failure = Failure(
       .stopped,
-      "rank \(rank) (pid \(getpid()), host \(String(cString: name))) waited \(Int(seconds)) s in "
+      "rank \(rank) (pid \(getpid()), host \(name)) waited \(Int(seconds)) s in "
         + "MPI_Init (--stall-timeout): another rank ended before it, or hangs",
       remedy: "start the same program on every rank")
     let line = Array("nndist: error: \(failure)\n".utf8)

@@ -31,7 +31,7 @@ extension Trainer {
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where too many are in a row.
   func skip(_ total: ArenaSum, step: Int, epoch: Int, shards: [Int]?) throws {
     let count = (state.skippedInARow ?? 0) + 1
-    if count == 1 { savedBeforeSkips = savedStep }
+    if count == 1 { savedBeforeSkips = begunStep }
     state.skippedInARow = count
     let (what, tensor) = firstNonFinite(total)
     // Not a number is the one thing that a replica tells after the sum.
@@ -40,11 +40,13 @@ extension Trainer {
     let places = try nonFinitePlaces(mine)
     let problem = "\(what) is not finite at step \(step)" + (places.isEmpty ? "" : ", on \(places)")
     guard count < Trainer.skippedStepLimit else {
+      // What was begun before them is whole now, or will never be.
+      endSaving()
       let cause = places.isEmpty ? ", on no single rank: the sum overflows" : ""
       throw Failure(
         .trainingFailed, "\(problem)\(cause); \(count) steps in a row were skipped",
         remedy: "lower the learning rate (--lr)"
-          + (savedBeforeSkips > 0 ? "; step \(savedBeforeSkips) is saved, from before it" : ""))
+          + (hasSavedBeforeSkips ? "; step \(savedBeforeSkips) is saved, from before it" : ""))
     }
     console.line("warning: \(problem); the step is skipped (\(count) in a row)")
     guard communicator.isRoot else { return }
@@ -55,6 +57,13 @@ extension Trainer {
     line.add("tensor", tensor)
     line.add("in_a_row", count)
     try log(line)
+  }
+
+  /// Root alone knows, and speaks.
+  private var hasSavedBeforeSkips: Bool {
+    guard savedBeforeSkips > 0, let directory else { return false }
+    return Checkpoint.names(in: directory.checkpointsPath).contains(
+      Checkpoint.name(step: savedBeforeSkips))
   }
 
   /// The first of it that is not finite: the loss, or what the parameters are in the arena's order, or

@@ -44,7 +44,7 @@ public final class Trainer {
   var state: CheckpointState
   var deal: Deal
   private var meter = Meter()
-  /// What the step before the first of those skipped in a row left saved; -1: nothing.
+  /// The last step before those skipped in a row whose save was begun; -1: none.
   var savedBeforeSkips = -1
   /// Root's alone decide.
   let timeNeeds = TimeNeeds()

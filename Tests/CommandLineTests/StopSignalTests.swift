@@ -78,18 +78,28 @@ import struct TestSupport.Outcome
   @Test(arguments: [1, 2])
   func signalWhileLoadingStops(ranks: Int) throws {
     let command = [faultyNNDist] + row.jobs.arguments("run", FaultRow.steady)
-    let environment = ["NNDIST_FAULT": "sleep=1500:0:0:load"].merging(mpirunAsRoot) { $1 }
+    let environment = ["NNDIST_FAULT": "sleep=3000:0:0:load"].merging(mpirunAsRoot) { $1 }
     let program = try StartedProgram(
       (ranks == 1 ? [] : ["mpirun", "--oversubscribe", "-n", "\(ranks)"]) + command,
       environment: environment)
-    // From where signals are caught, some ms later, until the data are opened.
+    // From where signals are caught until the data are opened, three seconds later.
     let deadline = Date() + 20
-    while row.processes.count < ranks, Date() < deadline { usleep(2000) }
-    usleep(900_000)
+    while row.processes.values.count(where: catchesSIGUSR1) < ranks, Date() < deadline {
+      usleep(2000)
+    }
     program.send(SIGUSR1)
     try row.expectOnlyStopped(
       program.outcome(deadlineSeconds: 30), status: 75,
       ["stopped by SIGUSR1 while loading ", trainImagesName], ranks: 1)
+  }
+
+  /// Source: proc_pid_status(5), SigCgt, a mask in hexadecimal.
+  private func catchesSIGUSR1(_ process: Int32) -> Bool {
+    let data = FileManager.default.contents(atPath: "/proc/\(process)/status") ?? Data()
+    let line = String(decoding: data, as: UTF8.self).split(separator: "\n")
+      .first { $0.hasPrefix("SigCgt:") }
+    let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" }, radix: 16) } ?? 0
+    return mask & 1 << (UInt64(SIGUSR1) - 1) != 0
   }
 
   @Test(arguments: [1, 2])
