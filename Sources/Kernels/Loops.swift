@@ -28,32 +28,61 @@ func zipElements<T: TensorScalar, U: TensorScalar, V: TensorScalar>(
     return z
   }
   if z.elementCount == 0 { return z }
-  if shape.count == 0 {
-    target[0] = f(first[0], second[0])
-    return z
-  }
+  let axes = CommonAxes(shape, a.strides, b.strides)
   // The innermost axis in a plain loop, the others as digits of a counter.
-  let inner = shape.count - 1
-  let (width, stepA, stepB) = (shape[inner], a.strides[inner], b.strides[inner])
-  var counter = [Int](repeating: 0, count: inner)
+  let (width, stepA, stepB) = axes.innermost
+  var counter = axes.outer.map { _ in 0 }
   var (offsetA, offsetB, next) = (0, 0, 0)
   while true {
-    for i in 0..<width {
-      target[next + i] = f(first[offsetA + i * stepA], second[offsetB + i * stepB])
+    if stepA == 1 && stepB == 0 {
+      let value = second[offsetB]
+      for i in 0..<width { target[next + i] = f(first[offsetA + i], value) }
+    } else if stepA == 0 && stepB == 1 {
+      let value = first[offsetA]
+      for i in 0..<width { target[next + i] = f(value, second[offsetB + i]) }
+    } else {
+      for i in 0..<width {
+        target[next + i] = f(first[offsetA + i * stepA], second[offsetB + i * stepB])
+      }
     }
     next += width
-    var axis = inner - 1
+    var axis = axes.outer.count - 1
     while axis >= 0 {
+      let (extent, stepA, stepB) = axes.outer[axis]
       counter[axis] += 1
-      offsetA += a.strides[axis]
-      offsetB += b.strides[axis]
-      if counter[axis] < shape[axis] { break }
-      offsetA -= a.strides[axis] * shape[axis]
-      offsetB -= b.strides[axis] * shape[axis]
+      offsetA += stepA
+      offsetB += stepB
+      if counter[axis] < extent { break }
+      offsetA -= stepA * extent
+      offsetB -= stepB * extent
       counter[axis] = 0
       axis -= 1
     }
     if axis < 0 { return z }
+  }
+}
+
+/// The axes of two operands of one shape, those joined that both pass through like one: a loop over a
+/// column beside a scalar is then one loop, and not one for each row.
+struct CommonAxes {
+  typealias Axis = (extent: Int, stepA: Int, stepB: Int)
+  var outer: [Axis] = []
+  var innermost: Axis = (1, 0, 0)
+
+  init(_ shape: Shape, _ a: Strides, _ b: Strides) {
+    for axis in 0..<shape.count where shape[axis] != 1 {
+      let next: Axis = (shape[axis], a[axis], b[axis])
+      if innermost.extent == 1 {
+        innermost = next
+      } else if innermost.stepA == next.stepA * next.extent
+        && innermost.stepB == next.stepB * next.extent
+      {
+        innermost = (innermost.extent * next.extent, next.stepA, next.stepB)
+      } else {
+        outer.append(innermost)
+        innermost = next
+      }
+    }
   }
 }
 
