@@ -78,7 +78,7 @@ import struct TestSupport.Outcome
     let before = try FileManager.default.subpathsOfDirectory(atPath: jobs.folder.path)
     let entry = safetensorsEntry("../../../evil")
     let path = jobs.folder.write("evil.safetensors", safetensors("{\(entry)}", data: 8))
-    try refused(train(["--init", path]), ["has no tensor"], megabytes: 100)
+    try refused(train(["--init", path]), ["leads out of its folder"], megabytes: 100)
     let recipe = MalformedInputTests.good.replacingOccurrences(
       of: "name: mine", with: "name: ../evil")
     jobs.folder.write("evil.yaml", recipe)
