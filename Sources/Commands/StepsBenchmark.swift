@@ -76,7 +76,7 @@ struct StepsBenchmark {
   }
 
   var heading: String {
-    "\(world.hostName): \(world.worldSize) ranks x \(threads) threads; a core reaches "
+    "\(world.hostName): \(counted(world.worldSize, "rank")) x \(counted(threads, "thread")); a core reaches "
       + "\(fixed(peak, 1)) GFLOP/s in float32 matrix products\n"
       + StepsReport.aligned(StepsReport.columns.map(\.title))
   }
