@@ -152,6 +152,7 @@ extension SampleStore {
       for place in 0..<selection.count {
         let own = shards.contains(place % shardCount) ? slots(place) : nil
         try source.next(input: own?.0, target: own?.1)
+        try noteOne()
       }
       try source.finish()
       sourceDigest = source.digest
