@@ -141,6 +141,11 @@ import Testing
     try refused(
       launch, 65, ["--init", file],
       parts: ["\(file) has no tensor 1.weight", "it belongs to another model; check the recipe"])
+    let wider = ["--set", "model.layers.1.out_features=24", "--set", "model.layers.3.in_features=24"]
+    try jobs.train("wider", ["--max-steps", "1"] + wider)
+    try refused(
+      launch, 65, ["--init", jobs.path("wider") + "/checkpoints/latest/model.safetensors"],
+      parts: ["tensor 1.weight is float32 [24, 784], the model's is float32 [16, 784]"])
   }
 }
 
