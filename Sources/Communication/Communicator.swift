@@ -114,10 +114,12 @@ public final class Communicator {
   }
 
   /// Ends the job with 75, and names the rank that holds up the others, when none of them has made
-  /// progress for so long. Until it is called a rank is only named when it dies.
+  /// progress for so long. Until it is called a rank is only named when it dies. To be called once all
+  /// ranks have met after `openBoard`.
   /// - Parameter stallTimeout: seconds; 0: never.
   public func watch(stallTimeout: Double) {
     Heartbeat.show(ND_SIGN_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
+    watchdog?.seeAll()
     if stallTimeout > 0 { watchdog?.start() }
   }
 

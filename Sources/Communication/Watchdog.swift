@@ -33,6 +33,8 @@ final class Watchdog: @unchecked Sendable {
   private let alarm = Alarm()
   private var thread: pthread_t?
   private let isEnding = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+  /// By rank of the host 1 where its process could be seen from here.
+  private let wasAlive: UnsafeMutablePointer<UInt64>
 
   private var hasOtherHosts: Bool { members.count < worldSize }
 
@@ -48,8 +50,6 @@ final class Watchdog: @unchecked Sendable {
     var tickTime = 0.0
     var progress: UInt64 = 0
     var progressTime = 0.0
-    /// Whether its process could be seen from here.
-    var wasAlive = false
     var isDead = false
   }
 
@@ -68,11 +68,14 @@ final class Watchdog: @unchecked Sendable {
     self.worldSize = worldSize
     seen = Array(repeating: Seen(), count: signs.count)
     isEnding.initialize(to: 0)
+    wasAlive = .allocate(capacity: signs.count)
+    wasAlive.initialize(repeating: 0, count: signs.count)
   }
 
   deinit {
     stop()
     isEnding.deallocate()
+    wasAlive.deallocate()
   }
 
   /// Begins to watch; without effect where it does already.
@@ -95,6 +98,14 @@ final class Watchdog: @unchecked Sendable {
     require(
       status == 0, "the watchdog could not be started: \(String(cString: strerror(status)))")
     self.thread = thread
+  }
+
+  /// Looks whose process can be seen from here, when all are known to live: one that dies before the
+  /// thread's next look is missed else.
+  func seeAll() {
+    for (index, member) in members.enumerated() where member.isAlive {
+      nd_store_release(wasAlive + index, 1)
+    }
   }
 
   /// Ends the watch. The process is then about to end too, which is no death.
@@ -141,8 +152,8 @@ final class Watchdog: @unchecked Sendable {
     let member = members[index]
     guard index != own, !seen[index].isDead, member.state == .running else { return }
     if member.isAlive {
-      seen[index].wasAlive = true
-    } else if seen[index].wasAlive, member.state == .running {
+      nd_store_release(wasAlive + index, 1)
+    } else if nd_spin_until(wasAlive + index, 1, 1) != 0, member.state == .running {
       seen[index].isDead = true
       // Who ends a job asks with SIGTERM, mpirun too, and kills a second later: that is no news. But when
       // a rank has died mpirun asks the others at once.

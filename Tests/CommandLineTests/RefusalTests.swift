@@ -141,7 +141,9 @@ import Testing
     try refused(
       launch, 65, ["--init", file],
       parts: ["\(file) has no tensor 1.weight", "it belongs to another model; check the recipe"])
-    let wider = ["--set", "model.layers.1.out_features=24", "--set", "model.layers.3.in_features=24"]
+    let wider = [
+      "--set", "model.layers.1.out_features=24", "--set", "model.layers.3.in_features=24",
+    ]
     try jobs.train("wider", ["--max-steps", "1"] + wider)
     try refused(
       launch, 65, ["--init", jobs.path("wider") + "/checkpoints/latest/model.safetensors"],
