@@ -112,24 +112,18 @@ struct OverlapBenchmark: Encodable {
   static func run(
     _ recipe: Recipe, steps: Int, threads: Int, shardsOptimizer: Bool, _ world: Communicator
   ) throws -> OverlapBenchmark {
-    let folder = try world.agree(on: "making a folder for the run") { () -> String in
-      guard world.isRoot else { return "" }
-      return try FileManager.default.url(
-        for: .itemReplacementDirectory, in: .userDomainMask,
-        appropriateFor: FileManager.default.temporaryDirectory, create: true
-      ).path
-    }
-    defer { if world.isRoot { try? FileManager.default.removeItem(atPath: folder) } }
-    var options = RunOptions(runDirectory: folder + "/run")
-    options.threads = threads
-    options.shardsOptimizer = shardsOptimizer
-    options.logEvery = 0
-    options.evalEvery = 0
-    options.checkpointEvery = 0
-    options.isQuiet = true
     let warmUp = 10
-    options.maxSteps = 2 * (warmUp + steps)
-    let trainer = try Trainer(job: recipe.job(), options: options, communicator: world)
+    return try withBenchRun(
+      of: recipe, maxSteps: 2 * (warmUp + steps), threads: threads,
+      shardsOptimizer: shardsOptimizer, world
+    ) {
+      try measure($0, recipe, warmUp: warmUp, threads: threads, world)
+    }
+  }
+
+  private static func measure(
+    _ trainer: Trainer, _ recipe: Recipe, warmUp: Int, threads: Int, _ world: Communicator
+  ) throws -> OverlapBenchmark {
     var times: [StepTimes] = []
     // The step after an even one goes beside.
     trainer.overlaps = false

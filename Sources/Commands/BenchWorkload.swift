@@ -30,7 +30,7 @@ struct BenchWorkload {
     BenchWorkload("threeblue", "threeblue", batchSize: 60000, steps: 20, garments),
     BenchWorkload("mlp512", "mnist-mlp", batchSize: 64, steps: 1000, garments),
     BenchWorkload("mlp512_1024", "mnist-mlp", batchSize: 1024, steps: 60, garments),
-    BenchWorkload("fashion_linear", "fashion-linear", batchSize: 10, steps: 60000),
+    BenchWorkload("fashion_linear", "fashion-linear", batchSize: 10, steps: 60000, garments),
     BenchWorkload("ff100", "mnist-feedforward", batchSize: 16, steps: 12000, garments),
     BenchWorkload("conv", "mnist-conv", batchSize: 16, steps: 400, garments),
     BenchWorkload("conv256", "mnist-conv", batchSize: 256, steps: 30, garments),
@@ -43,7 +43,7 @@ struct BenchWorkload {
   func recipe(shards: Int, data: String?) throws -> Recipe {
     var text = try BuiltInRecipe.text(named: recipe) { try readText($0, invalid: .usage) }
     try text.apply(settings: settings)
-    if let data, !settings.isEmpty || name == "fashion_linear" { try text.setDataPath(data) }
+    if let data, !settings.isEmpty { try text.setDataPath(data) }
     try text.set("batch_size", to: "\(batchSize)")
     try text.set("epochs", to: "1000000000")
     var recipe = try text.recipe()

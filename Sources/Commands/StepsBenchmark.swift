@@ -102,26 +102,20 @@ struct StepsBenchmark {
 
   /// Collective: every rank. The same report on all.
   func run(_ workload: BenchWorkload, _ recipe: Recipe, steps: Int) throws -> StepsReport {
-    let folder = try world.agree(on: "making a folder for the run") { () -> String in
-      guard world.isRoot else { return "" }
-      return try FileManager.default.url(
-        for: .itemReplacementDirectory, in: .userDomainMask,
-        appropriateFor: FileManager.default.temporaryDirectory, create: true
-      ).path
-    }
-    defer { if world.isRoot { try? FileManager.default.removeItem(atPath: folder) } }
-    var options = RunOptions(runDirectory: folder + "/run")
-    options.threads = threads
-    options.logEvery = 0
-    options.evalEvery = 0
-    options.checkpointEvery = 0
-    options.isQuiet = true
     let warmUp = max(steps / 10, 3)
     // With a clock around every kernel: their share, in steps of their own.
     let clocked = threads == 1 ? max(steps / 10, 3) : 0
-    options.maxSteps = warmUp + steps + clocked
-    let trainer = try Trainer(job: recipe.job(), options: options, communicator: world)
+    return try withBenchRun(
+      of: recipe, maxSteps: warmUp + steps + clocked, threads: threads, world
+    ) {
+      try measure($0, workload, recipe, warmUp: warmUp, steps: steps, clocked: clocked)
+    }
+  }
 
+  private func measure(
+    _ trainer: Trainer, _ workload: BenchWorkload, _ recipe: Recipe, warmUp: Int, steps: Int,
+    clocked: Int
+  ) throws -> StepsReport {
     var ends: [Double] = []
     var parts = StepTimes()
     var clockedParts = StepTimes()

@@ -49,9 +49,7 @@ struct Heartbeat {
     else { return true }
     return name[2] != CChar(UInt8(ascii: "Z")) && name[2] != CChar(UInt8(ascii: "X"))
   }
-}
 
-extension Heartbeat {
   /// Writes one of this process's own signs.
   static func show(_ which: Int, _ value: UInt64) {
     nd_show_sign(which, value)

@@ -7,20 +7,15 @@ import TensorCore
 final class StartDeadline: @unchecked Sendable {
   private let seconds: Double
   private let alarm = Alarm()
-  private var thread = pthread_t()
+  private var thread: pthread_t?
   private let isOver = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
   init(seconds: Double) {
     self.seconds = seconds
     isOver.initialize(to: 0)
     // Without it all goes on as well, but for what it is there for.
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<StartDeadline>.fromOpaque(argument!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    require(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
+    let owner = Unmanaged.passUnretained(self)
+    thread = startThread("a thread") { owner.takeUnretainedValue().serve() }
   }
 
   deinit { isOver.deallocate() }
@@ -29,7 +24,7 @@ final class StartDeadline: @unchecked Sendable {
   func end() {
     nd_store_release(isOver, 1)
     alarm.ring()
-    pthread_join(thread, nil)
+    pthread_join(thread!, nil)
   }
 
   private func serve() {

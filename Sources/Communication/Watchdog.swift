@@ -88,16 +88,8 @@ final class Watchdog: @unchecked Sendable {
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<Watchdog>.fromOpaque(argument!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    require(
-      status == 0, "the watchdog could not be started: \(String(cString: strerror(status)))")
-    self.thread = thread
+    let owner = Unmanaged.passUnretained(self)
+    thread = startThread("the watchdog") { owner.takeUnretainedValue().serve() }
   }
 
   /// Looks whose process can be seen from here, when all are known to live: one that dies before the

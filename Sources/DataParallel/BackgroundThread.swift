@@ -7,7 +7,7 @@ package final class BackgroundThread: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let niceness: Int32
-  private var thread = pthread_t()
+  private var thread: pthread_t?
   // All below is guarded by the mutex.
   private var work: (() throws -> Void)?
   private var failure: (any Error)?
@@ -19,13 +19,9 @@ package final class BackgroundThread: @unchecked Sendable {
     self.niceness = niceness
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<BackgroundThread>.fromOpaque(argument!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    require(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
+    // It lives as long as its owner, which ends it.
+    let owner = Unmanaged.passUnretained(self)
+    thread = startThread("a thread") { owner.takeUnretainedValue().serve() }
   }
 
   /// Waits for the work under way.
@@ -34,7 +30,7 @@ package final class BackgroundThread: @unchecked Sendable {
     isEnding = true
     pthread_cond_broadcast(changed)
     pthread_mutex_unlock(mutex)
-    pthread_join(thread, nil)
+    pthread_join(thread!, nil)
     pthread_mutex_destroy(mutex)
     pthread_cond_destroy(changed)
     mutex.deallocate()

@@ -25,7 +25,7 @@ public final class ShardThreads: @unchecked Sendable {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(workReady, nil)
     pthread_cond_init(workDone, nil)
-    for index in 1..<max(count, 1) { start(index) }
+    threads = (1..<count).map { index in startThread("thread \(index)") { self.serve(index) } }
   }
 
   deinit {
@@ -68,30 +68,6 @@ public final class ShardThreads: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
     for thread in threads { pthread_join(thread, nil) }
     threads = []
-  }
-
-  private final class Start {
-    let owner: ShardThreads
-    let index: Int
-    init(_ owner: ShardThreads, _ index: Int) {
-      self.owner = owner
-      self.index = index
-    }
-  }
-
-  private func start(_ index: Int) {
-    var thread = pthread_t()
-    let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-        start.owner.serve(start.index)
-        return nil
-      }, start)
-    require(
-      status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
-    threads.append(thread)
   }
 
   private func serve(_ index: Int) {

@@ -65,11 +65,11 @@ extension NPYHeader {
 }
 
 /// The Python dictionary that an NPY header is; only what numpy.save writes is taken.
-private struct PythonLiteral {
-  private let bytes: [UInt8]
+private struct PythonLiteral: HeaderScanner {
+  let bytes: [UInt8]
   private let start: Int  // of `bytes` in the section
   private let section: DataSection
-  private var next = 0
+  var next = 0
 
   init(_ bytes: [UInt8], start: Int, section: DataSection) {
     self.bytes = bytes
@@ -167,19 +167,8 @@ private struct PythonLiteral {
     return String(decoding: bytes[next + 1..<end], as: UTF8.self)
   }
 
-  private mutating func take(_ mark: Unicode.Scalar) -> Bool {
-    skipSpace()
-    guard next < bytes.count && bytes[next] == UInt8(ascii: mark) else { return false }
-    next += 1
-    return true
-  }
-
   private mutating func expect(_ mark: Unicode.Scalar) throws {
     guard take(mark) else { throw fault("\"\(mark)\"", next) }
-  }
-
-  private mutating func skipSpace() {
-    while next < bytes.count && " \n\t".utf8.contains(bytes[next]) { next += 1 }
   }
 
   private func fault(_ expected: String, _ place: Int) -> Failure {

@@ -6,8 +6,6 @@ public enum KernelClock {
   public nonisolated(unsafe) static var isOn = false
   /// Seconds in kernels while it was on.
   public private(set) nonisolated(unsafe) static var seconds = 0.0
-  /// Kernels that ran while it was on.
-  public private(set) nonisolated(unsafe) static var count = 0
   private nonisolated(unsafe) static var isInside = false
 
   /// Floating-point operations of the calling thread's matrix products and convolutions so far, on or
@@ -21,7 +19,6 @@ public enum KernelClock {
     let start = now()
     defer {
       seconds += now() - start
-      count += 1
       isInside = false
     }
     return body()

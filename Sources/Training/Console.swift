@@ -1,17 +1,19 @@
 import Glibc
 
 /// What a run shows while it goes: on a terminal a progress bar as tqdm's users know it, elsewhere
-/// plain lines now and then. Root's alone; silent when quiet.
+/// plain lines now and then. Root's alone speaks; when quiet, it only warns.
 public final class Console {
   private let isQuiet: Bool
+  private let isRoot: Bool
   private let isTerminal: Bool
   private var barIsShown = false
   private var lastUpdate = -Double.infinity
   /// Whether something could not be written, which is said once.
   private var hasLostReader = false
 
-  public init(isQuiet: Bool) {
-    self.isQuiet = isQuiet
+  public init(isQuiet: Bool, isRoot: Bool = true) {
+    self.isQuiet = isQuiet || !isRoot
+    self.isRoot = isRoot
     isTerminal = Console.standardOutputIsTerminal
   }
 
@@ -35,6 +37,7 @@ public final class Console {
 
   /// A line that a quiet run shows as well, on standard error.
   func warning(_ text: String) {
+    guard isRoot else { return }
     if !isQuiet { clearBar() }
     printWarning(text)
   }

@@ -1,3 +1,4 @@
+import Datasets
 import TensorCore
 
 /// What the header of a safetensors file says: of each name an element type, a shape and a range of
@@ -24,7 +25,7 @@ struct SafetensorsHeader {
 
   /// - Throws: Mistake.
   init(_ bytes: [UInt8]) throws {
-    var scanner = HeaderScanner(bytes)
+    var scanner = JSONScanner(bytes)
     var entries: [Entry] = []
     try scanner.object { scanner, name in
       if name == "__metadata__" {
@@ -38,14 +39,14 @@ struct SafetensorsHeader {
   }
 }
 
-private struct HeaderScanner {
-  private let bytes: [UInt8]
-  private var next = 0
+private struct JSONScanner: HeaderScanner {
+  let bytes: [UInt8]
+  var next = 0
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// Reads `{"key": ..., ...}`, where `value` reads what stands under a key.
-  mutating func object(_ value: (inout HeaderScanner, String) throws -> Void) throws {
+  mutating func object(_ value: (inout JSONScanner, String) throws -> Void) throws {
     // By their bytes: to Swift, texts are also equal where they only look alike.
     var keys: Set<[UInt8]> = []
     try expect("{")
@@ -182,19 +183,8 @@ private struct HeaderScanner {
     return value
   }
 
-  private mutating func take(_ mark: Unicode.Scalar) -> Bool {
-    skipSpace()
-    guard next < bytes.count && bytes[next] == UInt8(ascii: mark) else { return false }
-    next += 1
-    return true
-  }
-
   private mutating func expect(_ mark: Unicode.Scalar) throws {
     guard take(mark) else { throw expected("'\(mark)'") }
-  }
-
-  private mutating func skipSpace() {
-    while next < bytes.count && " \n\r\t".utf8.contains(bytes[next]) { next += 1 }
   }
 
   private func expected(_ what: String) -> SafetensorsHeader.Mistake {

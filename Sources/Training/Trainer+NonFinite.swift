@@ -48,7 +48,7 @@ extension Trainer {
         remedy: "lower the learning rate (--lr)"
           + (hasSavedBeforeSkips ? "; step \(savedBeforeSkips) is saved, from before it" : ""))
     }
-    console.line("warning: \(problem); the step is skipped (\(count) in a row)")
+    console.warning("\(problem); the step is skipped (\(count) in a row)")
     guard communicator.isRoot else { return }
     var line = JSONLine(event: "skipped")
     line.add("epoch", epoch)

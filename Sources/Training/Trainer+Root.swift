@@ -16,7 +16,7 @@ extension Trainer {
     guard RunDirectory.holdsRun(options.runDirectory) else { return (nil, nil) }
     let directory = try RunDirectory(opening: options.runDirectory, resume: options.resume)
     let loaded = try Checkpoint.newest(in: directory.checkpointsPath) { name, failure in
-      console.line("warning: passed over \(name): \(failure.message)")
+      console.warning("passed over \(name): \(failure.message)")
     }
     // A crash may have come between a checkpoint and its links.
     if let loaded { try Checkpoint.pointLinks(to: loaded.state, in: directory.checkpointsPath) }

@@ -72,7 +72,7 @@ public final class Trainer {
     self.job = job
     self.options = options
     self.communicator = communicator
-    let console = Console(isQuiet: options.isQuiet || !communicator.isRoot)
+    let console = Console(isQuiet: options.isQuiet, isRoot: communicator.isRoot)
     self.console = console
     threads = ShardThreads(count: options.threads)
     StopSignals.install()
@@ -118,8 +118,8 @@ public final class Trainer {
         remedy: "go on with the data it was trained on, or start a new run with --run DIR")
     }
     if communicator.isRoot && deal.order.sampleCount < state.shards {
-      console.line(
-        "warning: \(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
+      console.warning(
+        "\(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
     }
     if evaluationInterval > 0 {
       // Damage is to be known now, and not after the first epoch.
@@ -348,7 +348,7 @@ public final class Trainer {
   ///
   /// Collective: every rank.
   private func comparePaces() throws {
-    for line in try pace.compare(communicator) { console.line("warning: \(line)") }
+    for line in try pace.compare(communicator) { console.warning(line) }
   }
 
   /// What an update did, for the log.

@@ -141,7 +141,7 @@ import struct TestSupport.Outcome
     try row.jobs.train("alone", few)
     let outcome = try row.jobs.train("run", ranks: 5, few)
     #expect(
-      outcome.stdout.contains("warning: 3 samples leave some of the 5 shards empty"), "\(outcome)")
+      outcome.stderr.contains("warning: 3 samples leave some of the 5 shards empty"), "\(outcome)")
     #expect(try row.jobs.bits("run") == row.jobs.bits("alone"))
   }
 

@@ -26,10 +26,10 @@ import struct TestSupport.Outcome
     for (name, ranks, rank) in [("alone", 1, 0), ("run", 3, 2)] {
       let outcome = try run("nan:\(rank):7:\(tensor)", ranks: ranks, name: name)
       #expect(outcome.status == 0, "\(outcome)")
-      let warnings = outcome.stdout.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
-      #expect(warnings.count == 1, "\(outcome)")
-      #expect(warnings.first?.hasPrefix("warning: \(what) is not finite at step 7") ?? false)
-      #expect(warnings.first?.hasSuffix("; the step is skipped (1 in a row)") ?? false)
+      let warned = warnings(outcome)
+      #expect(warned.count == 1, "\(outcome)")
+      #expect(warned.first?.hasPrefix("warning: \(what) is not finite at step 7") ?? false)
+      #expect(warned.first?.hasSuffix("; the step is skipped (1 in a row)") ?? false)
       #expect(try jobs.steps(name).map(\.step) == Array(1...6) + Array(8...15))
       let line = try #require(try jobs.metrics(name, "skipped").first)
       #expect(line["step"] as? Int == 7 && line["epoch"] as? Int == 2)

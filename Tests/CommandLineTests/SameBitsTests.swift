@@ -126,7 +126,7 @@ import Testing
     jobs.folder.writeImages(train: 5, test: 3)
     let few = ["--shards", "7", "--batch-size", "2"]
     let outcome = try jobs.train("one", few)
-    #expect(outcome.stdout.contains("warning: 5 samples leave some of the 7 shards empty"))
+    #expect(outcome.stderr.contains("warning: 5 samples leave some of the 7 shards empty"))
     try jobs.train("four", ranks: 4, few)
     #expect(try jobs.bits("one") == jobs.bits("four"))
   }

@@ -66,12 +66,12 @@ import struct TestSupport.Outcome
     let outcome = try row.run(
       "sleep=3:1:1+:forward", ranks: 3, ["--epochs", "80", "--eval-every", "0"])
     #expect(outcome.status == 0, "\(outcome)")
-    let warnings = outcome.stdout.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
-    #expect(warnings.count == 1, "\(outcome)")
+    let warned = warnings(outcome)
+    #expect(warned.count == 1, "\(outcome)")
     #expect(
-      warnings.first?.hasPrefix("warning: rank 1 (host \(host)) is slow in forward: ") ?? false,
+      warned.first?.hasPrefix("warning: rank 1 (host \(host)) is slow in forward: ") ?? false,
       "\(outcome)")
-    let score = outcome.stdout.firstMatch(of: #/score (0\.\d\d);/#).flatMap { Double($0.1) }
+    let score = outcome.stderr.firstMatch(of: #/score (0\.\d\d);/#).flatMap { Double($0.1) }
     #expect(try #require(score) < 0.5)
   }
 
