@@ -10,10 +10,8 @@ import TensorCore
 /// L = (sum of (x - y)^2) / divisor;  dx = 2 (x - y) / divisor,  dy = -dx.
 /// - x, y: one shape and dtype.  Returns a scalar.
 public func meanSquaredError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
-  differenceLoss("meanSquaredError", x, y, divisor) { d in
-    d.square()
-  } slope: { d in
-    2 * d
+  kernelLoss("meanSquaredError", .squaredError, x, y, divisor) { x, y in
+    -2 * (x - y)
   }
 }
 
@@ -66,17 +64,11 @@ public func huberError(
 /// - Source: PyTorch's BCELoss, its bounds included.
 public func binaryCrossEntropy(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
   requireAlike("binaryCrossEntropy", x, y)
-  let probabilities = x.value
   require(
-    ((probabilities .>= 0).all() && (probabilities .<= 1).all()),
+    Kernels.areProbabilities(x.value),
     "binaryCrossEntropy: a prediction is not in 0 ... 1; put a sigmoid before it, or use "
       + "binaryCrossEntropyWithLogits")
-  return elementLoss("binaryCrossEntropy", x, y, divisor) { x, y in
-    (y - 1) * (-x).log1p().clamp(least: -100) - y * x.log().clamp(least: -100)
-  } dx: { x, y in
-    // A float in PyTorch, for double, too.
-    (x - y) / ((1 - x) * x).clamp(least: Double(1e-12 as Float))
-  } dy: { x, _ in
+  return kernelLoss("binaryCrossEntropy", .binaryCrossEntropy, x, y, divisor) { x, _ in
     (-x).log1p() - x.log()
   }
 }
@@ -135,14 +127,29 @@ private func differenceLoss(
   }
 }
 
+/// A loss with kernels of its own for its value and for the prediction's gradient, the one that training
+/// asks for.
+private func kernelLoss(
+  _ name: String, _ loss: Kernels.ElementLoss, _ x: Tensor, _ y: Tensor, _ divisor: Double?,
+  dy: @escaping (Tensor, Tensor) -> Tensor
+) -> Tensor {
+  let divisor = checkedDivisor(name, x, y, divisor)
+  let (a, b) = (x.value, y.value)
+  let mean = Kernels.lossSum(loss, a, b) / divisor
+  let value = x.dtype == .float64 ? Tensor(scalar: mean) : Tensor(scalar: Float(mean))
+  return record(name, inputs: [x, y], value: value, saving: [a, b]) { dz, request in
+    [
+      request.isNeeded(0) ? Kernels.lossGradient(loss, a, b, scale: dz.item() / divisor) : nil,
+      request.isNeeded(1) ? dy(a, b) * (dz / divisor) : nil,
+    ]
+  }
+}
+
 private func elementLoss(
   _ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?, value: (Tensor, Tensor) -> Tensor,
   dx: @escaping (Tensor, Tensor) -> Tensor, dy: @escaping (Tensor, Tensor) -> Tensor
 ) -> Tensor {
-  requireAlike(name, x, y)
-  let divisor = divisor ?? Double(x.elementCount)
-  require(
-    divisor > 0 || x.elementCount == 0, "\(name): the divisor must be positive, not \(divisor)")
+  let divisor = checkedDivisor(name, x, y, divisor)
   let (a, b) = (x.value, y.value)
   let loss = Kernels.reduce(.sum, value(a, b)) / divisor
   return record(name, inputs: [x, y], value: loss) { dz, request in
@@ -151,6 +158,17 @@ private func elementLoss(
       request.isNeeded(0) ? dx(a, b) * scale : nil, request.isNeeded(1) ? dy(a, b) * scale : nil,
     ]
   }
+}
+
+/// What the sum is divided by.
+/// - Precondition: x and y as in `requireAlike`; a positive divisor.
+private func checkedDivisor(_ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?) -> Double
+{
+  requireAlike(name, x, y)
+  let divisor = divisor ?? Double(x.elementCount)
+  require(
+    divisor > 0 || x.elementCount == 0, "\(name): the divisor must be positive, not \(divisor)")
+  return divisor
 }
 
 /// PyTorch broadcasts [2000, 1] against [2000] to [2000, 2000] pairs, with a warning at most, and

@@ -100,7 +100,10 @@ extension Tensor {
   }
   /// 1 / (1 + e^-x);  dx = dy y (1 - y).
   public func sigmoid() -> Tensor {
-    elementwise("sigmoid", .sigmoid, ofResult: { y in y * (1 - y) })
+    let y = Kernels.sigmoid(value)
+    return record("sigmoid", inputs: [self], value: y, saving: [y]) { dy in
+      [Kernels.sigmoidBackward(dy, y: y)]
+    }
   }
 
   /// The largest whole number not above x; no gradient but 0, as for the three below.

@@ -46,7 +46,8 @@ extension GradientFunction {
     start.isQueued = true
     var next = 0
     while next < found.count {
-      for case .function(let function) in found[next].inputs where !function.isQueued {
+      for input in found[next].inputs {
+        guard case .function(let function) = input.edge, !function.isQueued else { continue }
         function.isQueued = true
         found.append(function)
       }
@@ -74,17 +75,17 @@ extension GradientFunction {
     require(
       gradients.count == inputs.count,
       "\(self) returned \(gradients.count) gradients for \(inputs.count) inputs")
-    for (index, edge) in inputs.enumerated() {
-      if case .none = edge { continue }
+    for (index, input) in inputs.enumerated() {
+      if case .none = input.edge { continue }
       guard let gradient = gradients[index] else {
-        if case .leaf(let leaf) = edge { progress?.noteContribution(to: leaf) }
+        if case .leaf(let leaf) = input.edge { progress?.noteContribution(to: leaf) }
         continue
       }
       require(
-        gradient.shape == inputShapes[index] && gradient.dtype == inputDTypes[index],
+        gradient.shape == input.shape && gradient.dtype == input.dtype,
         "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
-          + "\(inputDTypes[index]) \(inputShapes[index])")
-      switch edge {
+          + "\(input.dtype) \(input.shape)")
+      switch input.edge {
       case .none: break
       case .leaf(let leaf):
         leaf.accumulate(gradient)

@@ -4,9 +4,7 @@ import TensorCore
 public final class GradientFunction {
   /// The op's name, such as "linear".
   public let name: String
-  private(set) var inputs: [Edge]
-  let inputShapes: [Shape]
-  let inputDTypes: [DType]
+  private(set) var inputs: [Input]
   let outputShape: Shape
   /// Longest way from a leaf. An op lies deeper than everything it was made from, so going from the
   /// deepest up meets every op after all its users.
@@ -20,6 +18,13 @@ public final class GradientFunction {
   var collected: Tensor?
   /// Whether the current backward pass has met this function.
   var isQueued = false
+
+  /// One array of these and not one of each part: a step of a small network mostly makes arrays.
+  struct Input {
+    let edge: Edge
+    let shape: Shape
+    let dtype: DType
+  }
 
   enum Edge {
     case none  // no gradient flows here
@@ -51,15 +56,19 @@ public final class GradientFunction {
       note(value, inputs.count)
     }
     self.versions = versions
-    inputShapes = inputs.map(\.shape)
-    inputDTypes = inputs.map(\.dtype)
-    self.inputs = inputs.map { input in
-      guard let history = input.differentiation else { return .none }
-      if let function = history.function { return .function(function) }
-      return history.leaf.map { .leaf($0) } ?? .none
-    }
     var depth = 0
-    for case .function(let function) in self.inputs { depth = max(depth, function.depth + 1) }
+    self.inputs = inputs.map { input in
+      var edge = Edge.none
+      if let history = input.differentiation {
+        if let function = history.function {
+          edge = .function(function)
+          depth = max(depth, function.depth + 1)
+        } else if let leaf = history.leaf {
+          edge = .leaf(leaf)
+        }
+      }
+      return Input(edge: edge, shape: input.shape, dtype: input.dtype)
+    }
     self.depth = depth
   }
 
@@ -83,7 +92,10 @@ public final class GradientFunction {
   }
 
   private func takeInputs() -> [GradientFunction] {
-    let functions = nextFunctions.compactMap { $0 }
+    var functions: [GradientFunction] = []
+    for input in inputs {
+      if case .function(let function) = input.edge { functions.append(function) }
+    }
     inputs = []
     // What the op saved may hold tensors with a graph of their own.
     backward = nil
@@ -92,7 +104,7 @@ public final class GradientFunction {
 
   /// The functions that made this one's inputs, in input order; nil for a leaf or a constant.
   public var nextFunctions: [GradientFunction?] {
-    inputs.map { if case .function(let function) = $0 { function } else { nil } }
+    inputs.map { if case .function(let function) = $0.edge { function } else { nil } }
   }
 }
 
@@ -110,16 +122,18 @@ public struct GradientRequest {
 
   /// Whether anybody wants the gradient of input `index`; nil may be returned for the others.
   public func isNeeded(_ index: Int) -> Bool {
-    if case .none = function.inputs[index] { false } else { true }
+    if case .none = function.inputs[index].edge { false } else { true }
   }
 
   /// Memory where the gradient of input `index` is to end up, if it may be written there at once:
   /// an arena's, at the first contribution. Return that very tensor after writing it.
   public func destination(_ index: Int) -> Tensor? {
-    guard case .leaf(let leaf) = function.inputs[index], leaf.gradient == nil else { return nil }
+    guard case .leaf(let leaf) = function.inputs[index].edge, leaf.gradient == nil else {
+      return nil
+    }
     // A leaf that enters an op twice gets two contributions at once: neither may overwrite.
-    for (other, edge) in function.inputs.enumerated() where other != index {
-      if case .leaf(let twin) = edge, twin === leaf { return nil }
+    for (other, input) in function.inputs.enumerated() where other != index {
+      if case .leaf(let twin) = input.edge, twin === leaf { return nil }
     }
     return leaf.destination
   }

@@ -1,5 +1,6 @@
 #include "ckernels.h"
 #include "clones.h"
+#include "exponential.h"
 
 ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
   // Written so that NaN stays NaN: a diverged run must be seen.
@@ -8,6 +9,19 @@ ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
 
 ND_KERNEL void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
+}
+
+ND_KERNEL void nd_sigmoid(float *restrict y, const float *restrict x, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    // Of -|x|, which cannot overflow.
+    const float e = exponential(-__builtin_fabsf(x[i]));
+    y[i] = (x[i] < 0 ? e : 1.0f) / (1 + e);
+  }
+}
+
+ND_KERNEL void nd_sigmoid_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1 - y[i]));
 }
 
 ND_KERNEL void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n) {

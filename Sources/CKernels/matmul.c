@@ -58,6 +58,8 @@ ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
 // To instrument so much unrolled code takes a compiler many minutes.
 #define UNCHECKED no_sanitize("address", "coverage")
 
+#include "matmul_narrow.h"
+
 #define SET(name) name##_avx512
 #define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
 #define LANES 16
@@ -156,6 +158,8 @@ enum nd_instruction_set nd_matmul_best_set(void) {
 }
 
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
+  if (is_tiny(p)) return multiply_tiny(p);
+  if (is_slim(p)) return multiply_slim(p);
   if (set == nd_avx512) matmul_avx512(p);
   if (set == nd_avx2) matmul_avx2(p);
 }

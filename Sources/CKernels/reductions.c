@@ -3,19 +3,30 @@
 #include "lanes.h"
 #include <string.h>
 
+// The sums stay in registers, a chain for each column.
+#define COLUMNS(width)                                                                            \
+  for (; columns - c >= width; c += width) {                                                      \
+    float own[width] = {0};                                                                       \
+    for (ptrdiff_t r = 0; r < rows; r++)                                                          \
+      for (int i = 0; i < width; i++) own[i] += x[r * columns + c + i];                           \
+    memcpy(sums + c, own, sizeof own);                                                            \
+  }
+
 ND_KERNEL void nd_column_sums(
     float *restrict sums, const float *restrict x, ptrdiff_t rows, ptrdiff_t columns) {
-  memset(sums, 0, (size_t)columns * sizeof *sums);
-  for (ptrdiff_t r = 0; r < rows; r++)
-    for (ptrdiff_t c = 0; c < columns; c++) sums[c] += x[r * columns + c];
+  ptrdiff_t c = 0;
+  COLUMNS(64)
+  COLUMNS(16)
+  COLUMNS(8)
+  COLUMNS(4)
+  COLUMNS(3)
+  COLUMNS(2)
+  COLUMNS(1)
 }
 
 ND_KERNEL double nd_sum(const float *x, ptrdiff_t n) {
   double lanes[LANES] = {0};
-  ptrdiff_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lanes[l] += x[i + l];
-  for (int l = 0; i < n; i++, l++) lanes[l] += x[i];
+  add_to_lanes(lanes, x, n);
   return folded(lanes);
 }
 

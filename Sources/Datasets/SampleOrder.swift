@@ -81,6 +81,13 @@ public struct ShardOrder: Sendable {
     self.locals = locals
   }
 
+  /// The same shard's order in another epoch; it costs nothing where samples are not shuffled.
+  public func ofEpoch(_ epoch: Int) -> ShardOrder {
+    order.shuffled
+      ? order.localSamples(epoch: epoch, shard: shard)
+      : ShardOrder(order: order, epoch: epoch, shard: shard, locals: locals)
+  }
+
   /// Where in `locals` this shard's part of batch `t` lies: from the positions g of the batch with
   /// g mod S = shard, the g div S. Empty where the batch has none.
   public func slice(batch t: Int) -> Range<Int> {

@@ -121,6 +121,14 @@ public final class SampleStore: @unchecked Sendable {
     copyRows(pointer(targets, shard, local), local, targetByteCount, to: target)
   }
 
+  /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
+  /// where they are.
+  public func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
+    guard let rows = local.baseAddress, local.count * inputByteCount <= 1 << 16 else { return }
+    let from = pointer(inputs, shard, local).assumingMemoryBound(to: UInt8.self)
+    nd_prefetch_rows(from, rows, local.count, inputByteCount)
+  }
+
   private func pointer(
     _ buffers: [UnsafeMutableRawPointer], _ shard: Int, _ local: UnsafeBufferPointer<Int32>
   ) -> UnsafeMutableRawPointer {

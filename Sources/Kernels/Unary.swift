@@ -4,8 +4,6 @@ import TensorCore
 public enum UnaryOperation: Equatable, Sendable {
   case negate, absolute, sign, square, squareRoot, reciprocal
   case floor, ceil, round, truncate
-  /// 1 / (1 + e^-x), without overflow for any x.
-  case sigmoid
   case elementary(ElementaryFunction)
 }
 
@@ -34,11 +32,6 @@ private func real<T: RealScalar>(_ operation: UnaryOperation, _ x: Tensor, _: T.
   case .ceil: mapElements(x) { (v: T) in v.rounded(.up) }
   case .round: mapElements(x) { (v: T) in v.rounded(.toNearestOrEven) }
   case .truncate: mapElements(x) { (v: T) in v.rounded(.towardZero) }
-  case .sigmoid:
-    mapElements(x) { (v: T) in
-      let e = T.evaluate(.exp, -abs(v))
-      return (v >= 0 ? 1 : e) / (1 + e)
-    }
   case .elementary(let function): mapElements(x) { (v: T) in T.evaluate(function, v) }
   }
 }

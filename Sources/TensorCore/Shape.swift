@@ -9,15 +9,19 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
   public let count: Int
 
   /// - Precondition: at most `maxAxisCount` extents, none negative.
-  public init(_ extents: some Collection<Int>) {
+  public init(_ extents: some Collection<Int>) { self.init(Array(extents)) }
+
+  /// Of an array, which needs no generic code: a step of a small network makes many shapes.
+  /// - Precondition: at most `maxAxisCount` extents, none negative.
+  public init(_ extents: [Int]) {
     require(
       extents.count <= Shape.maxAxisCount,
       "a tensor has at most \(Shape.maxAxisCount) axes, not \(extents.count)")
     self.extents = InlineArray(repeating: 0)
     self.count = extents.count
-    for (axis, extent) in extents.enumerated() {
-      require(extent >= 0, "axis \(axis) has the negative extent \(extent)")
-      self.extents[axis] = extent
+    for axis in 0..<extents.count {
+      require(extents[axis] >= 0, "axis \(axis) has the negative extent \(extents[axis])")
+      self.extents[axis] = extents[axis]
     }
   }
 

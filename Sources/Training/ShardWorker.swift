@@ -41,9 +41,7 @@ final class ShardWorker {
   }
 
   func begin(epoch: Int) {
-    if order.order.shuffled || order.epoch != epoch {
-      order = order.order.localSamples(epoch: epoch, shard: replica.shard)
-    }
+    if order.epoch != epoch { order = order.ofEpoch(epoch) }
   }
 
   /// Leaves in the replica's arena the shard's part of batch `t`: gradients and loss of its samples,
@@ -62,6 +60,7 @@ final class ShardWorker {
         let loss = self.loss(
           of: UnsafeBufferPointer(rebasing: samples[piece]), isWholePart: pieces.count == 1,
           globalCount: order.order.batchCount(t), step: step, job: job)
+        if piece.upperBound == samples.count { fetchAhead(batch: t + 1) }
         Progress.enter(.backward)
         var clock = Stopwatch()
         replica.differentiate(
@@ -71,6 +70,13 @@ final class ShardWorker {
       _ = FaultPoint.reach(
         "backward", rank: rank, step: step, tensors: self.replica.gradients)
     }
+  }
+
+  /// Shuffled samples are out of cache: those of the next batch are on their way while the rest of this
+  /// one is computed.
+  private func fetchAhead(batch t: Int) {
+    guard order.order.shuffled, t < order.order.stepsPerEpoch else { return }
+    order.withSamples(ofBatch: t) { data.prefetch(shard: replica.shard, local: $0) }
   }
 
   /// Where the samples are in the split; [n] int64, called after epoch and shard.

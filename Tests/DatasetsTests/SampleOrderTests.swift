@@ -40,6 +40,19 @@ struct SampleOrderTests {
   }
 
   @Test(arguments: [true, false])
+  func anotherEpochsOrderIsTheOneMadeAnew(shuffled: Bool) {
+    for (n, b, s) in Self.cases {
+      let order = SampleOrder(
+        sampleCount: n, shardCount: s, batchSize: b, seed: 3, shuffled: shuffled)
+      let (next, anew) = (
+        order.localSamples(epoch: 1, shard: s - 1).ofEpoch(5),
+        order.localSamples(epoch: 5, shard: s - 1)
+      )
+      #expect(next.locals == anew.locals && next.epoch == 5 && next.shard == s - 1)
+    }
+  }
+
+  @Test(arguments: [true, false])
   func everySampleIsUsedExactlyOnceAnEpoch(shuffled: Bool) {
     for (n, b, s) in Self.cases {
       let order = SampleOrder(

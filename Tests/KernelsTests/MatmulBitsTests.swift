@@ -16,10 +16,13 @@ struct MatmulBitsTests {
     }
   }
 
-  /// Extents about those where tiles, blocks of rows (192) and of k (264) end.
-  private static let rows = [1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 64, 191, 193, 200]
-  private static let columns = [1, 7, 8, 9, 15, 16, 17, 31, 33, 48, 50, 63, 64, 65, 129, 140]
-  private static let depths = [1, 2, 3, 16, 17, 64, 263, 264, 265, 300, 530]
+  /// Extents about those where tiles, blocks of rows (192) and of k (264) end, and where products are
+  /// too narrow for tiles (4).
+  private static let rows = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 64, 191, 193, 200]
+  private static let columns = [
+    1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 48, 50, 63, 64, 65, 129, 140,
+  ]
+  private static let depths = [1, 2, 3, 4, 5, 16, 17, 64, 263, 264, 265, 300, 530]
 
   @Test(arguments: [true, false])
   func everyElementIsOneChainOnEveryInstructionSet(onAVX512: Bool) {
@@ -41,6 +44,28 @@ struct MatmulBitsTests {
       guard let c else { return }  // no such processor: nothing to show
       #expect(
         c.bits == chain(a, b, bias, m: m, n: n, k: k), "m \(m) n \(n) k \(k) \(turned), \(draws)")
+    }
+  }
+
+  /// Each of the narrow kernels, in either way: many rows of few elements, and few elements of long
+  /// chains.
+  @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
+  func narrowProductsAreTheSameChains() {
+    for number in 0..<64 {
+      var draws = Draws(case: number)
+      let (first, second) = (1 + number % 4, 1 + number / 4 % 4)
+      let long = [1, 2, 15, 300][number / 16]
+      for (m, n, k) in [(long, first, second), (first, second, long)] {
+        let (a, b) = (draws.floats(m * k), draws.floats(k * n))
+        let bias = draws.pick([true, false]) ? draws.floats(n) : nil
+        let added = bias.map { Tensor($0, shape: [n]) }
+        let c = Guarded([m, n], at: number % 16)
+        let (left, right) = (draws.laidOut(a, shape: [m, k]), draws.laidOut(b, shape: [k, n]))
+        _ = matmul(left, right, bias: added, into: c.tensor)
+        #expect(
+          c.tensor.bits == chain(a, b, bias, m: m, n: n, k: k) && c.guardsStand,
+          "m \(m) n \(n) k \(k), \(draws)")
+      }
     }
   }
 

@@ -12,12 +12,21 @@ void nd_gather_u8(
     float *dst, const uint8_t *src, const int32_t *rows, ptrdiff_t rowCount, ptrdiff_t rowLength,
     int unit);
 
+// Fetches those rows into the second-level cache, without waiting for them.
+void nd_prefetch_rows(
+    const uint8_t *src, const int32_t *rows, ptrdiff_t rowCount, ptrdiff_t rowByteCount);
+
 // Elementwise; n elements; the result may lie where an operand does.
 void nd_relu(float *y, const float *x, ptrdiff_t n);                              // max(x, 0)
 void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy where y > 0
 void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
+
+// 1 / (1 + e^-x), and its derivative dy y (1 - y); the result lies nowhere else.
+void nd_sigmoid(float *restrict y, const float *restrict x, ptrdiff_t n);
+void nd_sigmoid_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n);
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
@@ -43,6 +52,18 @@ double nd_softmax_cross_entropy(
 void nd_softmax_cross_entropy_backward(
     float *dx, const float *p, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes,
     float scale);
+
+// Losses of n elements x against y, summed in double: of (x - y)^2, and of -y ln x - (1 - y) ln(1 - x) with
+// logarithms of at least -100, for x in 0 ... 1.
+double nd_squared_error(const float *x, const float *y, ptrdiff_t n);
+double nd_binary_cross_entropy(const float *x, const float *y, ptrdiff_t n);
+// dx = 2 (x - y) * scale, and dx = (x - y) / max((1 - x) x, 1e-12) * scale.
+void nd_squared_error_backward(
+    float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n, float scale);
+void nd_binary_cross_entropy_backward(
+    float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n, float scale);
+// 1 if every element is in 0 ... 1; not a number is not.
+int nd_all_probabilities(const float *x, ptrdiff_t n);
 
 // Batch norm, by channel of x [outer, channels, inner]; scale is 1 / deviation.
 // Means and variances (over n, not n - 1).

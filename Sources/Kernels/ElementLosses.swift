@@ -1,0 +1,67 @@
+import CKernels
+import TensorCore
+
+/// Losses that are a sum over elements x, the prediction, against y, the target.
+public enum ElementLoss: Sendable {
+  /// (x - y)^2.
+  case squaredError
+  /// -y ln x - (1 - y) ln(1 - x), each logarithm at least -100, for x in 0 ... 1.
+  case binaryCrossEntropy
+}
+
+/// The sum over all elements, in double, whatever the dtype.
+/// - x, y: float32 or float64, any shape.
+/// - Precondition: one shape and dtype.
+public func lossSum(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor) -> Double {
+  let (x, y) = alike(x, y)
+  return dispatch("loss", [x, y]) {
+    switch loss {
+    case .squaredError: nd_squared_error(x.floats, y.floats, x.elementCount)
+    case .binaryCrossEntropy: nd_binary_cross_entropy(x.floats, y.floats, x.elementCount)
+    }
+  } reference: {
+    switch loss {
+    case .squaredError: Reference.squaredError(x.doubleElements, y.doubleElements)
+    case .binaryCrossEntropy: Reference.binaryCrossEntropy(x.doubleElements, y.doubleElements)
+    }
+  }
+}
+
+/// The sum's derivative by x times `scale`: 2 (x - y), or (x - y) / max(x (1 - x), 1e-12).
+/// - Returns: x's shape.
+/// - Precondition: as for `lossSum`.
+public func lossGradient(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor, scale: Double) -> Tensor {
+  let (x, y) = alike(x, y)
+  let dx = Tensor(uninitialized: x.shape, x.dtype)
+  let (count, factor) = (x.elementCount, Float(scale))
+  dispatch("loss backward", [x, y]) {
+    switch loss {
+    case .squaredError: nd_squared_error_backward(dx.floats, x.floats, y.floats, count, factor)
+    case .binaryCrossEntropy:
+      nd_binary_cross_entropy_backward(dx.floats, x.floats, y.floats, count, factor)
+    }
+  } reference: {
+    let (first, second, result) = (x.doubleElements, y.doubleElements, dx.doubleElements)
+    switch loss {
+    case .squaredError: Reference.squaredErrorBackward(first, second, result, scale: scale)
+    case .binaryCrossEntropy:
+      Reference.binaryCrossEntropyBackward(first, second, result, scale: scale)
+    }
+  }
+  return dx
+}
+
+/// Whether every element is in 0 ... 1; not a number is not.
+public func areProbabilities(_ x: Tensor) -> Bool {
+  let x = x.contiguous()
+  return dispatch("probabilities", [x]) {
+    nd_all_probabilities(x.floats, x.elementCount) == 1
+  } reference: {
+    Reference.areProbabilities(x.doubleElements)
+  }
+}
+
+private func alike(_ x: Tensor, _ y: Tensor) -> (Tensor, Tensor) {
+  require(x.shape == y.shape, "loss: a prediction \(x.shape) against a target \(y.shape)")
+  return (x.contiguous(), y.contiguous())
+}
