@@ -133,6 +133,8 @@ enum nd_instruction_set { nd_none, nd_avx2, nd_avx512 };
 enum nd_instruction_set nd_matmul_best_set(void);
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
+// y[c][r] = x[r][c], the bits as they are. y has rows columns.
+void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
