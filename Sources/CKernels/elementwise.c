@@ -1,5 +1,6 @@
 #include "ckernels.h"
 #include "clones.h"
+#include "exponential.h"
 
 ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
   // Written so that NaN stays NaN: a diverged run must be seen.
@@ -23,4 +24,24 @@ ND_KERNEL void nd_add(float *z, const float *x, const float *y, ptrdiff_t n) {
 
 ND_KERNEL void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] * y[i];
+}
+
+ND_KERNEL void nd_sigmoid(float *y, const float *x, ptrdiff_t n) {
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) y[i] = sigmoid_of(x[i]);
+}
+
+ND_KERNEL void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1 - y[i]));
+}
+
+ND_KERNEL void nd_tanh(float *y, const float *x, ptrdiff_t n) {
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) y[i] = tanh_of(x[i]);
+}
+
+ND_KERNEL void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (1 - y[i] * y[i]);
 }

@@ -18,6 +18,10 @@ void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n); 
 void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
+void nd_sigmoid(float *y, const float *x, ptrdiff_t n);                          // 1 / (1 + e^-x)
+void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy y (1 - y)
+void nd_tanh(float *y, const float *x, ptrdiff_t n);
+void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy (1 - y^2)
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
@@ -32,6 +36,11 @@ void nd_column_sums(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t colum
 double nd_sum(const float *x, ptrdiff_t n);
 // Sum of the squares of all elements, in double.
 double nd_sum_of_squares(const float *x, ptrdiff_t n);
+// Sum of (x - y)^2, each rounded, in double.
+double nd_squared_differences(const float *x, const float *y, ptrdiff_t n);
+// dx = 2 (x - y) * scale
+void nd_squared_differences_backward(
+    float *dx, const float *x, const float *y, ptrdiff_t n, float scale);
 // 1 if no element is infinite or not a number.
 int nd_all_finite(const float *x, ptrdiff_t n);
 
