@@ -145,6 +145,26 @@ void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
 // y[c][r] = x[r][c], the bits as they are. y has rows columns.
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 
+// A plain recurrent layer over `steps` steps of `samples` samples with `hidden` features, forwards or
+// backwards in time: h[t] = f(x[t] + (W h[t - 1] + b)), f = tanh or max(., 0), with products as
+// nd_matmul's. Where there is no fused multiply-add it is computed, slowly, to the same bits.
+struct nd_recurrence {
+  ptrdiff_t steps, samples, hidden;
+  int is_backward, is_relu;
+};
+ptrdiff_t nd_recurrence_scratch_count(const struct nd_recurrence *r);
+// states: [steps + 1][samples][hidden], of which the state before the first step is there: the first, or
+// the last if is_backward; the others are written. x: [steps][samples][hidden]. weight: [hidden][hidden].
+// bias: [hidden], or 0.
+void nd_recurrence_forward(
+    const struct nd_recurrence *r, float *states, const float *x, const float *weight,
+    const float *bias, float *scratch);
+// dx, from the gradient dy of the states that were written; and that of the state before the first step,
+// dstart: [samples][hidden].
+void nd_recurrence_backward(
+    const struct nd_recurrence *r, float *dx, float *dstart, const float *dy, const float *states,
+    const float *weight, float *scratch);
+
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
 // probabilities.
