@@ -13,8 +13,8 @@ public func relu(_ x: Tensor) -> Tensor {
   case .bool:
     fatalError("relu: needs numbers, not bool; convert the tensor of shape \(x.shape) with to(_:)")
   }
-  let x = x.contiguous()
-  let y = Tensor(uninitialized: x.shape, x.dtype)
+  let x = x.dense()
+  let y = Tensor(uninitializedLike: x)
   dispatch("relu", [x]) {
     nd_relu(y.floats, x.floats, x.elementCount)
   } reference: {
@@ -27,8 +27,9 @@ public func relu(_ x: Tensor) -> Tensor {
 /// - Precondition: one shape and dtype.
 public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
   require(dy.shape == y.shape, "relu backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
-  let (dy, y) = (dy.contiguous(), y.contiguous())
-  let dx = Tensor(uninitialized: y.shape, y.dtype)
+  let y = y.dense()
+  let dy = dy.laidOut(like: y)
+  let dx = Tensor(uninitializedLike: y)
   dispatch("relu backward", [dy, y]) {
     nd_relu_backward(dx.floats, dy.floats, y.floats, y.elementCount)
   } reference: {

@@ -32,6 +32,8 @@ void nd_unpack_bf16(float *restrict x, const uint16_t *restrict packed, ptrdiff_
 
 // sums[c] = sum over r, in order, of x[r][c].
 void nd_column_sums(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
+// The same with sums in double, for any rows.
+void nd_column_sums_in_double(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 // Sum of all elements, in double.
 double nd_sum(const float *x, ptrdiff_t n);
 // Sum of the squares of all elements, in double.
@@ -80,6 +82,13 @@ void nd_channel_gradient(
 void nd_max_pool_2x2(
     float *y, int32_t *places, const float *x, ptrdiff_t planes, ptrdiff_t height,
     ptrdiff_t width);
+// The same of images [height, width, channels], and the gradient of it.
+void nd_max_pool_2x2_channels_last(
+    float *y, int32_t *places, const float *x, ptrdiff_t images, ptrdiff_t height, ptrdiff_t width,
+    ptrdiff_t channels);
+void nd_max_pool_2x2_channels_last_backward(
+    float *dx, const float *dy, const int32_t *places, ptrdiff_t images, ptrdiff_t height,
+    ptrdiff_t width, ptrdiff_t channels);
 
 // The optimizers. decay is L2: each takes g + decay * p for the gradient g.
 // p -= lr * g
