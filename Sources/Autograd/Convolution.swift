@@ -23,12 +23,13 @@ public func conv2d(
     let s = ConvolutionShape(
       x: x.shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
       groups: groups)
-    let (input, kernel) = (x.value, weight.value)
+    // What the gradient of the weight reads again.
+    let (input, kernel) = (Kernels.convolutionInput(x.value, s), weight.value)
     let y = Kernels.convolve(input, kernel, bias: bias?.value, s)
     let hasBias = bias != nil
     return record("conv2d", inputs: [x, weight] + (bias.map { [$0] } ?? []), value: y) {
       dy, request in
-      let dy = dy.contiguous()
+      let dy = dy.laidOut(like: y)
       var gradients: [Tensor?] = [
         request.isNeeded(0) ? Kernels.convolutionInputGradient(dy, kernel, s) : nil,
         request.isNeeded(1)

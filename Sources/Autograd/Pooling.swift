@@ -11,10 +11,12 @@ public func maxPool2d(
 ) -> Tensor {
   withImages(x) { x in
     let shape = x.shape
-    let (y, places) = Kernels.maxPool(
-      x.value, kernel: kernel, stride: stride ?? kernel, padding: padding)
+    let stride = stride ?? kernel
+    let (y, places) = Kernels.maxPool(x.value, kernel: kernel, stride: stride, padding: padding)
+    let isChannelsLast = Kernels.poolsChannelsLast(
+      x.value, kernel: kernel, stride: stride, padding: padding)
     return record("maxPool2d", inputs: [x], value: y) { dy in
-      [Kernels.maxPoolBackward(dy, places: places, shape: shape)]
+      [Kernels.maxPoolBackward(dy, places: places, shape: shape, isChannelsLast: isChannelsLast)]
     }
   }
 }

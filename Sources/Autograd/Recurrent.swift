@@ -90,6 +90,17 @@ public func recurrent(
   _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState? = nil, layers: [RecurrentWeights],
   isBidirectional: Bool = false
 ) -> (output: Tensor, state: RecurrentState) {
+  recurrent(
+    cell, x, state: state, layers: layers, isBidirectional: isBidirectional, stepByStep: false)
+}
+
+/// The same.
+/// - stepByStep: whether the kernel that computes all steps of a plain cell is not to be used: its
+///   naive twin.
+package func recurrent(
+  _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState?, layers: [RecurrentWeights],
+  isBidirectional: Bool, stepByStep: Bool
+) -> (output: Tensor, state: RecurrentState) {
   let directions = isBidirectional ? 2 : 1
   require(
     !layers.isEmpty && layers.count % directions == 0,
@@ -116,7 +127,8 @@ public func recurrent(
       let before = (
         hidden: hidden[index].reshaped(rowShape), memory: memory?[index].reshaped(rowShape)
       )
-      let run = pass(cell, series, before, layers[index], isBackward: index > first)
+      let run = pass(
+        cell, series, before, layers[index], isBackward: index > first, stepByStep: stepByStep)
       ends.append(run.end)
       return run.output
     }
@@ -133,13 +145,60 @@ public func recurrent(
 /// One layer in one direction over the whole series [T, N, F].
 private func pass(
   _ cell: RecurrentCell, _ series: Tensor, _ start: (hidden: Tensor, memory: Tensor?),
-  _ weights: RecurrentWeights, isBackward: Bool
+  _ weights: RecurrentWeights, isBackward: Bool, stepByStep: Bool
 ) -> (output: Tensor, end: (hidden: Tensor, memory: Tensor?)) {
   let (steps, samples, features) = (series.shape[0], series.shape[1], series.shape[2])
   // What comes from the input needs no order: one product for all steps.
   let fromInput = linear(
     series.reshaped([steps * samples, features] as Shape), weight: weights.input,
     bias: weights.inputBias)
+  if !stepByStep && series.dtype == .float32 && (cell == .tanh || cell == .relu) {
+    let output = plainRecurrence(
+      Kernels.Recurrence(isReLU: cell == .relu, isBackward: isBackward),
+      fromInput.reshaped([steps, samples, weights.hidden.shape[1]] as Shape), start.hidden, weights)
+    return (output, (output[isBackward ? 0 : steps - 1], nil))
+  }
+  return stepwise(cell, fromInput, steps: steps, start, weights, isBackward: isBackward)
+}
+
+/// The states h[t] = f(x[t] + W h[t-1] + b) of all steps as one operation. With s[t] the gradient of f's
+/// argument, s[t] = (dy[t] + W's columns by s[t+1]) f'(h[t]):  dx = s,  dW = sum of s[t] h[t-1]ᵀ,
+/// db = sum of s,  dstart = what flows before the first step.
+/// - x: [T, N, H], from the input.  start: [N, H].  Returns [T, N, H].
+private func plainRecurrence(
+  _ recurrence: Kernels.Recurrence, _ x: Tensor, _ start: Tensor, _ weights: RecurrentWeights
+) -> Tensor {
+  let (weight, bias) = (weights.hidden.value, weights.hiddenBias?.value)
+  let states = recurrence.states(x.value, start: start.value, weight: weight, bias: bias)
+  let inputs = [x, start, weights.hidden] + (weights.hiddenBias.map { [$0] } ?? [])
+  let rows: Shape = [x.shape[0] * x.shape[1], x.shape[2]]
+  return record(
+    "recurrence", inputs: inputs, value: recurrence.steps(states, before: false),
+    saving: [weight, states]
+  ) { dy, request in
+    let (slopes, dstart) = recurrence.gradients(dy, states: states, weight: weight)
+    let sums = slopes.viewed(as: rows)
+    var gradients: [Tensor?] = [
+      slopes, dstart,
+      request.isNeeded(2)
+        ? Kernels.matmul(
+          sums.transposedView, recurrence.steps(states, before: true).viewed(as: rows),
+          into: request.destination(2)) : nil,
+    ]
+    if inputs.count > 3 {
+      gradients.append(
+        request.isNeeded(3) ? Kernels.columnSums(sums, into: request.destination(3)) : nil)
+    }
+    return gradients
+  }
+}
+
+/// One operation after the other at each step: what LSTM and GRU are made of, and float64.
+/// - fromInput: [T N, gates H].
+private func stepwise(
+  _ cell: RecurrentCell, _ fromInput: Tensor, steps: Int,
+  _ start: (hidden: Tensor, memory: Tensor?), _ weights: RecurrentWeights, isBackward: Bool
+) -> (output: Tensor, end: (hidden: Tensor, memory: Tensor?)) {
   let inputs = pieces(fromInput, axis: 0, count: steps)
   var state = start
   var outputs: [Tensor] = []

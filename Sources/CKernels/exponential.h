@@ -65,3 +65,23 @@ ND_INLINE float logarithm_of_rest(float x) {
   const float lost = (rest - 1.0f) + x;
   return logarithm(rest) - (x < 0.5f ? lost / rest : 0.0f);
 }
+
+// 1 / (1 + e^-x), without overflow.
+ND_INLINE float sigmoid_of(float x) {
+  const float e = exponential(-__builtin_fabsf(x));
+  return (x < 0 ? e : 1.0f) / (1.0f + e);
+}
+
+// tanh x to some 3 units in the last place, by a polynomial near 0 (the one of Cephes' tanhf).
+ND_INLINE float tanh_of(float x) {
+  const float size = __builtin_fabsf(x), z = x * x;
+  float p = -5.70498872745e-3f;
+  p = p * z + 2.06390887954e-2f;
+  p = p * z + -5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z + -3.33332819422e-1f;
+  const float near = (p * z) * size + size;
+  const float e = exponential(-2.0f * size);
+  const float far = (1.0f - e) / (1.0f + e);
+  return __builtin_copysignf(size < 0.625f ? near : far, x);
+}

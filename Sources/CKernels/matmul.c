@@ -14,11 +14,36 @@
 
 // A block of b, DEPTH x 64 floats, is 66 KB and one of a 200 KB: both stay in a second-level cache.
 enum { DEPTH = 264, HEIGHT = 192, PADDING = 16, MOST_LANES = 16 };
+// Floats that a second-level cache has room for beside others, and so many that it has not.
+enum { NEAR = 1 << 16, FAR = 1 << 20 };
 
-static ptrdiff_t block_depth(ptrdiff_t k) {
-  const ptrdiff_t blocks = (k + DEPTH - 1) / DEPTH;
-  return (k + blocks - 1) / blocks;
+// Whether b is so long that it comes from memory, and passes by few rows of a: the gradient of a
+// layer's weight by a large batch.
+static int streams_b(const struct nd_product *p) {
+  return p->b_column == 1 && p->m <= 32 && p->n > 64 && p->k * p->n >= FAR;
 }
+
+// Whether a is so long that it comes from memory, and meets few columns of b: such a layer's output.
+static int streams_a(const struct nd_product *p) {
+  return p->a_column == 1 && p->n <= 64 && p->m * p->k >= FAR;
+}
+
+static ptrdiff_t block_depth(const struct nd_product *p) {
+  // Of few columns a panel is narrow and may be deeper. Of a b that streams two blocks stay near: one
+  // is multiplied while the next one comes.
+  const ptrdiff_t most = p->n <= 16      ? 4 * DEPTH
+                         : p->n <= 32    ? 2 * DEPTH
+                         : streams_b(p) ? LEAST(DEPTH, 32 + NEAR / p->n)
+                                         : DEPTH;
+  const ptrdiff_t blocks = (p->k + most - 1) / most;
+  return (p->k + blocks - 1) / blocks;
+}
+
+// What comes from memory while something else is multiplied.
+struct ahead {
+  const char *next, *end;
+  int follows_rows;  // whether it is each time the rows of a of the next tile
+};
 
 // Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
 // work to turn a and c than b.
@@ -41,7 +66,7 @@ static int turns_rows(const struct nd_product *p) {
 }
 
 static ptrdiff_t scratch_count(const struct nd_product *p) {
-  const ptrdiff_t depth = block_depth(p->k);
+  const ptrdiff_t depth = block_depth(p);
   return depth * ((p->n + MOST_LANES - 1) / MOST_LANES * MOST_LANES)
          + (turns_rows(p) ? HEIGHT * (depth + PADDING) : 0);
 }
@@ -50,6 +75,11 @@ ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
   if (!swaps(p)) return scratch_count(p);
   const struct nd_product other = swapped(p);
   return p->m * p->n + scratch_count(&other);
+}
+
+static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t c = 0; c < columns; c++) y[c * rows + r] = x[r * columns + c];
 }
 
 #if defined(__x86_64__)
@@ -164,9 +194,20 @@ void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
   if (set == nd_avx2) matmul_avx2(p);
 }
 
+void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
+  switch (nd_matmul_best_set()) {
+  case nd_avx512: return transpose_avx512(x, columns, rows, columns, y, rows, 0);
+  case nd_avx2: return transpose_avx2(x, columns, rows, columns, y, rows, 0);
+  case nd_none: return transpose_plainly(y, x, rows, columns);
+  }
+}
+
 #else
 
 enum nd_instruction_set nd_matmul_best_set(void) { return nd_none; }
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {}
+void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
+  transpose_plainly(y, x, rows, columns);
+}
 
 #endif

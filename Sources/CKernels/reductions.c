@@ -24,6 +24,23 @@ ND_KERNEL void nd_column_sums(
   COLUMNS(1)
 }
 
+ND_KERNEL void nd_column_sums_in_double(
+    float *restrict sums, const float *restrict x, ptrdiff_t rows, ptrdiff_t columns) {
+  enum { BLOCK = 16 };
+  ptrdiff_t c = 0;
+  for (; c + BLOCK <= columns; c += BLOCK) {
+    double block[BLOCK] = {0};
+    for (ptrdiff_t r = 0; r < rows; r++)
+      for (int l = 0; l < BLOCK; l++) block[l] += x[r * columns + c + l];
+    for (int l = 0; l < BLOCK; l++) sums[c + l] = (float)block[l];
+  }
+  for (; c < columns; c++) {
+    double sum = 0;
+    for (ptrdiff_t r = 0; r < rows; r++) sum += x[r * columns + c];
+    sums[c] = (float)sum;
+  }
+}
+
 ND_KERNEL double nd_sum(const float *x, ptrdiff_t n) {
   double lanes[LANES] = {0};
   add_to_lanes(lanes, x, n);

@@ -4,18 +4,20 @@ import TensorCore
 /// y[n, o, h, w] = sum of x[n, i, h stride - padding + a dilation, ...] weight[o, i, a, b] over the
 /// group's input channels i and the kernel (a, b), + bias[o].
 /// - x: `shape.inputShape`; weight: `shape.weightShape`; bias: [O]; one floating-point dtype.
-/// - Returns: `shape.outputShape`.
+/// - Returns: `shape.outputShape`, with the channels innermost where x has them so and oneDNN takes them.
 public func convolve(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: ConvolutionShape)
   -> Tensor
 {
   requireOperands("conv2d", [(x, shape.inputShape), (weight, shape.weightShape)])
   if let bias { requireOperands("conv2d bias", [(bias, [shape.outChannels])]) }
-  let (x, weight, bias) = (x.contiguous(), weight.contiguous(), bias?.contiguous())
-  let y = Tensor(uninitialized: shape.outputShape, x.dtype)
+  let isChannelsLast = takesChannelsLast(x, shape)
+  let x = isChannelsLast ? x : x.contiguous()
+  let (weight, bias) = (weight.contiguous(), bias?.contiguous())
+  let y = images(shape.outputShape, x.dtype, isChannelsLast)
   if y.elementCount == 0 { return y }
   dispatch("conv2d", [x, weight] + (bias.map { [$0] } ?? [])) {
     let operands = [x, weight] + (bias.map { [$0] } ?? []) + [y]
-    if runOneDNN(.forward, shape, hasBias: bias != nil, operands) { return }
+    if runOneDNN(.forward, shape, hasBias: bias != nil, isChannelsLast, operands) { return }
     Reference.convolve(x.floats, weight.floats, bias?.floats, y.floats, shape)
   } reference: {
     Reference.convolve(x.doubles, weight.doubles, bias?.doubles, y.doubles, shape)
@@ -25,16 +27,20 @@ public func convolve(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: Conv
 
 /// The gradient of the input: every dy element scattered through the kernel. Also the forward of a
 /// transposed convolution.
-/// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`.
+/// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`, laid out as
+///   `convolve`'s result.
 public func convolutionInputGradient(_ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape)
   -> Tensor
 {
   requireOperands("conv2d dx", [(dy, shape.outputShape), (weight, shape.weightShape)])
-  let (dy, weight) = (dy.contiguous(), weight.contiguous())
-  let dx = Tensor(uninitialized: shape.inputShape, dy.dtype)
+  let isChannelsLast = takesChannelsLast(dy, shape)
+  let (dy, weight) = (isChannelsLast ? dy : dy.contiguous(), weight.contiguous())
+  let dx = images(shape.inputShape, dy.dtype, isChannelsLast)
   if dx.elementCount == 0 { return dx }
   dispatch("conv2d dx", [dy, weight]) {
-    if runOneDNN(.inputGradient, shape, hasBias: false, [dy, weight, dx]) { return }
+    if runOneDNN(.inputGradient, shape, hasBias: false, isChannelsLast, [dy, weight, dx]) {
+      return
+    }
     Reference.convolutionInputGradient(dy.floats, weight.floats, dx.floats, shape)
   } reference: {
     Reference.convolutionInputGradient(dy.doubles, weight.doubles, dx.doubles, shape)
@@ -48,10 +54,11 @@ public func convolutionWeightGradient(
   _ x: Tensor, _ dy: Tensor, _ shape: ConvolutionShape, into destination: Tensor? = nil
 ) -> Tensor {
   requireOperands("conv2d dw", [(x, shape.inputShape), (dy, shape.outputShape)])
-  let (x, dy) = (x.contiguous(), dy.contiguous())
+  let isChannelsLast = takesChannelsLast(x, shape)
+  let (x, dy) = isChannelsLast ? (x, dy.channelsLast()) : (x.contiguous(), dy.contiguous())
   let dw = result("conv2d dw", shape.weightShape, x.dtype, into: destination)
   dispatch("conv2d dw", [x, dy]) {
-    if runOneDNN(.weightGradient, shape, hasBias: false, [x, dy, dw]) { return }
+    if runOneDNN(.weightGradient, shape, hasBias: false, isChannelsLast, [x, dy, dw]) { return }
     Reference.convolutionWeightGradient(x.floats, dy.floats, dw.floats, shape)
   } reference: {
     Reference.convolutionWeightGradient(x.doubles, dy.doubles, dw.doubles, shape)
@@ -59,11 +66,35 @@ public func convolutionWeightGradient(
   return dw
 }
 
+/// A convolution's input as it is fastest: of float32 without groups with the channels innermost, which
+/// is what then comes of it.
+public func convolutionInput(_ x: Tensor, _ shape: ConvolutionShape) -> Tensor {
+  x.dtype == .float32 && shape.groups == 1 && shape.suitsOneDNN ? x.channelsLast() : x.contiguous()
+}
+
+/// Whether oneDNN gets an operand as it lies, with the channels innermost.
+private func takesChannelsLast(_ x: Tensor, _ shape: ConvolutionShape) -> Bool {
+  x.dtype == .float32 && shape.groups == 1 && shape.suitsOneDNN && x.isChannelsLast
+}
+
+private func images(_ shape: Shape, _ dtype: DType, _ isChannelsLast: Bool) -> Tensor {
+  isChannelsLast
+    ? Tensor(uninitializedChannelsLast: shape, dtype) : Tensor(uninitialized: shape, dtype)
+}
+
 /// sums[c] = the sum of x[n, c, ...] over everything but the channels. float32 is added in double.
 /// - x: [N, C, ...].  Returns [C].
 public func channelSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor {
+  let channels = x.shape.extent(of: 1, op: "channelSums")
+  if x.dtype == .float32 && x.isChannelsLast && !x.isContiguous {
+    let y = result("channelSums", [channels], x.dtype, into: destination)
+    clocked {
+      nd_column_sums_in_double(y.floats, x.floats, x.elementCount / channels, channels)
+    }
+    return y
+  }
   let x = x.contiguous()
-  let (images, channels) = (x.shape[0], x.shape.extent(of: 1, op: "channelSums"))
+  let images = x.shape[0]
   let plane = x.shape.dropFirst(2).reduce(1, *)
   let y = result("channelSums", [channels], x.dtype, into: destination)
   dispatch("channelSums", [x]) {
@@ -91,18 +122,25 @@ private func requireOperands(_ op: String, _ operands: [(tensor: Tensor, shape: 
   }
 }
 
-/// Whether oneDNN has done it: it takes no empty tensors, nor an output padding of a whole stride.
+extension ConvolutionShape {
+  /// oneDNN takes no empty tensors, nor an output padding of a whole stride.
+  fileprivate var suitsOneDNN: Bool {
+    let behind = paddingBehind
+    return batch > 0 && output.product > 0 && behind.height + stride.height > 0
+      && behind.width + stride.width > 0
+  }
+}
+
+/// Whether oneDNN has done it.
 private func runOneDNN(
-  _ pass: ConvolutionPrimitive.Pass, _ shape: ConvolutionShape, hasBias: Bool, _ operands: [Tensor]
+  _ pass: ConvolutionPrimitive.Pass, _ shape: ConvolutionShape, hasBias: Bool,
+  _ isChannelsLast: Bool, _ operands: [Tensor]
 ) -> Bool {
-  let behind = shape.paddingBehind
-  guard
-    shape.batch > 0 && shape.output.product > 0
-      && behind.height + shape.stride.height > 0 && behind.width + shape.stride.width > 0
-  else { return false }
+  guard shape.suitsOneDNN else { return false }
   let context = KernelContext.current
   context.operations &+= 2 * shape.multiplications
-  let key = ConvolutionPrimitive.Key(pass: pass, shape: shape, hasBias: hasBias)
+  let key = ConvolutionPrimitive.Key(
+    pass: pass, shape: shape, hasBias: hasBias, isChannelsLast: isChannelsLast)
   context.convolution(key).run(in: context, operands.map(\.rawPointer))
   return true
 }

@@ -3,8 +3,9 @@ import TensorCore
 
 /// oneDNN's convolution, or one of its gradients, for one shape.
 ///
-/// oneDNN chooses the layouts it is fastest in (channels in blocks of a vector); what it wants
-/// otherwise than row-major is reordered on the way in and out.
+/// oneDNN takes images with the channels innermost as they are. Of row-major ones it chooses the layouts
+/// it is fastest in (channels in blocks of a vector), as it does of weights; what it wants otherwise is
+/// reordered on the way in and out.
 final class ConvolutionPrimitive {
   enum Pass: Hashable { case forward, inputGradient, weightGradient }
 
@@ -12,12 +13,14 @@ final class ConvolutionPrimitive {
     let pass: Pass
     let shape: ConvolutionShape
     let hasBias: Bool
+    /// Whether images come and go with the channels innermost, and else row-major.
+    let isChannelsLast: Bool
   }
 
   /// A tensor on its way into or out of the primitive.
   private struct Edge {
     let argument: Int32
-    /// Row-major, as tensors are.
+    /// As the tensor lies in memory.
     let plain: dnnl_memory_t
     /// As the primitive wants it; `plain` itself where that is the same.
     let inner: dnnl_memory_t
@@ -49,16 +52,33 @@ final class ConvolutionPrimitive {
     var bias = rowMajor(dims.bias)
 
     var operation = dnnl_convolution_desc_t()
-    checkDNN(
-      withUnsafePointer(to: &bias) { bias in
-        dnnl_dilated_convolution_forward_desc_init(
-          &operation, dnnl_forward_training, dnnl_convolution_direct, &x, &w,
-          key.hasBias ? bias : nil, &y, strides, dilates, front, behind)
-      }, "convolution \(key)")
     var forward: dnnl_primitive_desc_t?
-    checkDNN(
-      dnnl_primitive_desc_create(&forward, &operation, attributes, engine, nil),
-      "convolution \(key)")
+    func describeForward() {
+      checkDNN(
+        withUnsafePointer(to: &bias) { bias in
+          dnnl_dilated_convolution_forward_desc_init(
+            &operation, dnnl_forward_training, dnnl_convolution_direct, &x, &w,
+            key.hasBias ? bias : nil, &y, strides, dilates, front, behind)
+        }, "convolution \(key)")
+      checkDNN(
+        dnnl_primitive_desc_create(&forward, &operation, attributes, engine, nil),
+        "convolution \(key)")
+    }
+    describeForward()
+    if key.isChannelsLast {
+      let liked = [(DNNL_ARG_SRC_0, dims.x), (DNNL_ARG_DST_0, dims.y)].map {
+        argument, dims in
+        (dims, dnnl_primitive_desc_query_md(forward, dnnl_query_exec_arg_md, argument)!.pointee)
+      }
+      // Blocks of as many channels as there are lie like that, too, and are faster.
+      if liked.allSatisfy({ isChannelsLast($1, $0) }) {
+        (x, y) = (liked[0].1, liked[1].1)
+      } else {
+        (x, y) = (channelsLast(dims.x), channelsLast(dims.y))
+        dnnl_primitive_desc_destroy(forward)
+        describeForward()
+      }
+    }
     defer { dnnl_primitive_desc_destroy(forward) }
 
     switch key.pass {
@@ -83,25 +103,26 @@ final class ConvolutionPrimitive {
     defer { if key.pass != .forward { dnnl_primitive_desc_destroy(description) } }
     checkDNN(dnnl_primitive_create(&primitive, description), "convolution \(key)")
 
-    func add(_ argument: Int32, _ dims: [Int], isResult: Bool = false) {
+    func add(_ argument: Int32, _ plain: dnnl_memory_desc_t, isResult: Bool = false) {
       edges.append(
-        ConvolutionPrimitive.edge(
-          argument, dims, isResult, of: description!, engine: engine))
+        ConvolutionPrimitive.edge(argument, plain, isResult, of: description!, engine: engine))
     }
+    let (ownX, ownY) = key.isChannelsLast ? (x, y) : (rowMajor(dims.x), rowMajor(dims.y))
+    let ownW = rowMajor(dims.w)
     switch key.pass {
     case .forward:
-      add(DNNL_ARG_SRC_0, dims.x)
-      add(DNNL_ARG_WEIGHTS_0, dims.w)
-      if key.hasBias { add(DNNL_ARG_BIAS, dims.bias) }
-      add(DNNL_ARG_DST_0, dims.y, isResult: true)
+      add(DNNL_ARG_SRC_0, ownX)
+      add(DNNL_ARG_WEIGHTS_0, ownW)
+      if key.hasBias { add(DNNL_ARG_BIAS, bias) }
+      add(DNNL_ARG_DST_0, ownY, isResult: true)
     case .inputGradient:
-      add(DNNL_ARG_DIFF_DST_0, dims.y)
-      add(DNNL_ARG_WEIGHTS_0, dims.w)
-      add(DNNL_ARG_DIFF_SRC_0, dims.x, isResult: true)
+      add(DNNL_ARG_DIFF_DST_0, ownY)
+      add(DNNL_ARG_WEIGHTS_0, ownW)
+      add(DNNL_ARG_DIFF_SRC_0, ownX, isResult: true)
     case .weightGradient:
-      add(DNNL_ARG_SRC_0, dims.x)
-      add(DNNL_ARG_DIFF_DST_0, dims.y)
-      add(DNNL_ARG_DIFF_WEIGHTS_0, dims.w, isResult: true)
+      add(DNNL_ARG_SRC_0, ownX)
+      add(DNNL_ARG_DIFF_DST_0, ownY)
+      add(DNNL_ARG_DIFF_WEIGHTS_0, ownW, isResult: true)
     }
     if let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0) {
       scratchByteCount = dnnl_memory_desc_get_size(scratch)
@@ -113,10 +134,10 @@ final class ConvolutionPrimitive {
   }
 
   private static func edge(
-    _ argument: Int32, _ dims: [Int], _ isResult: Bool, of description: dnnl_primitive_desc_t,
-    engine: dnnl_engine_t
+    _ argument: Int32, _ tensor: dnnl_memory_desc_t, _ isResult: Bool,
+    of description: dnnl_primitive_desc_t, engine: dnnl_engine_t
   ) -> Edge {
-    var plain = rowMajor(dims)
+    var plain = tensor
     var inner = dnnl_primitive_desc_query_md(description, dnnl_query_exec_arg_md, argument)!.pointee
     let plainMemory = newMemory(&plain, engine)
     let byteCount = dnnl_memory_desc_get_size(&inner)
@@ -130,10 +151,10 @@ final class ConvolutionPrimitive {
       isResult
         ? dnnl_reorder_primitive_desc_create(&way, &inner, engine, &plain, engine, nil)
         : dnnl_reorder_primitive_desc_create(&way, &plain, engine, &inner, engine, nil),
-      "a reorder of \(dims)")
+      "a reorder")
     defer { dnnl_primitive_desc_destroy(way) }
     var reorder: dnnl_primitive_t?
-    checkDNN(dnnl_primitive_create(&reorder, way), "a reorder of \(dims)")
+    checkDNN(dnnl_primitive_create(&reorder, way), "a reorder")
     return Edge(
       argument: argument, plain: plainMemory, inner: newMemory(&inner, engine),
       innerByteCount: byteCount, reorder: reorder, isResult: isResult)
@@ -212,14 +233,42 @@ private func anyLayout(_ dims: [Int]) -> dnnl_memory_desc_t {
 }
 
 private func rowMajor(_ dims: [Int]) -> dnnl_memory_desc_t {
-  var description = dnnl_memory_desc_t()
   let strides = Shape(dims).contiguousStrides
+  return laidOut(dims, dims.indices.map { strides[$0] })
+}
+
+/// - dims: [N, C, H, W].
+private func channelsLast(_ dims: [Int]) -> dnnl_memory_desc_t {
+  laidOut(dims, channelsLastStrides(dims))
+}
+
+private func channelsLastStrides(_ dims: [Int]) -> [Int] {
+  [dims[1] * dims[2] * dims[3], 1, dims[1] * dims[3], dims[1]]
+}
+
+private func laidOut(_ dims: [Int], _ strides: [Int]) -> dnnl_memory_desc_t {
+  var description = dnnl_memory_desc_t()
   checkDNN(
     dnnl_memory_desc_init_by_strides(
-      &description, Int32(dims.count), dims.map(Int64.init), dnnl_f32,
-      dims.indices.map { Int64(strides[$0]) }),
+      &description, Int32(dims.count), dims.map(Int64.init), dnnl_f32, strides.map(Int64.init)),
     "a memory description \(dims)")
   return description
+}
+
+/// Whether images [N, C, H, W] that lie as described have their channels innermost: by strides, or as one
+/// block of all channels.
+private func isChannelsLast(_ description: dnnl_memory_desc_t, _ dims: [Int]) -> Bool {
+  let blocking = description.format_desc.blocking
+  let isOneBlock =
+    blocking.inner_nblks == 1 && blocking.inner_idxs.0 == 1 && Int(blocking.inner_blks.0) == dims[1]
+  guard description.format_kind == dnnl_blocked, blocking.inner_nblks == 0 || isOneBlock else {
+    return false
+  }
+  let strides = [blocking.strides.0, blocking.strides.1, blocking.strides.2, blocking.strides.3]
+  let own = channelsLastStrides(dims)
+  return dims.indices.allSatisfy { axis in
+    dims[axis] == 1 || (axis == 1 && isOneBlock) || Int(strides[axis]) == own[axis]
+  }
 }
 
 private func newMemory(_ description: inout dnnl_memory_desc_t, _ engine: dnnl_engine_t)

@@ -14,10 +14,16 @@ func dispatch<Result>(
       "\(op): operands of \(dtype) and \(tensor.dtype); convert one of them first")
   }
   switch dtype {
-  case .float32: return KernelClock.isOn ? KernelClock.timed(fast) : fast()
+  case .float32: return clocked(fast)
   case .float64: return reference()
   default: fatalError("\(op): needs float32 or float64, not \(dtype)")
   }
+}
+
+/// Runs a kernel, and times it where benchmarks ask for it.
+@inline(__always)
+func clocked<Result>(_ kernel: () -> Result) -> Result {
+  KernelClock.isOn ? KernelClock.timed(kernel) : kernel()
 }
 
 extension Tensor {

@@ -13,8 +13,8 @@ public func relu(_ x: Tensor) -> Tensor {
   case .bool:
     fatalError("relu: needs numbers, not bool; convert the tensor of shape \(x.shape) with to(_:)")
   }
-  let x = x.contiguous()
-  let y = Tensor(uninitialized: x.shape, x.dtype)
+  let x = x.dense()
+  let y = Tensor(uninitializedLike: x)
   dispatch("relu", [x]) {
     nd_relu(y.floats, x.floats, x.elementCount)
   } reference: {
@@ -27,40 +27,13 @@ public func relu(_ x: Tensor) -> Tensor {
 /// - Precondition: one shape and dtype.
 public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
   require(dy.shape == y.shape, "relu backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
-  let (dy, y) = (dy.contiguous(), y.contiguous())
-  let dx = Tensor(uninitialized: y.shape, y.dtype)
+  let y = y.dense()
+  let dy = dy.laidOut(like: y)
+  let dx = Tensor(uninitializedLike: y)
   dispatch("relu backward", [dy, y]) {
     nd_relu_backward(dx.floats, dy.floats, y.floats, y.elementCount)
   } reference: {
     Reference.reluBackward(dy.doubleElements, y.doubleElements, dx.doubleElements)
-  }
-  return dx
-}
-
-/// 1 / (1 + e^-x), element by element, without overflow for any x; NaN stays NaN.
-/// - x: float32 or float64, any shape.  Returns x's shape.
-public func sigmoid(_ x: Tensor) -> Tensor {
-  let x = x.contiguous()
-  let y = Tensor(uninitialized: x.shape, x.dtype)
-  dispatch("sigmoid", [x]) {
-    nd_sigmoid(y.floats, x.floats, x.elementCount)
-  } reference: {
-    Reference.sigmoid(x.doubleElements, y.doubleElements)
-  }
-  return y
-}
-
-/// dy y (1 - y): sigmoid's derivative, from its result.
-/// - Precondition: one shape and dtype.
-public func sigmoidBackward(_ dy: Tensor, y: Tensor) -> Tensor {
-  require(
-    dy.shape == y.shape, "sigmoid backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
-  let (dy, y) = (dy.contiguous(), y.contiguous())
-  let dx = Tensor(uninitialized: y.shape, y.dtype)
-  dispatch("sigmoid backward", [dy, y]) {
-    nd_sigmoid_backward(dx.floats, dy.floats, y.floats, y.elementCount)
-  } reference: {
-    Reference.sigmoidBackward(dy.doubleElements, y.doubleElements, dx.doubleElements)
   }
   return dx
 }

@@ -5,18 +5,30 @@ import TensorCore
 /// Padding is never the largest.
 /// - x: [N, C, H, W].
 /// - Returns: y [N, C, H', W'] and, for the gradient, the places of its elements in x's planes
-///   (int32, the first of equals), where H' = (H + 2 padding - kernel) / stride + 1.
+///   (int32, the first of equals), where H' = (H + 2 padding - kernel) / stride + 1. Both have their
+///   channels innermost where x has (`poolsChannelsLast`).
 /// - Precondition: padding is at most half the kernel, which is not larger than the padded input.
 public func maxPool(
   _ x: Tensor, kernel: HeightWidth, stride: HeightWidth, padding: HeightWidth
 ) -> (y: Tensor, places: Tensor) {
   let output = pooledExtents("maxPool2d", x.shape, kernel, stride, padding)
+  let shape: Shape = [x.shape[0], x.shape[1], output.height, output.width]
+  if poolsChannelsLast(x, kernel: kernel, stride: stride, padding: padding) {
+    let y = Tensor(uninitializedChannelsLast: shape)
+    let places = Tensor(uninitializedChannelsLast: shape, .int32)
+    clocked {
+      nd_max_pool_2x2_channels_last(
+        y.floats, places.pointer(Int32.self), x.floats, shape[0], x.shape[2], x.shape[3], shape[1])
+    }
+    return (y, places)
+  }
   let x = x.contiguous()
-  if x.dtype == .float32 && kernel == 2 && stride == 2 && padding == 0 {
-    let shape: Shape = [x.shape[0], x.shape[1], output.height, output.width]
+  if isSmallWindow(x, kernel, stride, padding) {
     let (y, places) = (Tensor(uninitialized: shape), Tensor(uninitialized: shape, .int32))
-    nd_max_pool_2x2(
-      y.floats, places.pointer(Int32.self), x.floats, shape[0] * shape[1], x.shape[2], x.shape[3])
+    clocked {
+      nd_max_pool_2x2(
+        y.floats, places.pointer(Int32.self), x.floats, shape[0] * shape[1], x.shape[2], x.shape[3])
+    }
     return (y, places)
   }
   return withReal(
@@ -24,13 +36,42 @@ public func maxPool(
     { maxPool(x, output, kernel, stride, padding, Double.self) })
 }
 
+/// Whether `maxPool` takes and gives images with the channels innermost.
+public func poolsChannelsLast(
+  _ x: Tensor, kernel: HeightWidth, stride: HeightWidth, padding: HeightWidth
+) -> Bool {
+  isSmallWindow(x, kernel, stride, padding) && x.isChannelsLast && !x.isContiguous
+}
+
+/// What there is a kernel for.
+private func isSmallWindow(
+  _ x: Tensor, _ kernel: HeightWidth, _ stride: HeightWidth, _ padding: HeightWidth
+) -> Bool {
+  x.dtype == .float32 && kernel == 2 && stride == 2 && padding == 0
+}
+
 /// dx: every element of dy added at its place.
-/// - Returns: `shape`, x's.
-public func maxPoolBackward(_ dy: Tensor, places: Tensor, shape: Shape) -> Tensor {
+/// - Parameters:
+///   - places: what `maxPool` returned.
+///   - shape: x's.
+///   - isChannelsLast: whether `poolsChannelsLast` of x: the windows are then 2 x 2.
+/// - Returns: `shape`.
+public func maxPoolBackward(
+  _ dy: Tensor, places: Tensor, shape: Shape, isChannelsLast: Bool = false
+) -> Tensor {
   require(
     dy.shape == places.shape,
     "maxPool2d backward: dy of shape \(dy.shape) for places of shape \(places.shape)")
-  let dy = dy.contiguous()
+  if isChannelsLast {
+    let dy = dy.channelsLast()
+    let dx = Tensor(uninitializedChannelsLast: shape)
+    clocked {
+      nd_max_pool_2x2_channels_last_backward(
+        dx.floats, dy.floats, places.pointer(Int32.self), shape[0], shape[2], shape[3], shape[1])
+    }
+    return dx
+  }
+  let (dy, places) = (dy.contiguous(), places.contiguous())
   return withReal(
     "maxPool2d backward", dy.dtype, { scattered(dy, places, shape, Float.self) },
     { scattered(dy, places, shape, Double.self) })

@@ -39,6 +39,9 @@ public enum ActivationRecorder {
     }
   }
 
+  /// Whether this thread is in such a forward pass.
+  static var isRecording: Bool { nd_thread_slot(recordingSlot) != nil }
+
   private static func unknown(_ name: String, _ names: [String]) -> Failure {
     // As far as the name leads.
     var parent = name

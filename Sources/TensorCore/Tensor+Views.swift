@@ -90,6 +90,7 @@ extension Tensor {
 
   /// A new row-major tensor with the same values. Not recorded: no gradient flows through it.
   public func copied() -> Tensor {
+    if dtype.byteCount == 4 && isChannelsLast && !isContiguous { return copiedFromChannelsLast() }
     let result = Tensor(uninitialized: shape, dtype)
     switch dtype.byteCount {
     case 8: copyElements(to: result, as: UInt64.self)

@@ -19,8 +19,10 @@ final class ShardWorker {
       for layer in replica.module.synchronizedBatchNorms { layer.core.synchronizer = meetings }
     }
   }
-  /// The one batch of an epoch that is the same in all.
+  /// The one batch of an epoch that is the same in all, behind `front`.
   private var kept: Batch?
+  /// The network in two: only a batch that is another needs to pass `front`.
+  private let front, rest: any Module
   /// Of the last step.
   private(set) var times = StepTimes()
   /// Of the last step.
@@ -31,6 +33,7 @@ final class ShardWorker {
     epoch: Int
   ) {
     self.replica = replica
+    (front, rest) = replica.module.fixedFrontAndRest
     self.rank = rank
     self.data = data
     self.format = format
@@ -102,15 +105,20 @@ final class ShardWorker {
       let numbers = samples.map { data.sampleIndex(shard: replica.shard, local: Int($0)) }
       replica.module.setDropoutKey(DropoutKey(seed: job.seed, step: step, samples: numbers))
     }
-    let batch =
-      kept ?? format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
+    let batch = kept ?? self.batch(of: samples)
     let isAlwaysTheSame = order.order.stepsPerEpoch == 1 && !order.order.shuffled
     if isAlwaysTheSame && !format.isRandom && isWholePart { kept = batch }
     times.batch += clock.lap()
     Progress.enter(.forward)
     defer { times.forward += clock.lap() }
-    let loss = job.loss(replica.module(batch.inputs), batch.targets, globalCount: globalCount)
+    let loss = job.loss(rest(batch.inputs), batch.targets, globalCount: globalCount)
     _ = FaultPoint.reach("forward", rank: rank, step: step, tensors: [("loss", loss)])
     return loss
+  }
+
+  /// Samples as the network sees them, but behind the modules in front of it that have no parameters.
+  private func batch(of samples: UnsafeBufferPointer<Int32>) -> Batch {
+    let batch = format.batch(data, shard: replica.shard, local: samples, epoch: order.epoch)
+    return Batch(inputs: front(batch.inputs), targets: batch.targets)
   }
 }

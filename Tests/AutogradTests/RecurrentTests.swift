@@ -1,4 +1,5 @@
 import Autograd
+import Kernels
 import TensorCore
 import TestSupport
 import Testing
@@ -105,6 +106,59 @@ struct RecurrentTests {
       expectGradientsMatchFiniteDifferences(inputs, "\(draws)") { x in
         let outputs = Self.attend(x, heads: 2, hasBias: true, hasMask: masked)
         return outputs[0].square().sum() + outputs[1].square().sum()
+      }
+    }
+  }
+
+  /// The kernel of all steps against one operation after the other: the same chains and the same
+  /// functions, so the same bits; but weights' gradients, one chain over all steps, where the twin adds a
+  /// rounded product at each.
+  @Test(
+    .enabled(if: !Kernels.matmulBitsDependOnExtents, "this processor has no fused multiply-add"),
+    arguments: [RecurrentCell.tanh, .relu], [false, true])
+  func plainRecurrencesAreTheirStepsBitForBit(cell: RecurrentCell, isBidirectional: Bool) {
+    for number in 0..<24 {
+      var draws = Draws(case: number)
+      let (t, n) = (draws.pick([1, 2, 7, 40]), draws.pick([1, 2, 3, 5]))
+      let (f, h) = (draws.int(1...3), draws.pick([1, 4, 15, 16, 17, 32, 33, 50]))
+      let (hasBias, directions) = (number % 3 > 0, isBidirectional ? 2 : 1)
+      var values = [(draws.floats(t * n * f), [t, n, f] as Shape)]
+      values.append((draws.floats(directions * n * h), [directions, n, h]))
+      for _ in 0..<directions {
+        values.append((draws.floats(h * f), [h, f]))
+        values.append((draws.floats(h * h).map { $0 / Float(h).squareRoot() }, [h, h]))
+        for _ in 0..<(hasBias ? 2 : 0) { values.append((draws.floats(h), [h])) }
+      }
+      let weighting = Tensor(draws.floats(t * n * directions * h), shape: [t, n, directions * h])
+      func run(stepByStep: Bool) -> (outputs: [Tensor], gradients: [Tensor]) {
+        let inputs = values.map { Tensor($0.0, shape: $0.1) }
+        for input in inputs { input.requiresGrad = true }
+        let step = hasBias ? 4 : 2
+        let layers = stride(from: 2, to: inputs.count, by: step).map { i in
+          RecurrentWeights(
+            input: inputs[i], hidden: inputs[i + 1], inputBias: hasBias ? inputs[i + 2] : nil,
+            hiddenBias: hasBias ? inputs[i + 3] : nil)
+        }
+        let (output, end) = recurrent(
+          cell, inputs[0], state: RecurrentState(hidden: inputs[1]), layers: layers,
+          isBidirectional: isBidirectional, stepByStep: stepByStep)
+        ((output * weighting).sum() + (end.hidden * end.hidden).sum()).backward()
+        return ([output, end.hidden], inputs.map { $0.grad! })
+      }
+      let (kernel, steps) = (run(stepByStep: false), run(stepByStep: true))
+      let what = "\(draws) T \(t) N \(n) F \(f) H \(h)"
+      for (a, b) in zip(kernel.outputs, steps.outputs) { #expect(a.bits == b.bits, "\(what)") }
+      // Of x and of the state before the first step.
+      for i in 0..<2 {
+        #expect(
+          kernel.gradients[i].values(Float.self) == steps.gradients[i].values(Float.self), "\(what)"
+        )
+      }
+      for (a, b) in zip(kernel.gradients, steps.gradients).dropFirst(2) {
+        let largest = b.asDoubles.map(abs).max()!
+        expectClose(a, b.asDoubles, shape: b.shape, what) { _ in
+          Double(t * n + 1) * 0x1p-23 * max(largest, 1)
+        }
       }
     }
   }

@@ -69,6 +69,27 @@ struct MatmulBitsTests {
     }
   }
 
+  /// An operand that comes from memory while the one before it is multiplied: a large batch's outputs
+  /// (a) and weight gradients (b) of a narrow layer, with rests of every kind.
+  @Test(arguments: [true, false])
+  func theChainIsTheSameWhereAnOperandStreams(onAVX512: Bool) {
+    let shapes = [
+      (1402, 16, 784), (1411, 10, 800), (2200, 17, 500), (16, 100, 10_600), (5, 66, 16_001),
+    ]
+    for (number, (m, n, k)) in shapes.enumerated() {
+      #expect(m * k >= 1 << 20 || k * n >= 1 << 20)
+      var draws = Draws(case: number)
+      let (a, b) = (draws.floats(m * k), draws.floats(k * n))
+      // As they lie there: the weight transposed in the outputs, dy in the gradients.
+      let left = Tensor(a, shape: [m, k])
+      let c = matmul(
+        m > k ? left : left.transposedView.copied().transposedView, Tensor(b, shape: [k, n]),
+        bias: nil, onAVX512: onAVX512)
+      guard let c else { return }  // no such processor: nothing to show
+      #expect(c.bits == chain(a, b, nil, m: m, n: n, k: k), "m \(m) n \(n) k \(k)")
+    }
+  }
+
   @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
   func bitsDoNotDependOnOtherRowsOrColumns() {
     var draws = Draws(case: 1)

@@ -54,6 +54,54 @@ struct FunctionModuleTests {
     #expect(View([2, 0])(Tensor(zeros: [0, 0])).shape == [0, 2, 0])
   }
 
+  @Test func aNetworkIsItsFixedFrontAndTheRest() {
+    var draws = Draws(case: 1)
+    let linear = Linear(6, 4)
+    let inner = Sequential(Flatten(), linear, Sigmoid())
+    let net = Sequential(Divide(3), View([2, 3]), inner, Divide(2))
+    let x = Tensor(draws.floats(30), shape: [5, 6])
+    let (front, rest) = net.fixedFrontAndRest
+    #expect(front.children.map(\.module.typeName) == ["Divide", "View"])
+    #expect(rest(front(x)).bits == net(x).bits)
+    #expect(front.namedParameters.isEmpty)
+    #expect(
+      rest.namedParameters.map { ObjectIdentifier($0.tensor) } == [
+        ObjectIdentifier(linear.weight), ObjectIdentifier(linear.bias!),
+      ])
+    // Dropout is not fixed, nor is what has parameters.
+    for other: any Module in [linear, Sequential(Dropout(0.5), Flatten()), Sequential(linear)] {
+      let (front, rest) = other.fixedFrontAndRest
+      #expect(front.children.isEmpty && rest === other)
+    }
+  }
+
+  /// Rectified before the largest is taken, or after: Sequential chooses, unless somebody looks.
+  @Test func rectifyingBehindPoolingIsTheSameToTheBit() throws {
+    for number in 0..<20 {
+      var draws = Draws(case: number)
+      let shape: Shape = [2, draws.int(1...3), draws.int(2...9), draws.int(2...9)]
+      let values = (0..<shape.elementCount).map { _ -> Float in
+        draws.int(0...30) == 0 ? draws.pick([.nan, -0.0, .infinity]) : Float(draws.int(-2...2))
+      }
+      let kernel: HeightWidth = draws.pick([2, 1, HeightWidth(2, 1)])
+      let net = Sequential(ReLU(), MaxPool2d(kernel))
+      func run(_ forward: (Tensor) -> Tensor) -> (Tensor, Tensor) {
+        let x = Tensor(values, shape: shape)
+        x.requiresGrad = true
+        let y = forward(x)
+        y.backward(seed: Tensor((0..<y.elementCount).map { Float($0 + 1) }, shape: y.shape))
+        return (y, x.grad!)
+      }
+      let (y, dx) = run { net($0) }
+      let (expected, gradient) = run { MaxPool2d(kernel)(ReLU()($0)) }
+      #expect(y.bits == expected.bits && dx.bits == gradient.bits, "\(draws) \(shape)")
+      // Somebody who looks sees the rectified images.
+      let x = Tensor(values, shape: shape)
+      let seen = try ActivationRecorder.record(["0", "1"], in: net) { net(x) }
+      #expect(seen[0].output.bits == relu(x).bits && seen[1].output.bits == y.bits)
+    }
+  }
+
   static let contracts = [
     BrokenContract(
       "a view of another size",

@@ -22,11 +22,10 @@ void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n); 
 void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
-
-// 1 / (1 + e^-x), and its derivative dy y (1 - y); the result lies nowhere else.
-void nd_sigmoid(float *restrict y, const float *restrict x, ptrdiff_t n);
-void nd_sigmoid_backward(
-    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n);
+void nd_sigmoid(float *y, const float *x, ptrdiff_t n);                          // 1 / (1 + e^-x)
+void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy y (1 - y)
+void nd_tanh(float *y, const float *x, ptrdiff_t n);
+void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy (1 - y^2)
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
@@ -37,6 +36,8 @@ void nd_unpack_bf16(float *restrict x, const uint16_t *restrict packed, ptrdiff_
 
 // sums[c] = sum over r, in order, of x[r][c].
 void nd_column_sums(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
+// The same with sums in double, for any rows.
+void nd_column_sums_in_double(float *sums, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 // Sum of all elements, in double.
 double nd_sum(const float *x, ptrdiff_t n);
 // Sum of the squares of all elements, in double.
@@ -92,6 +93,13 @@ void nd_channel_gradient(
 void nd_max_pool_2x2(
     float *y, int32_t *places, const float *x, ptrdiff_t planes, ptrdiff_t height,
     ptrdiff_t width);
+// The same of images [height, width, channels], and the gradient of it.
+void nd_max_pool_2x2_channels_last(
+    float *y, int32_t *places, const float *x, ptrdiff_t images, ptrdiff_t height, ptrdiff_t width,
+    ptrdiff_t channels);
+void nd_max_pool_2x2_channels_last_backward(
+    float *dx, const float *dy, const int32_t *places, ptrdiff_t images, ptrdiff_t height,
+    ptrdiff_t width, ptrdiff_t channels);
 
 // The optimizers. decay is L2: each takes g + decay * p for the gradient g.
 // p -= lr * g
@@ -154,6 +162,28 @@ enum nd_instruction_set { nd_none, nd_avx2, nd_avx512 };
 enum nd_instruction_set nd_matmul_best_set(void);
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
+// y[c][r] = x[r][c], the bits as they are. y has rows columns.
+void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns);
+
+// A plain recurrent layer over `steps` steps of `samples` samples with `hidden` features, forwards or
+// backwards in time: h[t] = f(x[t] + (W h[t - 1] + b)), f = tanh or max(., 0), with products as
+// nd_matmul's. Where there is no fused multiply-add it is computed, slowly, to the same bits.
+struct nd_recurrence {
+  ptrdiff_t steps, samples, hidden;
+  int is_backward, is_relu;
+};
+ptrdiff_t nd_recurrence_scratch_count(const struct nd_recurrence *r);
+// states: [steps + 1][samples][hidden], of which the state before the first step is there: the first, or
+// the last if is_backward; the others are written. x: [steps][samples][hidden]. weight: [hidden][hidden].
+// bias: [hidden], or 0.
+void nd_recurrence_forward(
+    const struct nd_recurrence *r, float *states, const float *x, const float *weight,
+    const float *bias, float *scratch);
+// dx, from the gradient dy of the states that were written; and that of the state before the first step,
+// dstart: [samples][hidden].
+void nd_recurrence_backward(
+    const struct nd_recurrence *r, float *dx, float *dstart, const float *dy, const float *states,
+    const float *weight, float *scratch);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about

@@ -1,0 +1,71 @@
+import Foundation
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+/// The vectorized sigmoid and tanh against the same formulas in float64.
+struct ExponentialTests {
+  /// All the range in which something happens, densely about 0, and what is beyond it.
+  private static let arguments: [Float] = {
+    var x: [Float] = [0, .leastNonzeroMagnitude, .leastNormalMagnitude, 0.625, 1e30, .infinity]
+    x += (0...40_000).map { Float($0) * 0.003 }
+    x += (0...20_000).map { Float(exp(Double($0) * -0.004)) }
+    return x + x.map { -$0 } + [.nan]
+  }()
+
+  /// Three operations and an exponential within 2 units in the last place: within 4 of them; or within
+  /// the least normal number, below which the exponential is 0.
+  private func expectClose(_ y: Tensor, _ f: (Double) -> Double, _ what: String) {
+    for (x, y) in zip(Self.arguments, y.values(Float.self)) {
+      let expected = f(Double(x))
+      if expected.isNaN {
+        #expect(y.isNaN, "\(what) of \(x)")
+        continue
+      }
+      let bound = max(4 * Double(Float(abs(expected)).ulp), Double(Float.leastNormalMagnitude))
+      #expect(abs(Double(y) - expected) <= bound, "\(what) of \(x): \(y), not \(expected)")
+    }
+  }
+
+  @Test func sigmoidIsTheFormulaToItsLastPlaces() {
+    let x = Tensor(Self.arguments, shape: [Self.arguments.count])
+    expectClose(apply(.sigmoid, x), { 1 / (1 + exp(-$0)) }, "sigmoid")
+  }
+
+  @Test func tanhIsTheFormulaToItsLastPlacesAndKeepsTheSign() {
+    let x = Tensor(Self.arguments, shape: [Self.arguments.count])
+    let y = apply(.elementary(.tanh), x)
+    expectClose(y, { tanh($0) }, "tanh")
+    for (x, y) in zip(Self.arguments, y.values(Float.self)) where !x.isNaN {
+      #expect(x.sign == y.sign && abs(y) <= 1, "tanh of \(x)")
+    }
+  }
+
+  /// Vectors and what is left of them give the same bits; and a view is what its elements are.
+  @Test func anElementsBitsDoNotDependOnItsPlace() {
+    var draws = Draws(case: 0)
+    let values = draws.floats(133).map { $0 * 10 }
+    for operation in [UnaryOperation.sigmoid, .elementary(.tanh)] {
+      let whole = apply(operation, Tensor(values, shape: [133])).bits
+      for (i, value) in values.enumerated() {
+        #expect(apply(operation, Tensor([value], shape: [1])).bits == [whole[i]])
+      }
+      let grid = draws.laidOut(values, shape: [7, 19])
+      #expect(apply(operation, grid).bits == whole)
+    }
+  }
+
+  @Test func derivativesFromTheResultAreTheirFormulasBitForBit() {
+    for count in [0, 1, 15, 16, 17, 100, 1001] {
+      var draws = Draws(case: count)
+      let (dy, y) = (draws.floats(count), draws.floats(count))
+      let (left, right) = (unaligned(dy, by: 3), unaligned(y, by: 5))
+      #expect(
+        backward(.sigmoid, left, y: right).bits == zip(dy, y).map { $0 * ($1 * (1 - $1)) }.bits)
+      #expect(
+        backward(.elementary(.tanh), left, y: right).bits
+          == zip(dy, y).map { $0 * (1 - $1 * $1) }.bits)
+    }
+  }
+}
