@@ -88,16 +88,10 @@ final class Watchdog: @unchecked Sendable {
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<Watchdog>.fromOpaque(argument!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    require(
-      status == 0, "the watchdog could not be started: \(String(cString: strerror(status)))")
-    self.thread = thread
+    thread = startThread("the watchdog", Unmanaged.passUnretained(self).toOpaque()) {
+      Unmanaged<Watchdog>.fromOpaque($0!).takeUnretainedValue().serve()
+      return nil
+    }
   }
 
   /// Looks whose process can be seen from here, when all are known to live: one that dies before the
@@ -132,7 +126,7 @@ final class Watchdog: @unchecked Sendable {
   // MARK: - One look
 
   private func look() {
-    let now = seconds()
+    let now = monotonicSeconds()
     // After a time in which it did not run itself it knows nothing of the others.
     let knowsNothing = now - lastRound > silence
     lastRound = now
@@ -235,11 +229,5 @@ final class Watchdog: @unchecked Sendable {
   private func say(_ failure: Failure) {
     let line = Array("nndist: error: \(failure)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-  }
-
-  private func seconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }

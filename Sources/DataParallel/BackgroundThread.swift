@@ -19,13 +19,10 @@ package final class BackgroundThread: @unchecked Sendable {
     self.niceness = niceness
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<BackgroundThread>.fromOpaque(argument!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    require(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
+    thread = startThread("a background thread", Unmanaged.passUnretained(self).toOpaque()) {
+      Unmanaged<BackgroundThread>.fromOpaque($0!).takeUnretainedValue().serve()
+      return nil
+    }
   }
 
   /// Waits for the work under way.

@@ -80,17 +80,12 @@ public final class ShardThreads: @unchecked Sendable {
   }
 
   private func start(_ index: Int) {
-    var thread = pthread_t()
     let start = Unmanaged.passRetained(Start(self, index)).toOpaque()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-        start.owner.serve(start.index)
-        return nil
-      }, start)
-    require(
-      status == 0, "thread \(index) could not be started: \(String(cString: strerror(status)))")
+    let thread = startThread("thread \(index)", start) { argument in
+      let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+      start.owner.serve(start.index)
+      return nil
+    }
     threads.append(thread)
   }
 
