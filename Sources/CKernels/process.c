@@ -3,6 +3,7 @@
 #include <link.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +52,28 @@ int nd_claim(uint64_t *place, ptrdiff_t which) {
   uint64_t nobody = 0;
   return __atomic_compare_exchange_n(
       &place[which], &nobody, 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static uint64_t *claims;
+
+void nd_share_claim(uint64_t *place) { __atomic_store_n(&claims, place, __ATOMIC_RELEASE); }
+
+int nd_claim_line(void) {
+  uint64_t *shared = __atomic_load_n(&claims, __ATOMIC_ACQUIRE);
+  return nd_claim(shared ? shared : own_signs, ND_SIGN_CLAIM);
+}
+
+long long nd_current_step(void) {
+  return (long long)nd_sign(__atomic_load_n(&signs, __ATOMIC_ACQUIRE), ND_SIGN_STEP);
+}
+
+int nd_launcher_rank(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *text = getenv(names[i]);
+    if (text) return atoi(text);
+  }
+  return -1;
 }
 
 // Linux's own structure, which the C library has not (include/uapi/linux/sched/types.h).

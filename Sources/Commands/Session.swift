@@ -1,4 +1,5 @@
 import ArgumentParser
+import CKernels
 import Communication
 import Glibc
 import TensorCore
@@ -15,9 +16,7 @@ final class Session {
 
   /// Whether a launcher started this process as one of its ranks.
   private static var isUnderLauncher: Bool {
-    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].contains { (name: String) in
-      getenv(name) != nil
-    }
+    nd_launcher_rank() >= 0
   }
 
   /// srun without MPI support starts tasks that each believe to be alone; so many there are of them.

@@ -37,14 +37,16 @@ public final class Communicator {
   private(set) var board: Board?
   private var boardRecord: SharedWindow.Record?
   private var watchdog: Watchdog?
+  /// Until `openBoard` has shown that all can be reached.
+  private var startDeadline: StartDeadline?
 
   public var isRoot: Bool { rank == root }
 
   /// Initializes MPI and returns its world.
   ///
   /// Collective: every rank calls it once, first. A failure of MPI_Init itself ends the process.
-  /// - Parameter startTimeout: seconds after which a wait for other ranks in MPI_Init ends the process
-  ///   with 75; nil: never.
+  /// - Parameter startTimeout: seconds after which a wait for other ranks, until `openBoard` is done,
+  ///   ends the process with 75; nil: never.
   /// - Throws: MPIError; Failure where MPI lacks the thread level.
   public static func world(startTimeout: Double? = nil) throws -> Communicator {
     var initialized: Int32 = 0
@@ -54,7 +56,6 @@ public final class Communicator {
     var provided: Int32 = 0
     let deadline = startTimeout.map(StartDeadline.init)
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
-    deadline?.end()
     try check(
       MPI_Comm_set_errhandler(cmpi_comm_world(), cmpi_errors_return()), "MPI_Comm_set_errhandler")
     guard provided >= wanted else {
@@ -63,11 +64,12 @@ public final class Communicator {
         "this MPI library offers thread level \(provided), not MPI_THREAD_SERIALIZED",
         remedy: "use an MPI library built with thread support")
     }
-    return try Communicator(cmpi_comm_world())
+    return try Communicator(cmpi_comm_world(), startDeadline: deadline)
   }
 
-  private init(_ handle: MPI_Comm) throws {
+  private init(_ handle: MPI_Comm, startDeadline: StartDeadline?) throws {
     self.handle = handle
+    self.startDeadline = startDeadline
     (rank, worldSize) = try Communicator.place(in: handle)
 
     let capacity = Int(MPI_MAX_PROCESSOR_NAME) + 1
@@ -110,7 +112,10 @@ public final class Communicator {
       signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
       own: board == nil ? 0 : localRank, board: board, hostName: hostName,
       worldSize: worldSize)
+    nd_share_claim(board?.signs(0))
     if board != nil { watchdog?.start() }
+    startDeadline?.end()
+    startDeadline = nil
   }
 
   /// Ends the job with 75, and names the rank that holds up the others, when none of them has made
@@ -153,6 +158,7 @@ public final class Communicator {
   public func endWatch() {
     watchdog?.stop()
     watchdog = nil
+    nd_share_claim(nil)
     nd_move_signs(nil)
   }
 

@@ -28,7 +28,8 @@ public final class SharedWindow {
     headerByteCount + (byteCount + alignment - 1) / alignment * alignment + alignment
   }
 
-  /// Whether every host has room for a window to which this rank brings `byteCount` bytes.
+  /// Whether every host has room for a window to which this rank brings `byteCount` bytes, and every
+  /// process for mapping it.
   ///
   /// To be asked before: Open MPI 4.1 fails on one rank alone where there is none, and the others
   /// wait for ever.
@@ -48,7 +49,17 @@ public final class SharedWindow {
       ? Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize)) : Int64.max
     // Some for what MPI puts beside it.
     let needed = wanted * Int64(communicator.localSize) + (1 << 20)
-    return try communicator.minimumUnguarded(needed <= available ? 1 : 0) == 1
+    let fits = needed <= available && canMap(Int(needed))
+    return try communicator.minimumUnguarded(fits ? 1 : 0) == 1
+  }
+
+  /// Whether this process's limit (ulimit -v) leaves so many bytes. Open MPI 4.1 does not ask whether it
+  /// was given what it maps, and dies of it.
+  private static func canMap(_ byteCount: Int) -> Bool {
+    let place = mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let place, place != MAP_FAILED else { return false }
+    munmap(place, byteCount)
+    return true
   }
 
   /// Collective: every rank. On every host a window of its own.

@@ -2,8 +2,9 @@ import CKernels
 import Glibc
 import TensorCore
 
-/// Ends a process that waits in MPI_Init for a rank that never comes: one that ended well before, which
-/// mpirun takes for no failure.
+/// Ends a process that waits at its start, in MPI_Init or in the first exchanges, for a rank that never
+/// comes: one that ended well before, which mpirun takes for no failure, or one to which MPI could make
+/// no connection.
 final class StartDeadline: @unchecked Sendable {
   private let seconds: Double
   private let alarm = Alarm()
@@ -13,14 +14,12 @@ final class StartDeadline: @unchecked Sendable {
   init(seconds: Double) {
     self.seconds = seconds
     isOver.initialize(to: 0)
-    // Without it all goes on as well, but for what it is there for.
-    let owner = Unmanaged.passUnretained(self)
-    thread = startThread("a thread") { owner.takeUnretainedValue().serve() }
+    thread = startThread("the start's deadline") { self.serve() }
   }
 
   deinit { isOver.deallocate() }
 
-  /// MPI is there.
+  /// All are there.
   func end() {
     nd_store_release(isOver, 1)
     alarm.ring()
@@ -29,12 +28,9 @@ final class StartDeadline: @unchecked Sendable {
 
   private func serve() {
     // One line is enough: rank 0's, or that of the first that came.
-    let names = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"]
-    let rank =
-      names.compactMap { (name: String) in getenv(name).flatMap { Int(String(cString: $0)) } }.first
-      ?? 0
-    let turns = Int((seconds + 2 * Double(min(rank, 10))) * 10)
-    for _ in 0..<turns {
+    let rank = max(Int(nd_launcher_rank()), 0)
+    let last = monotonicSeconds() + seconds + 2 * Double(min(rank, 10))
+    while monotonicSeconds() < last {
       alarm.sleep(atMostMicroseconds: 100_000)
       if nd_spin_until(isOver, 1, 1) != 0 { return }
     }
@@ -44,8 +40,8 @@ final class StartDeadline: @unchecked Sendable {
       decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     let failure = Failure(
       .stopped,
-      "rank \(rank) (pid \(getpid()), host \(name)) waited \(Int(seconds)) s in "
-        + "MPI_Init (--stall-timeout): another rank ended before it, or hangs",
+      "rank \(rank) (pid \(getpid()), host \(name)) waited \(Int(seconds)) s at its "
+        + "start for the others (--stall-timeout): one ended before it, or hangs",
       remedy: "start the same program on every rank")
     let line = Array("nndist: error: \(failure)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -124,7 +124,7 @@ final class Watchdog: @unchecked Sendable {
   // MARK: - One look
 
   private func look() {
-    let now = seconds()
+    let now = monotonicSeconds()
     // After a time in which it did not run itself it knows nothing of the others.
     let knowsNothing = now - lastRound > silence
     lastRound = now
@@ -227,11 +227,5 @@ final class Watchdog: @unchecked Sendable {
   private func say(_ failure: Failure) {
     let line = Array("nndist: error: \(failure)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-  }
-
-  private func seconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }

@@ -21,7 +21,7 @@ package final class BackgroundThread: @unchecked Sendable {
     pthread_cond_init(changed, nil)
     // It lives as long as its owner, which ends it.
     let owner = Unmanaged.passUnretained(self)
-    thread = startThread("a thread") { owner.takeUnretainedValue().serve() }
+    thread = startThread("a background thread") { owner.takeUnretainedValue().serve() }
   }
 
   /// Waits for the work under way.

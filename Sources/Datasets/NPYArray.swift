@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import TensorCore
 
@@ -217,10 +218,10 @@ extension NPYArray {
   }
 
   private func loadScattered(_ byteCount: Int) throws {
-    // The system's own allocator, which may refuse: Swift's would trap.
-    guard let data = malloc(byteCount) else {
+    // The system's own allocator, which may refuse: Swift's would end the process.
+    guard let data = nd_try_malloc(byteCount) else {
       throw Failure(
-        .trainingFailed, "\(name): no memory for \(byteCount) bytes in Fortran order",
+        .trainingFailed, "\(name): out of memory: \(byteCount) bytes in Fortran order",
         remedy: "write the array with numpy.ascontiguousarray")
     }
     scattered = data

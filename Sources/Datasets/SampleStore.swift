@@ -213,14 +213,14 @@ extension SampleStore {
     return (inputs[shard] + local * inputByteCount, targets[shard] + local * targetByteCount)
   }
 
-  /// The system's own allocator, which may refuse: Swift's would trap.
+  /// The system's own allocator, which may refuse: Swift's would end the process.
   private func allocate(
     _ sampleByteCount: Int, _ shard: Int, _ name: String
   ) throws -> UnsafeMutableRawPointer {
     let byteCount = localCount(shard) * sampleByteCount
-    guard let buffer = malloc(max(byteCount, 1)) else {
+    guard let buffer = nd_try_malloc(max(byteCount, 1)) else {
       throw Failure(
-        .trainingFailed, "\(name): no memory for shard \(shard)'s samples, \(byteCount) bytes",
+        .trainingFailed, "\(name): out of memory: shard \(shard)'s samples, \(byteCount) bytes",
         remedy: "use more hosts, so that each loads fewer shards")
     }
     return buffer

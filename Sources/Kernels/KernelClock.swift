@@ -1,4 +1,4 @@
-import Glibc
+import TensorCore
 
 /// What kernels do, for benchmarks. One thread's: others must not run kernels while it is on.
 public enum KernelClock {
@@ -16,17 +16,11 @@ public enum KernelClock {
     // A kernel that calls another is one.
     if isInside { return body() }
     isInside = true
-    let start = now()
+    let start = monotonicSeconds()
     defer {
-      seconds += now() - start
+      seconds += monotonicSeconds() - start
       isInside = false
     }
     return body()
-  }
-
-  private static func now() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }

@@ -66,9 +66,10 @@ final class KernelContext {
 
 /// oneDNN fails only on arguments we should not have passed or on lack of memory.
 func checkDNN(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
-  if status != dnnl_success {
-    fatalError("oneDNN could not make or run \(what()): status \(status.rawValue)")
-  }
+  if status == dnnl_success { return }
+  let message = "oneDNN could not make or run \(what())"
+  if status == dnnl_out_of_memory { nd_out_of_memory(message) }
+  fatalError("\(message): status \(status.rawValue)")
 }
 
 /// What oneDNN runs on here.

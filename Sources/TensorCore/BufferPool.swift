@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import Synchronization
 
@@ -48,20 +49,17 @@ public final class BufferPool: Sendable {
       return nil
     }
     if let kept { return (kept, sizeClass) }
-    guard let buffer = BufferPool.allocate(capacity) else {
-      fatalError("out of memory: a tensor of \(byteCount) bytes could not be allocated")
-    }
-    return (buffer, sizeClass)
+    return (BufferPool.allocate(capacity), sizeClass)
   }
 
   /// Large buffers in whole huge pages, where the system has them to give: the step of a network of 5 MB
   /// takes a twentieth to a tenth less time with a hundredth of the address translations.
-  private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer? {
-    guard capacity >= hugePage else { return aligned_alloc(64, capacity) }
+  private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer {
+    guard capacity >= hugePage else { return nd_allocate(64, capacity) }
     let rounded = (capacity + hugePage - 1) / hugePage * hugePage
-    let buffer = aligned_alloc(hugePage, rounded)
+    let buffer = nd_allocate(hugePage, rounded)!
     // Where the system refuses, the pages are small.
-    if let buffer { madvise(buffer, rounded, MADV_HUGEPAGE) }
+    madvise(buffer, rounded, MADV_HUGEPAGE)
     return buffer
   }
 

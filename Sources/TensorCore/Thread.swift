@@ -1,9 +1,11 @@
+import CKernels
 import Glibc
 
-/// Starts a POSIX thread that runs `body`, to be joined.
+/// Starts a thread that runs `body`, to be joined. Where the system has no memory for one, or allows
+/// no more of them, the process ends and says so.
 ///
 /// `body` is kept as long as the thread runs; what it captures strongly is, too.
-/// - Precondition: the system has room for a thread.
+/// - Parameter name: of what the thread does, for messages.
 package func startThread(_ name: String, _ body: @escaping () -> Void) -> pthread_t {
   var thread = pthread_t()
   let status = pthread_create(
@@ -12,6 +14,8 @@ package func startThread(_ name: String, _ body: @escaping () -> Void) -> pthrea
       Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
       return nil
     }, Unmanaged.passRetained(ThreadBody(run: body)).toOpaque())
+  // What a stack without memory is, too (pthread_create(3)).
+  if status == EAGAIN { nd_out_of_memory("\(name) could not be started (ulimit -v, ulimit -u)") }
   require(status == 0, "\(name) could not be started: \(String(cString: strerror(status)))")
   return thread
 }

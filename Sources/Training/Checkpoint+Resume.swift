@@ -1,3 +1,4 @@
+import Datasets
 import TensorCore
 
 /// A checkpoint as root read it.
@@ -6,6 +7,25 @@ package struct LoadedCheckpoint {
   package let state: CheckpointState
   let model: Checkpoint.Tensors
   let optimizer: Checkpoint.Tensors
+
+  /// - Throws: `Failure(.badData)` where no run with batches as in `order` stands amid an epoch.
+  func verifyPosition(in order: SampleOrder) throws {
+    func refuse(_ why: String, remedy: String) -> Failure {
+      Failure(
+        .badData, "\(path)/\(Checkpoint.stateFile): key position is \(state.position), \(why)",
+        remedy: remedy)
+    }
+    guard state.position < order.sampleCount else {
+      throw refuse(
+        "and epoch \(state.epoch) has \(order.sampleCount) samples",
+        remedy: "go on with the data it was trained on, or start a new run with --run DIR")
+    }
+    guard state.position % order.batchSize == 0 else {
+      throw refuse(
+        "no multiple of the batch size, \(order.batchSize)",
+        remedy: "resume from another checkpoint")
+    }
+  }
 }
 
 extension Checkpoint {

@@ -42,12 +42,14 @@ extension CheckpointState {
     if !counts.contains(step) { return "step" }
     if !(1...Int(Int32.max) + 1 ~= epoch) { return "epoch" }
     if !counts.contains(position) { return "position" }
+    // Each epoch has a step at least.
+    if epoch - 1 + (position > 0 ? 1 : 0) > step { return "epoch" }
     if !(1...65536 ~= shards) { return "shards" }
     if !counts.contains(evaluationsSinceBest) { return "evaluations_since_best" }
     if let skippedInARow, !(1...Trainer.skippedStepLimit ~= skippedInARow) {
       return "skipped_in_a_row"
     }
-    if let best, !counts.contains(best.step) { return "best.step" }
+    if let best, !(0...step ~= best.step) { return "best.step" }
     for part in [standardization?.input, standardization?.target].compactMap({ $0 })
     where part.mean.isEmpty || part.mean.count != part.deviation.count {
       return "standardization"

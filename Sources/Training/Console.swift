@@ -1,4 +1,5 @@
 import Glibc
+import TensorCore
 
 /// What a run shows while it goes: on a terminal a progress bar as tqdm's users know it, elsewhere
 /// plain lines now and then. Root's alone speaks; when quiet, it only warns.
@@ -137,13 +138,6 @@ func printWarning(_ text: String) {
   Array("warning: \(text)\n".utf8).withUnsafeBytes {
     try? writeAll($0, to: STDERR_FILENO, path: "standard error")
   }
-}
-
-/// Seconds on a clock that no one sets.
-func monotonicSeconds() -> Double {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  return Double(now.tv_sec) + Double(now.tv_nsec) * 1e-9
 }
 
 /// `value` with a fixed number of digits behind the point.

@@ -1,3 +1,5 @@
+import TensorCore
+
 /// How fast a run goes.
 struct Meter {
   private var start = 0.0

@@ -1,3 +1,4 @@
+import CKernels
 import Datasets
 import Glibc
 import TensorCore
@@ -102,12 +103,12 @@ public enum Safetensors {
     return tensors
   }
 
-  /// A file with holes may hold more bytes than there is memory, and a tensor that gets none traps.
+  /// A file with holes may hold more bytes than there is memory, and a tensor that gets none ends the process.
   private static func checkMemory(_ byteCount: Int, for name: String, _ path: String) throws {
     guard byteCount > 1 << 28 else { return }
-    guard let probe = malloc(byteCount + byteCount / 4) else {
+    guard let probe = nd_try_malloc(byteCount + byteCount / 4) else {
       throw Failure(
-        .trainingFailed, "\(path): no memory for tensor \(name) of \(byteCount) bytes",
+        .trainingFailed, "\(path): out of memory: tensor \(name) of \(byteCount) bytes",
         remedy: "check that it belongs to this model, or use a host with more memory")
     }
     free(probe)

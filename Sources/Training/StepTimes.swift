@@ -1,3 +1,5 @@
+import TensorCore
+
 /// Where the seconds of a step went on one rank.
 public struct StepTimes: Sendable, Equatable {
   /// Gathering the samples.

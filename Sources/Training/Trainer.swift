@@ -110,13 +110,6 @@ public final class Trainer {
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       buffers: buffers, state: &state, communicator: communicator, console: console)
-    guard state.position < deal.order.sampleCount else {
-      throw Failure(
-        .badData,
-        "the checkpoint of step \(state.step) stands at sample \(state.position) of epoch "
-          + "\(state.epoch), and there are \(deal.order.sampleCount)",
-        remedy: "go on with the data it was trained on, or start a new run with --run DIR")
-    }
     if communicator.isRoot && deal.order.sampleCount < state.shards {
       console.warning(
         "\(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
@@ -136,6 +129,7 @@ public final class Trainer {
     let wholeStates = isResumed ? wholeOptimizerStates() : []
     try communicator.agree(on: "loading weights") {
       if let loaded {
+        try loaded.verifyPosition(in: deal.order)
         try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
         try Checkpoint.restore(
           loaded.optimizer, into: optimizerTensors(wholeStates), from: loaded.path)

@@ -69,7 +69,8 @@ import struct TestSupport.Outcome
       deadlineSeconds: 30)
     try row.expectOnlyStopped(
       outcome, status: status,
-      status == 1 ? [] : ["rank 0 (pid ", ") waited 2 s in MPI_Init (--stall-timeout): "])
+      status == 1
+        ? [] : ["rank 0 (pid ", ") waited 2 s at its start for the others (--stall-timeout): "])
   }
 
   /// Row 5: no rank outlives mpirun, and the lock is free.
@@ -82,46 +83,35 @@ import struct TestSupport.Outcome
       program.outcome(deadlineSeconds: 30), status: 137, [], more: ["--eval-every", "0"])
   }
 
-  /// Row 17: a tensor for which there is no memory on one rank.
-  @Test func rankWithoutMemorySaysSo() throws {
-    let program = try row.start(ranks: 2)
-    let process = try #require(row.processes[1])
-    let status = String(decoding: contents("/proc/\(process)/status"), as: UTF8.self)
-    program.send(SIGKILL)
-    _ = try program.outcome(deadlineSeconds: 30)
-    row.expectNobodyLeft()
-    let peak = try #require(status.firstMatch(of: #/VmPeak:\s+(\d+) kB/#).flatMap { Int($0.1) })
-    // So that the first layer's 384 MB are too many, and all before is not.
-    let arguments = row.jobs.arguments(
-      "large",
-      ["--set", "model.layers.1.out_features=128000", "--set", "model.layers.3.in_features=128000"])
-    let limited = ["bash", "-c", "ulimit -v \(peak + 150_000); exec \"$@\"", "bash", nndist]
-    let outcome = try mpirun(
-      ["-n", "1", nndist] + arguments + [":", "-n", "1"] + limited + arguments,
-      environment: ["SWIFT_BACKTRACE": "enable=no"], deadlineSeconds: 30)
-    #expect(outcome.stderr.contains("out of memory: "), "\(outcome)")
-    #expect(outcome.stderr.contains("nndist: error: rank 1 (pid "), "\(outcome)")
-    #expect(outcome.status == 132, "\(outcome)")
-    row.expectNobodyLeft()
-  }
-
-  /// Row 40: what one rank cannot open.
+  /// Row 40: what one rank cannot open, of a run that was begun where it could.
   @Test(arguments: [0, 1, 2])
   func dataThatOneRankCannotOpenEndsAll(rank: Int) throws {
     let missing = row.jobs.path("nowhere/train.csv")
-    row.jobs.folder.write("train.csv", "a,b\n" + (0..<40).map { "\($0),\($0 % 2)\n" }.joined())
-    row.jobs.folder.write("recipe.yaml", DeathTests.recipe)
-    func command(_ data: String) -> [String] {
-      [
-        "-n", "1", nndist, row.jobs.path("recipe.yaml"), "--run", row.jobs.path("run"), "--data",
-        data,
-      ]
+    let data = row.jobs.folder.write(
+      "train.csv", "a,b\n" + (0..<40).map { "\($0),\($0 % 2)\n" }.joined())
+    let recipe = row.jobs.folder.write("recipe.yaml", DeathTests.recipe)
+    func command(_ run: String, _ data: String) -> [String] {
+      [nndist, recipe, "--run", row.jobs.path(run), "--data", data, "--resume"]
     }
-    let ranks = (0..<3).map { command($0 == rank ? missing : row.jobs.path("train.csv")) }
-    let outcome = try mpirun(Array(ranks.joined(separator: [":"])), deadlineSeconds: 30)
-    expectError(
-      outcome, 66, missing, "No such file or directory", "(rank \(rank) of 3, host \(host))")
-    row.expectNobodyLeft()
+    func train(_ name: String, ranks: Int, _ more: [String] = []) throws {
+      let outcome = try mpirun(ranks: ranks, command(name, data) + more, deadlineSeconds: 30)
+      #expect(outcome.status == 0, "\(outcome)")
+    }
+    try train("whole", ranks: 1)
+    try train("run", ranks: 3, ["--max-steps", "3"])
+    for name in ["run", "new"] {
+      let ranks = (0..<3).map { ["-n", "1"] + command(name, $0 == rank ? missing : data) }
+      let outcome = try mpirun(Array(ranks.joined(separator: [":"])), deadlineSeconds: 30)
+      expectError(
+        outcome, 66, missing, "No such file or directory", "(rank \(rank) of 3, host \(host))")
+      row.expectNobodyLeft()
+    }
+    #expect(!FileManager.default.fileExists(atPath: row.jobs.path("new")))
+    #expect(row.jobs.checkpoints("run") == ["step-00000003"])
+    for name in ["run", "new"] {
+      try train(name, ranks: 2)
+      #expect(try row.jobs.bits(name) == row.jobs.bits("whole"))
+    }
   }
 
   private static let recipe = """
@@ -131,6 +121,7 @@ import struct TestSupport.Outcome
     loss: cross-entropy
     optimizer: {kind: sgd, lr: 0.01}
     batch_size: 8
+    shards: 3
     epochs: 1
     """
 
@@ -140,17 +131,28 @@ import struct TestSupport.Outcome
     let few = ["--shards", "5", "--batch-size", "2"]
     try row.jobs.train("alone", few)
     let outcome = try row.jobs.train("run", ranks: 5, few)
-    #expect(
-      outcome.stderr.contains("warning: 3 samples leave some of the 5 shards empty"), "\(outcome)")
+    let warning = "warning: 3 samples leave some of the 5 shards empty"
+    #expect(outcome.stderr.contains(warning), "\(outcome)")
     #expect(try row.jobs.bits("run") == row.jobs.bits("alone"))
+    // In the middle of an epoch of two steps.
+    try row.jobs.train("resumed", ranks: 5, few + ["--max-steps", "3"])
+    let resumed = try row.jobs.train("resumed", ranks: 2, few + ["--resume"])
+    #expect(resumed.stdout.contains("resumed at step 3 of 6"), "\(resumed)")
+    #expect(resumed.stderr.contains(warning), "\(resumed)")
+    #expect(try row.jobs.bits("resumed") == row.jobs.bits("alone"))
   }
 
   @Test func noSampleAtAllIsBadData() throws {
-    row.jobs.folder.write("data/" + trainImagesName, idx([0, 28, 28], []))
-    row.jobs.folder.write("data/" + trainLabelsName, idx([0], []))
-    expectError(
-      try mpirun(ranks: 2, [nndist] + row.jobs.arguments("run"), deadlineSeconds: 30), 65,
-      trainImagesName, "declares 0 x 28 x 28: no data")
-    row.expectNobodyLeft()
+    try row.jobs.train("run", FaultRow.steady + ["--max-steps", "7"])
+    let (images, labels) = ("data/" + trainImagesName, "data/" + trainLabelsName)
+    let before = [images, labels].map { ($0, contents(row.jobs.path($0))) }
+    row.jobs.folder.write(images, idx([0, 28, 28], []))
+    row.jobs.folder.write(labels, idx([0], []))
+    let outcome = try mpirun(
+      ranks: 2, [nndist] + row.jobs.arguments("run", FaultRow.steady + ["--resume"]),
+      deadlineSeconds: 30)
+    expectError(outcome, 65, trainImagesName, "declares 0 x 28 x 28: no data")
+    for (name, bytes) in before { row.jobs.folder.write(name, bytes) }
+    try row.expectOnlyStopped(outcome, status: 65, [trainImagesName])
   }
 }

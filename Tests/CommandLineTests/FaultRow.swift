@@ -26,10 +26,14 @@ struct FaultRow {
   }
 
   /// A job that would go on for ever, some steps after its beginning.
-  /// - Parameter options: mpirun's.
-  func start(ranks: Int, _ more: [String] = [], options: [String] = []) throws -> StartedProgram {
+  /// - Parameters:
+  ///   - options: mpirun's.
+  ///   - launcher: the program that starts each rank, and its arguments; none: mpirun itself.
+  func start(
+    ranks: Int, _ more: [String] = [], options: [String] = [], launcher: [String] = []
+  ) throws -> StartedProgram {
     let command =
-      [nndist]
+      launcher + [nndist]
       + jobs.arguments("run", FaultRow.steady + ["--epochs", "100000", "--eval-every", "0"] + more)
     let program =
       ranks == 1

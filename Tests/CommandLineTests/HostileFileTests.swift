@@ -52,6 +52,19 @@ import struct TestSupport.Outcome
     #expect(!FileManager.default.fileExists(atPath: jobs.path("run")), "a run was left")
   }
 
+  /// Changes a checkpoint's state, and mends its digest.
+  private static func change(
+    _ checkpoint: String, _ change: (inout CheckpointState) throws -> Void
+  ) throws {
+    var state = try CheckpointState.read(checkpoint + "/state.json")
+    try change(&state)
+    state.digest = state.expectedDigest
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    FileManager.default.createFile(
+      atPath: checkpoint + "/state.json", contents: try encoder.encode(state) + Data("\n".utf8))
+  }
+
   /// A checkpoint whose digests were mended for the hostile file.
   @Test func hostileCheckpointsAreRefused() throws {
     let trained = try run([nndist] + train(["--epochs", "1"]))
@@ -61,17 +74,38 @@ import struct TestSupport.Outcome
       let file = try #require(hostileSafetensors.first { $0.description.contains(name) })
       let path = checkpoint + "/model.safetensors"
       FileManager.default.createFile(atPath: path, contents: Data(file.bytes))
-      var state = try CheckpointState.read(checkpoint + "/state.json")
       let sum = try run(["sha256sum", path]).stdout.prefix(64)
-      state.files["model.safetensors"] = try JSONDecoder().decode(
-        FileDigest.self, from: Data("{\"bytes\":\(file.bytes.count),\"sha256\":\"\(sum)\"}".utf8))
-      state.digest = state.expectedDigest
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      FileManager.default.createFile(
-        atPath: checkpoint + "/state.json", contents: try encoder.encode(state) + Data("\n".utf8))
+      try HostileFileTests.change(checkpoint) { state in
+        state.files["model.safetensors"] = try JSONDecoder().decode(
+          FileDigest.self, from: Data("{\"bytes\":\(file.bytes.count),\"sha256\":\"\(sum)\"}".utf8))
+      }
       try refused(["eval", jobs.path("run")], [file.message], megabytes: 100)
     }
+  }
+
+  /// A state that says that more of the epoch is done than the data have, or a part of a batch; or that
+  /// more epochs are done than steps.
+  @Test(arguments: Launch.allCases)
+  func placesWhereNoRunStandsAreRefused(launch: Launch) throws {
+    try jobs.train("whole")
+    // Else step 5's would be taken instead.
+    try jobs.train("run", ["--max-steps", "7", "--checkpoint-every", "1000", "--eval-every", "0"])
+    let checkpoint = jobs.path("run/checkpoints/step-00000007")
+    let good = contents(checkpoint + "/state.json")
+    let resume = jobs.arguments("run", ["--resume"])
+    for (position, epoch, part) in [
+      (203, 2, "key position is 203, and epoch 2 has 203 samples"),
+      (1 << 40, 2, "key position is \(1 << 40), and epoch 2 has 203 samples"),
+      (70, 2, "key position is 70, no multiple of the batch size, 50"),
+      (100, 9, "key epoch has an impossible value"),
+    ] {
+      try HostileFileTests.change(checkpoint) { ($0.position, $0.epoch) = (position, epoch) }
+      expectError(try launch.nndist(resume), 65, checkpoint + "/state.json: ", part)
+      jobs.folder.write("run/checkpoints/step-00000007/state.json", good)
+    }
+    let outcome = try launch.nndist(resume)
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(try jobs.bits("run") == jobs.bits("whole"))
   }
 
   @Test func namesThatLeadElsewhereWriteNothing() throws {

@@ -67,6 +67,26 @@ import struct TestSupport.Outcome
     #expect(try jobs.steps("run").map(\.step) == Array(1...6))
     #expect(jobs.checkpoints("run").last == "step-00000008")
     #expect(try jobs.state("run").skippedInARow == 2)
+    try expectSameEnd(ranks: ranks, tensor: tensor)
+  }
+
+  /// Expects that the run goes on from step 8 as one does where steps 7 and 8 alone are bad, and from
+  /// step 6 as one that nothing happens to.
+  private func expectSameEnd(ranks: Int, tensor: String) throws {
+    let others = 4 - ranks
+    try jobs.copy("run", to: "earlier")
+    try jobs.train("run", ranks: others, ["--resume"])
+    let outcome = try run("nan:0:7-8:\(tensor)", ranks: 1, name: "skipping")
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(try jobs.metrics("skipping", "skipped").count == 2)
+    #expect(try jobs.bits("run") == jobs.bits("skipping"))
+
+    let newest = jobs.path("earlier/checkpoints/step-00000008")
+    try FileManager.default.removeItem(atPath: newest)
+    let resumed = try jobs.train("earlier", ranks: others, ["--resume"])
+    #expect(resumed.stdout.contains("resumed at step 6 of 15"), "\(resumed)")
+    try jobs.train("whole")
+    #expect(try jobs.bits("earlier") == jobs.bits("whole"))
   }
 
   /// A run that is stopped among them comes to the same end.

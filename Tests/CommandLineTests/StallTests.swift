@@ -61,11 +61,10 @@ import struct TestSupport.Outcome
     #expect(outcome.status == 0, "\(outcome)")
   }
 
-  /// Row 12: it goes on, and is told of once.
+  /// Row 12: it goes on to the end it would have had, and is told of once.
   @Test func slowRankIsNamedOnce() throws {
-    let outcome = try row.run(
-      "sleep=3:1:1+:forward", ranks: 3, ["--epochs", "80", "--eval-every", "0"])
-    #expect(outcome.status == 0, "\(outcome)")
+    let unevaluated = ["--eval-every", "0"]
+    let outcome = try row.run("sleep=3:1:1+:forward", ranks: 3, ["--epochs", "80"] + unevaluated)
     let warned = warnings(outcome)
     #expect(warned.count == 1, "\(outcome)")
     #expect(
@@ -73,6 +72,9 @@ import struct TestSupport.Outcome
       "\(outcome)")
     let score = outcome.stderr.firstMatch(of: #/score (0\.\d\d);/#).flatMap { Double($0.1) }
     #expect(try #require(score) < 0.5)
+    try row.jobs.train("undisturbed", FaultRow.steady + ["--epochs", "80"] + unevaluated)
+    #expect(try row.jobs.bits("run") == row.jobs.bits("undisturbed"))
+    try row.expectOnlyStopped(outcome, status: 0, [], more: unevaluated)
   }
 
   /// The right rank, whoever it is and whatever it does then. (Long: 100 faults.)

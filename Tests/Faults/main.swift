@@ -1,5 +1,6 @@
 // nndist, but for one fault: NNDIST_FAULT=kind:rank:step:site says what goes wrong on which rank when
-// it comes to `site` at training step `step`; with a plus, as in 3+, at that step and all after it.
+// it comes to `site` at training step `step`; with a plus, as in 3+, at that step and all after it; with
+// another step, as in 3-5, at all from the one to the other.
 //
 // Sites: load, forward, backward, sum, update, evaluate, save, and what an agreement is about, such as
 // evaluating.
@@ -30,11 +31,13 @@ private struct Wanted {
 
   init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 3)
-    guard parts.count == 4, let rank = Int(parts[1]),
-      let step = Int(parts[2].hasSuffix("+") ? parts[2].dropLast() : parts[2])
+    guard parts.count == 4, let rank = Int(parts[1]) else { return nil }
+    let isOpen = parts[2].hasSuffix("+")
+    let bounds = (isOpen ? parts[2].dropLast() : parts[2]).split(separator: "-").map { Int($0) }
+    guard let first = bounds.first, let first, let last = bounds.last, let last, first <= last
     else { return nil }
     (kind, self.rank, site) = (parts[0], rank, String(parts[3]))
-    steps = step...(parts[2].hasSuffix("+") ? Int.max : step)
+    steps = first...(isOpen ? Int.max : last)
   }
 }
 

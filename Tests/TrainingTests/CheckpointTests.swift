@@ -25,7 +25,7 @@ private func state(step: Int, best: Int? = nil) throws -> CheckpointState {
     CheckpointState.self,
     from: Data(
       """
-      {"step":\(step),"epoch":3,"position":128,"seed":18446744073709551615,"shards":7,
+      {"step":\(step),"epoch":1,"position":128,"seed":18446744073709551615,"shards":7,
        "recipe_digest":"\(SHA256.digest(of: "recipe"))","files":{},
        "evaluations_since_best":2\(best)}
       """.utf8))
@@ -308,11 +308,14 @@ private func target(_ link: String) throws -> String {
       }
     }
     for step in [Int.max, -1] { try refused("step", step) }
-    for epoch in [0, Int.max] { try refused("epoch", epoch) }
+    // 11: of the 10 steps one lies in the begun epoch, which leaves 9 for those before it.
+    for epoch in [0, 11, Int.max] { try refused("epoch", epoch) }
     try refused("position", Int.min)
     for shards in [0, 1 << 40] { try refused("shards", shards) }
     try refused("evaluations_since_best", Int.max)
-    try refused("best.step", ["metric": "loss", "value": 1, "step": Int.max])
+    for step in [11, Int.max, -1] {
+      try refused("best.step", ["metric": "loss", "value": 1, "step": step])
+    }
     for (mean, deviation) in [([Double](), [Double]()), ([1, 2], [1])] {
       try refused("standardization", ["input": ["mean": mean, "deviation": deviation]])
     }

@@ -221,6 +221,22 @@ void nd_show_at(uint64_t *place, ptrdiff_t which, uint64_t value);
 uint64_t nd_sign(const uint64_t *place, ptrdiff_t which);
 // Makes a word that is 0 1; returns 1 to the one who did.
 int nd_claim(uint64_t *place, ptrdiff_t which);
+// Where the ranks of this host claim to speak for all; NULL: this process speaks for itself.
+void nd_share_claim(uint64_t *place);
+// Whether nobody has spoken yet; 1 to one who asks.
+int nd_claim_line(void);
+// The step that this process's signs show; 0 before the first.
+long long nd_current_step(void);
+// This process's rank as its launcher says, which is known before MPI begins; -1 without one.
+int nd_launcher_rank(void);
+
+// Says in one line which rank is out of memory, at which step and for `what`, and ends the process with
+// 70. Needs no memory itself; from any thread.
+_Noreturn void nd_out_of_memory(const char *what);
+// Memory; where there is none the process ends so, as it does for all who call malloc.
+void *nd_allocate(size_t alignment, size_t bytes);
+// malloc; NULL where there is none.
+void *nd_try_malloc(size_t bytes);
 
 // A word in memory that several processes map. What a process wrote before it stored `value` is seen
 // by the one that found it there.
