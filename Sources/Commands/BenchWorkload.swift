@@ -40,12 +40,13 @@ struct BenchWorkload {
   ]
 
   /// The recipe, for so many ranks at least.
-  func recipe(shards: Int, data: String?) throws -> Recipe {
+  func recipe(shards: Int, data: String?, precision: Precision) throws -> Recipe {
     var text = try BuiltInRecipe.text(named: recipe) { try readText($0, invalid: .usage) }
     try text.apply(settings: settings)
     if let data, !settings.isEmpty || name == "fashion_linear" { try text.setDataPath(data) }
     try text.set("batch_size", to: "\(batchSize)")
     try text.set("epochs", to: "1000000000")
+    try text.set("precision", to: precision.rawValue)
     var recipe = try text.recipe()
     recipe.shards = shards
     return recipe

@@ -12,6 +12,8 @@ final class ConvolutionPrimitive {
     let pass: Pass
     let shape: ConvolutionShape
     let hasBias: Bool
+    /// Of both operands; bias and result are float32.
+    let precision: Precision
   }
 
   /// A tensor on its way into or out of the primitive.
@@ -45,7 +47,10 @@ final class ConvolutionPrimitive {
     let dilates = [s.dilation.height - 1, s.dilation.width - 1].map(Int64.init)
     let front = [s.padding.height, s.padding.width].map(Int64.init)
     let behind = [s.paddingBehind.height, s.paddingBehind.width].map(Int64.init)
-    var (x, w, y) = (anyLayout(dims.x), anyLayout(dims.w), anyLayout(dims.y))
+    let operandType = key.precision == .bf16 ? dnnl_bf16 : dnnl_f32
+    var x = anyLayout(dims.x, operandType)
+    var w = anyLayout(dims.w, operandType)
+    var y = anyLayout(dims.y, dnnl_f32)
     var bias = rowMajor(dims.bias)
 
     var operation = dnnl_convolution_desc_t()
@@ -64,11 +69,15 @@ final class ConvolutionPrimitive {
     switch key.pass {
     case .forward: break
     case .inputGradient:
+      x = anyLayout(dims.x, dnnl_f32)
+      y = anyLayout(dims.y, operandType)
       checkDNN(
         dnnl_dilated_convolution_backward_data_desc_init(
           &operation, dnnl_convolution_direct, &x, &w, &y, strides, dilates, front, behind),
         "convolution \(key)")
     case .weightGradient:
+      w = anyLayout(dims.w, dnnl_f32)
+      y = anyLayout(dims.y, operandType)
       checkDNN(
         dnnl_dilated_convolution_backward_weights_desc_init(
           &operation, dnnl_convolution_direct, &x, &w, nil, &y, strides, dilates, front, behind),
@@ -202,11 +211,11 @@ private struct Dims {
   }
 }
 
-private func anyLayout(_ dims: [Int]) -> dnnl_memory_desc_t {
+private func anyLayout(_ dims: [Int], _ type: dnnl_data_type_t) -> dnnl_memory_desc_t {
   var description = dnnl_memory_desc_t()
   checkDNN(
     dnnl_memory_desc_init_by_tag(
-      &description, Int32(dims.count), dims.map(Int64.init), dnnl_f32, dnnl_format_tag_any),
+      &description, Int32(dims.count), dims.map(Int64.init), type, dnnl_format_tag_any),
     "a memory description \(dims)")
   return description
 }

@@ -79,6 +79,12 @@ public enum OneDNN {
     return "\(v.major).\(v.minor).\(v.patch)"
   }
 
+  /// Whether it computes in bfloat16 here.
+  static let hasBF16: Bool = {
+    let least = dnnl_cpu_isa_avx512_core.rawValue
+    return dnnl_get_effective_cpu_isa().rawValue & least == least
+  }()
+
   /// The instruction set it dispatches to, such as "AVX-512 with VNNI and bfloat16".
   public static var instructionSet: String {
     switch dnnl_get_effective_cpu_isa() {
