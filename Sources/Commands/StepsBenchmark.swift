@@ -7,7 +7,7 @@ import TensorCore
 import Training
 
 /// What `bench steps` measures of a workload.
-struct StepsReport: Encodable {
+struct StepsReport: Codable {
   let workload: String
   let ranks, threads, shards, batchSize, parameters: Int
   /// A step's median, and its 10th and 90th percentile.
