@@ -13,11 +13,13 @@ func withImages(_ x: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
 /// PyTorch's `conv2d`;  dx = dy scattered through the weight,  dweight = x correlated with dy,
 /// dbias = sum of dy over images and places.
 /// - x: [N, C, H, W] or [C, H, W].  weight: [O, C / groups, kH, kW].  bias: [O], or nil.
+/// - precision: of the operands of all three.
 /// - Returns: [N, O, H', W'], H' = (H + 2 padding - dilation (kH - 1) - 1) / stride + 1, cut.
 /// - Precondition: channels that fit; a kernel not larger than the padded input.
 public func conv2d(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: HeightWidth = 1,
-  padding: HeightWidth = 0, dilation: HeightWidth = 1, groups: Int = 1
+  padding: HeightWidth = 0, dilation: HeightWidth = 1, groups: Int = 1,
+  precision: Precision = .float32
 ) -> Tensor {
   withImages(x) { x in
     let s = ConvolutionShape(
@@ -25,15 +27,17 @@ public func conv2d(
       groups: groups)
     // What the gradient of the weight reads again.
     let (input, kernel) = (Kernels.convolutionInput(x.value, s), weight.value)
-    let y = Kernels.convolve(input, kernel, bias: bias?.value, s)
+    let y = Kernels.convolve(input, kernel, bias: bias?.value, s, precision: precision)
     let hasBias = bias != nil
     return record("conv2d", inputs: [x, weight] + (bias.map { [$0] } ?? []), value: y) {
       dy, request in
       let dy = dy.laidOut(like: y)
       var gradients: [Tensor?] = [
-        request.isNeeded(0) ? Kernels.convolutionInputGradient(dy, kernel, s) : nil,
+        request.isNeeded(0)
+          ? Kernels.convolutionInputGradient(dy, kernel, s, precision: precision) : nil,
         request.isNeeded(1)
-          ? Kernels.convolutionWeightGradient(input, dy, s, into: request.destination(1)) : nil,
+          ? Kernels.convolutionWeightGradient(
+            input, dy, s, into: request.destination(1), precision: precision) : nil,
       ]
       if hasBias {
         gradients.append(
@@ -48,19 +52,20 @@ public func conv2d(
 /// weight, + bias[o]; that is `conv2d`'s dx. So dx = dy convolved with the weight,
 /// dweight = dy correlated with x.
 /// - x: [N, C, H, W] or [C, H, W].  weight: [C, O / groups, kH, kW].  bias: [O], or nil.
+/// - precision: of the operands of all three.
 /// - Returns: [N, O, H', W'], H' = (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1.
 /// - Precondition: channels that fit; outputPadding less than the stride or the dilation.
 public func convTranspose2d(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: HeightWidth = 1,
   padding: HeightWidth = 0, outputPadding: HeightWidth = 0, groups: Int = 1,
-  dilation: HeightWidth = 1
+  dilation: HeightWidth = 1, precision: Precision = .float32
 ) -> Tensor {
   withImages(x) { x in
     let s = ConvolutionShape(
       transposedOf: x.shape, weight: weight.shape, stride: stride, padding: padding,
       outputPadding: outputPadding, dilation: dilation, groups: groups)
     let (input, kernel) = (x.value, weight.value)
-    var y = Kernels.convolutionInputGradient(input, kernel, s)
+    var y = Kernels.convolutionInputGradient(input, kernel, s, precision: precision)
     if let bias {
       require(
         bias.shape == [s.inChannels],
@@ -72,9 +77,11 @@ public func convTranspose2d(
       dy, request in
       let dy = dy.contiguous()
       var gradients: [Tensor?] = [
-        request.isNeeded(0) ? Kernels.convolve(dy, kernel, bias: nil, s) : nil,
+        request.isNeeded(0)
+          ? Kernels.convolve(dy, kernel, bias: nil, s, precision: precision) : nil,
         request.isNeeded(1)
-          ? Kernels.convolutionWeightGradient(dy, input, s, into: request.destination(1)) : nil,
+          ? Kernels.convolutionWeightGradient(
+            dy, input, s, into: request.destination(1), precision: precision) : nil,
       ]
       if hasBias {
         gradients.append(

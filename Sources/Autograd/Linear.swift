@@ -4,7 +4,10 @@ import TensorCore
 /// y = x Wᵀ + b, PyTorch's `linear`;  dx = dy W,  dW = dyᵀ x,  db = sum of dy over rows.
 /// - x: [..., in], with any axes in front.  weight: [out, in].  bias: [out], or nil.
 ///   Returns [..., out].
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
+/// - precision: of the operands of all three products.
+public func linear(
+  _ x: Tensor, weight: Tensor, bias: Tensor?, precision: Precision = .float32
+) -> Tensor {
   require(
     weight.axisCount == 2, "linear: the weight must be [out, in], not \(weight.shape)")
   require(
@@ -14,10 +17,12 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
   guard x.axisCount == 2 else {
     let front = Array(x.shape.dropLast())
     let rows = x.reshaped([front.reduce(1, *), weight.shape[1]] as Shape)
-    return linear(rows, weight: weight, bias: bias).reshaped(Shape(front + [weight.shape[0]]))
+    return linear(rows, weight: weight, bias: bias, precision: precision)
+      .reshaped(Shape(front + [weight.shape[0]]))
   }
   let (input, matrix) = (x.value, weight.value)
-  let y = Kernels.matmul(input, matrix.transposedView, bias: bias?.value)
+  let y = Kernels.matmul(
+    input, matrix.transposedView, bias: bias?.value, precision: precision)
   let hasBias = bias != nil
   let inputs = bias.map { [x, weight, $0] } ?? [x, weight]
   return record("linear", inputs: inputs, value: y, saving: [input, matrix]) { dy, request in
@@ -27,8 +32,11 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
       hasBias && request.isNeeded(2)
       ? Kernels.columnSums(dy, into: request.destination(2)) : nil
     if let biasGradient { request.noteFinal(2, biasGradient, from: 0) }
-    let weightGradient = request.isNeeded(1) ? weightGradient(dy, input, request) : nil
-    let gradients = [request.isNeeded(0) ? Kernels.matmul(dy, matrix) : nil, weightGradient]
+    let weightGradient =
+      request.isNeeded(1) ? weightGradient(dy, input, request, precision) : nil
+    let gradients = [
+      request.isNeeded(0) ? Kernels.matmul(dy, matrix, precision: precision) : nil, weightGradient,
+    ]
     return hasBias ? gradients + [biasGradient] : gradients
   }
 }
@@ -36,12 +44,15 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
 /// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows
 /// first; and on every machine alike where the bits may depend on the blocks.
 /// - dy: [N, out].  x: [N, in].  Returns [out, in].
-private func weightGradient(_ dy: Tensor, _ x: Tensor, _ request: GradientRequest) -> Tensor {
+private func weightGradient(
+  _ dy: Tensor, _ x: Tensor, _ request: GradientRequest, _ precision: Precision
+) -> Tensor {
   let (rows, columns) = (dy.shape[1], x.shape[1])
   let block = max((blockElements / max(columns, 1) + 63) / 64 * 64, 64)
   let transposed = dy.transposedView
   guard rows >= 2 * block, request.isWatched || Kernels.matmulBitsDependOnExtents else {
-    let gradient = Kernels.matmul(transposed, x, into: request.destination(1))
+    let gradient = Kernels.matmul(
+      transposed, x, into: request.destination(1), precision: precision)
     request.noteFinal(1, gradient, from: 0)
     return gradient
   }
@@ -51,7 +62,7 @@ private func weightGradient(_ dy: Tensor, _ x: Tensor, _ request: GradientReques
     let count = min(block, rows - start)
     _ = Kernels.matmul(
       transposed.slicedView(axis: 0, start: start, count: count), x,
-      into: gradient.slicedView(axis: 0, start: start, count: count))
+      into: gradient.slicedView(axis: 0, start: start, count: count), precision: precision)
     request.noteFinal(1, gradient, from: start * columns)
   }
   return gradient

@@ -28,6 +28,12 @@ static int streams_a(const struct nd_product *p) {
   return p->a_column == 1 && p->n <= 64 && p->m * p->k >= FAR;
 }
 
+// Blocks of k as long as each other, of at most so much.
+static ptrdiff_t even_depth(ptrdiff_t k, ptrdiff_t most) {
+  const ptrdiff_t blocks = (k + most - 1) / most;
+  return (k + blocks - 1) / blocks;
+}
+
 static ptrdiff_t block_depth(const struct nd_product *p) {
   // Of few columns a panel is narrow and may be deeper. Of a b that streams two blocks stay near: one
   // is multiplied while the next one comes.
@@ -35,8 +41,7 @@ static ptrdiff_t block_depth(const struct nd_product *p) {
                          : p->n <= 32    ? 2 * DEPTH
                          : streams_b(p) ? LEAST(DEPTH, 32 + NEAR / p->n)
                                          : DEPTH;
-  const ptrdiff_t blocks = (p->k + most - 1) / most;
-  return (p->k + blocks - 1) / blocks;
+  return even_depth(p->k, most);
 }
 
 // What comes from memory while something else is multiplied.
@@ -80,6 +85,18 @@ ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
 static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   for (ptrdiff_t r = 0; r < rows; r++)
     for (ptrdiff_t c = 0; c < columns; c++) y[c * rows + r] = x[r * columns + c];
+}
+
+// Room for a block of a in pairs, whichever way it lies.
+enum { PAIRS_OF_A = HEIGHT * (DEPTH + MOST_LANES + PADDING) };
+
+// In pairs.
+static ptrdiff_t pairs_depth(const struct nd_product *p) {
+  return even_depth((p->k + 1) / 2, DEPTH);
+}
+
+ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
+  return PAIRS_OF_A + pairs_depth(p) * ((p->n + MOST_LANES - 1) / MOST_LANES * MOST_LANES);
 }
 
 #if defined(__x86_64__)
@@ -182,6 +199,111 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 }
 #include "matmul_tiles.h"
 
+#define SET(name) name##_bf16
+#define TARGET __attribute__((target("arch=x86-64-v4,avx512bf16"), UNCHECKED))
+#define LANES 16
+#define ROWS1 12
+#define ROWS2 12
+#define ROWS3 8
+#define ROWS4 6
+#define WIDEST 4
+#define vector __m512
+#define mask __mmask16
+#define ZERO _mm512_setzero_ps()
+#define MASK(count) ((__mmask16)((1u << (count)) - 1))
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, x) _mm512_storeu_ps(p, x)
+#define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
+#define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
+#define SPREAD(x) _mm512_set1_ps(x)
+#define FMA(x, y, z) _mm512_dpbf16_ps(z, (__m512bh)(x), (__m512bh)(y))
+#define ADD(x, y) _mm512_add_ps(x, y)
+#define JOIN(first, second) ((__m512)_mm512_cvtne2ps_pbh(second, first))
+#define PAIR(low, high) pair_bf16(low, high)
+#define turn_bf16 turn_avx512
+
+TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
+  const __m512i upper = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high)), 16);
+  return (__m512)_mm512_or_epi32(upper, _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low)));
+}
+#include "matmul_tiles.h"
+
+// What vdpbf16ps does to the bit, by two multiply-adds; denormals are 0, as the control register has it
+// meanwhile.
+#define SET(name) name##_bf16_avx2
+#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
+#define LANES 8
+#define ROWS1 8
+#define ROWS2 4
+#define ROWS3 0
+#define ROWS4 0
+#define WIDEST 2
+#define vector __m256
+#define mask __m256i
+#define ZERO _mm256_setzero_ps()
+#define MASK(count) first_avx2(count)
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, x) _mm256_storeu_ps(p, x)
+#define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
+#define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
+#define SPREAD(x) _mm256_set1_ps(x)
+#define FMA(x, y, z) add_pair_avx2(x, y, z)
+#define ADD(x, y) _mm256_add_ps(x, y)
+#define JOIN(first, second) join_avx2(first, second)
+#define PAIR(low, high) pair_avx2(low, high)
+#define turn_bf16_avx2 turn_avx2
+
+TARGET ND_INLINE __m256 add_pair_avx2(__m256 x, __m256 y, __m256 sum) {
+  const __m256 upper = (__m256)_mm256_set1_epi32((int)0xffff0000);
+  sum = _mm256_fmadd_ps(_mm256_and_ps(x, upper), _mm256_and_ps(y, upper), sum);
+  return _mm256_fmadd_ps(
+      (__m256)_mm256_slli_epi32((__m256i)x, 16), (__m256)_mm256_slli_epi32((__m256i)y, 16), sum);
+}
+
+// Rounded as vcvtneps2bf16 does, in the upper halves: ties to even, denormals to 0, and not a number
+// quiet.
+TARGET ND_INLINE __m256i rounded_avx2(__m256 x) {
+  __m256i bits = (__m256i)x;
+  const __m256i normal = _mm256_cmpgt_epi32(
+      _mm256_and_si256(bits, _mm256_set1_epi32(0x7f800000)), _mm256_setzero_si256());
+  bits = _mm256_and_si256(bits, _mm256_or_si256(normal, _mm256_set1_epi32((int)0x80000000)));
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i nearest =
+      _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256i none = (__m256i)_mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+  return _mm256_blendv_epi8(nearest, quiet, none);
+}
+
+TARGET ND_INLINE __m256 pair_avx2(__m256 low, __m256 high) {
+  const __m256i upper =
+      _mm256_and_si256(rounded_avx2(high), _mm256_set1_epi32((int)0xffff0000));
+  return (__m256)_mm256_or_si256(upper, _mm256_srli_epi32(rounded_avx2(low), 16));
+}
+
+TARGET ND_INLINE __m256 join_avx2(__m256 first, __m256 second) {
+  const __m256 low = _mm256_shuffle_ps(first, second, 0x88);
+  const __m256 high = _mm256_shuffle_ps(first, second, 0xdd);
+  // Of each register's halves the lower ones came first.
+  return (__m256)_mm256_permute4x64_pd((__m256d)pair_avx2(low, high), 0xd8);
+}
+#include "matmul_tiles.h"
+
+enum nd_instruction_set nd_matmul_bf16_best_set(void) {
+  if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16"))
+    return nd_avx512_bf16;
+  return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
+}
+
+void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {
+  // Denormals are 0, read or written: the bias is added as vdpbf16ps adds products.
+  const unsigned control = _mm_getcsr();
+  _mm_setcsr(control | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
+  if (set == nd_avx512_bf16) matmul_bf16(p);
+  if (set == nd_avx2) matmul_bf16_avx2(p);
+  _mm_setcsr(control);
+}
+
 enum nd_instruction_set nd_matmul_best_set(void) {
   if (__builtin_cpu_supports("x86-64-v4")) return nd_avx512;
   return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
@@ -196,7 +318,8 @@ void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
 
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   switch (nd_matmul_best_set()) {
-  case nd_avx512: return transpose_avx512(x, columns, rows, columns, y, rows, 0);
+  case nd_avx512:
+  case nd_avx512_bf16: return transpose_avx512(x, columns, rows, columns, y, rows, 0);
   case nd_avx2: return transpose_avx2(x, columns, rows, columns, y, rows, 0);
   case nd_none: return transpose_plainly(y, x, rows, columns);
   }
@@ -209,5 +332,7 @@ void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {}
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   transpose_plainly(y, x, rows, columns);
 }
+enum nd_instruction_set nd_matmul_bf16_best_set(void) { return nd_none; }
+void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {}
 
 #endif

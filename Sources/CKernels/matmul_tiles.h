@@ -6,6 +6,7 @@
 //                    registers but for a row of b and an element of a
 //   WIDEST           registers of the widest tile
 //   vector, mask, ZERO, MASK, LOAD, STORE, MASKED_LOAD, MASKED_STORE, SPREAD, FMA, ADD
+//   PAIR, JOIN       for the bfloat16 product of matmul_pairs.h, which takes float32's place
 
 #define TILE_ROWS(width) \
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
@@ -89,6 +90,10 @@ COLUMN(2)
 COLUMN(3)
 COLUMN(4)
 #endif
+
+#ifdef PAIR
+#include "matmul_pairs.h"
+#else
 
 // y[column][row] = x[row][column] (+ bias[row]). Of y's rows the last register's rest is not written.
 TARGET static void SET(transpose)(
@@ -186,6 +191,8 @@ TARGET static void SET(matmul)(const struct nd_product *p) {
   SET(transpose)(p->scratch, p->m, p->n, p->m, p->c, p->c_row, p->bias);
 }
 
+#endif
+
 #undef TILE_ROWS
 #undef TILE
 #undef REST
@@ -209,3 +216,5 @@ TARGET static void SET(matmul)(const struct nd_product *p) {
 #undef SPREAD
 #undef FMA
 #undef ADD
+#undef PAIR
+#undef JOIN

@@ -7,6 +7,6 @@ struct BenchCommand: ParsableCommand {
     abstract: "This machine's figures beside their physical limits.",
     subcommands: [
       BenchStepsCommand.self, BenchReduceCommand.self, BenchStepCommand.self,
-      BenchOverlapCommand.self, BenchModelCommand.self,
+      BenchOverlapCommand.self, BenchModelCommand.self, BenchGrowCommand.self,
     ], defaultSubcommand: BenchStepsCommand.self)
 }

@@ -66,7 +66,7 @@ struct BenchModelCommand: SessionCommand {
     if burstBytes < 0 {
       throw ValidationError("--burst-bytes \(burstBytes) is not allowed; it must be 0 or more")
     }
-    if let plot, !StepReport.canPlot(to: plot) {
+    if let plot, !Gnuplot.canDraw(to: plot) {
       throw ValidationError("--plot \(plot) is neither a .svg nor a .png file")
     }
   }

@@ -33,6 +33,9 @@ struct BenchStepsCommand: SessionCommand {
   @Option(help: "Logical shards. (default: one for each thread of each rank)")
   var shards: Int?
 
+  @Option(help: "What Linear layers and convolutions round their operands to: float32 or bf16.")
+  var precision = Precision.float32
+
   @Option(help: "Steps of each workload. (default: a second or two)")
   var steps: Int?
 
@@ -62,11 +65,13 @@ struct BenchStepsCommand: SessionCommand {
 
   func run(in session: Session) throws -> Int32 {
     let world = try session.world()
-    let benchmark = try StepsBenchmark(world: world, threads: threads)
+    let benchmark = try StepsBenchmark(
+      world: world, threads: threads, precision: precision)
     if world.isRoot && !json { session.say(benchmark.heading) }
     for workload in try chosen() {
       let recipe = try world.agree(on: "reading the recipe") {
-        try workload.recipe(shards: shards ?? world.worldSize * threads, data: data)
+        try workload.recipe(
+          shards: shards ?? world.worldSize * threads, data: data, precision: precision)
       }
       let report = try benchmark.run(workload, recipe, steps: steps ?? workload.steps)
       session.say(json ? try report.line() : report.row)
@@ -74,3 +79,5 @@ struct BenchStepsCommand: SessionCommand {
     return 0
   }
 }
+
+extension Precision: ExpressibleByArgument {}

@@ -39,13 +39,28 @@ struct BenchWorkload {
     BenchWorkload("rnn", "trend-rnn", batchSize: 1, steps: 800),
   ]
 
+  /// 2 inputs, `depth` hidden layers of `width` nodes, 1 output, on generated points: it grows as one wants
+  /// it, and needs no files.
+  static func network(batch: Int, width: Int, depth: Int, steps: Int) -> BenchWorkload {
+    BenchWorkload(
+      "2-\(width) x \(depth)-1", "rings-3", batchSize: batch, steps: steps,
+      [
+        // Whole batches, whatever power of two they are.
+        "data={dataset: blobs, count: 8192, deviation: 1.5, binary: true, test_count: 1}",
+        "model.nodes=\(width)", "model.hidden_layers=\(depth)", "model.activation=ReLU",
+        // So little that it never goes wrong, however long it is timed.
+        "optimizer.lr=1e-6",
+      ])
+  }
+
   /// The recipe, for so many ranks at least.
-  func recipe(shards: Int, data: String?) throws -> Recipe {
+  func recipe(shards: Int, data: String?, precision: Precision) throws -> Recipe {
     var text = try BuiltInRecipe.text(named: recipe) { try readText($0, invalid: .usage) }
     try text.apply(settings: settings)
     if let data, !settings.isEmpty { try text.setDataPath(data) }
     try text.set("batch_size", to: "\(batchSize)")
     try text.set("epochs", to: "1000000000")
+    try text.set("precision", to: precision.rawValue)
     var recipe = try text.recipe()
     recipe.shards = shards
     return recipe

@@ -15,7 +15,7 @@ final class Session {
   private var startTimeout: Double?
 
   /// Whether a launcher started this process as one of its ranks.
-  private static var isUnderLauncher: Bool {
+  static var isUnderLauncher: Bool {
     nd_launcher_rank() >= 0
   }
 
@@ -40,6 +40,10 @@ final class Session {
         .usage, "srun started \(Session.scatteredTasks) tasks without MPI between them",
         remedy: "start them with `srun --mpi=pmix`, or with mpirun")
     }
+    // Alone it talks to nobody: to look for fast networks takes Open MPI 0.2 s.
+    let isAlone = !Session.isUnderLauncher && getenv("OMPI_MCA_pml") == nil
+    if isAlone { setenv("OMPI_MCA_pml", "ob1", 0) }
+    defer { if isAlone { unsetenv("OMPI_MCA_pml") } }
     let world = try Communicator.world(startTimeout: Session.isUnderLauncher ? startTimeout : nil)
     communicator = world
     try world.verifySameBuild()

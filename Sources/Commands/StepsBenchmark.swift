@@ -7,7 +7,7 @@ import TensorCore
 import Training
 
 /// What `bench steps` measures of a workload.
-struct StepsReport: Encodable {
+struct StepsReport: Codable {
   let workload: String
   let ranks, threads, shards, batchSize, parameters: Int
   /// A step's median, and its 10th and 90th percentile.
@@ -64,26 +64,28 @@ struct StepsReport: Encodable {
 struct StepsBenchmark {
   let world: Communicator
   let threads: Int
-  /// Of one core.
+  let precision: Precision
+  /// Of one core, in that precision.
   let peak: Double
 
   /// Collective: every rank.
-  init(world: Communicator, threads: Int) throws {
+  init(world: Communicator, threads: Int, precision: Precision) throws {
     self.world = world
     self.threads = threads
-    let peaks = try world.allgather(StepsBenchmark.matmulPeak().bitPattern)
+    self.precision = precision
+    let peaks = try world.allgather(StepsBenchmark.matmulPeak(precision).bitPattern)
     peak = peaks.map(Double.init(bitPattern:)).reduce(0, +) / Double(peaks.count)
   }
 
   var heading: String {
     "\(world.hostName): \(counted(world.worldSize, "rank")) x \(counted(threads, "thread")); a core reaches "
-      + "\(fixed(peak, 1)) GFLOP/s in float32 matrix products\n"
+      + "\(fixed(peak, 1)) GFLOP/s in \(precision) matrix products\n"
       + StepsReport.aligned(StepsReport.columns.map(\.title))
   }
 
   /// GFLOP/s of the fastest of many products of 192 x 256 by 256 x 192 on this core: all of it stays in
   /// the second-level cache.
-  private static func matmulPeak() -> Double {
+  private static func matmulPeak(_ precision: Precision) -> Double {
     let (m, n, k) = (192, 192, 256)
     let a = Tensor([Float](repeating: 0.5, count: m * k), shape: [m, k])
     let b = Tensor([Float](repeating: 0.25, count: k * n), shape: [k, n])
@@ -91,7 +93,7 @@ struct StepsBenchmark {
     var best = Double.infinity
     for _ in 0..<400 {
       let start = now()
-      for _ in 0..<4 { _ = matmul(a, b, into: c) }
+      for _ in 0..<4 { _ = matmul(a, b, into: c, precision: precision) }
       best = min(best, (now() - start) / 4)
     }
     return Double(2 * m * n * k) / best * 1e-3

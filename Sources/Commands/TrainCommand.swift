@@ -50,6 +50,12 @@ struct TrainCommand: SessionCommand {
   )
   var compress: String?
 
+  @Option(
+    help:
+      "What Linear layers and convolutions round their operands to: float32 or bf16. (default: the recipe's)"
+  )
+  var precision: String?
+
   @Option(help: "Learning rate. (default: the recipe's)")
   var lr: Double?
 
@@ -333,6 +339,7 @@ struct TrainCommand: SessionCommand {
     try set("batch_size", batchSize)
     try set("micro_batch", microBatch)
     try set("compress", compress)
+    try set("precision", precision)
     try set("optimizer.lr", lr)
     try set("seed", seed)
     try set("shards", shards)

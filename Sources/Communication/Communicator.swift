@@ -54,6 +54,8 @@ public final class Communicator {
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
     let wanted = Int32(MPI_THREAD_SERIALIZED)
     var provided: Int32 = 0
+    // hwloc would look for displays and OpenCL devices, by a dozen libraries that nobody needs here.
+    setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_gl.so,hwloc_opencl.so,hwloc_xml_libxml.so", 0)
     let deadline = startTimeout.map(StartDeadline.init)
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
     try check(

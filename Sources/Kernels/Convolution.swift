@@ -1,13 +1,15 @@
 import CKernels
+import Glibc
 import TensorCore
 
 /// y[n, o, h, w] = sum of x[n, i, h stride - padding + a dilation, ...] weight[o, i, a, b] over the
 /// group's input channels i and the kernel (a, b), + bias[o].
 /// - x: `shape.inputShape`; weight: `shape.weightShape`; bias: [O]; one floating-point dtype.
 /// - Returns: `shape.outputShape`, with the channels innermost where x has them so and oneDNN takes them.
-public func convolve(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: ConvolutionShape)
-  -> Tensor
-{
+public func convolve(
+  _ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: ConvolutionShape,
+  precision: Precision = .float32
+) -> Tensor {
   requireOperands("conv2d", [(x, shape.inputShape), (weight, shape.weightShape)])
   if let bias { requireOperands("conv2d bias", [(bias, [shape.outChannels])]) }
   let isChannelsLast = takesChannelsLast(x, shape)
@@ -17,7 +19,9 @@ public func convolve(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: Conv
   if y.elementCount == 0 { return y }
   dispatch("conv2d", [x, weight] + (bias.map { [$0] } ?? [])) {
     let operands = [x, weight] + (bias.map { [$0] } ?? []) + [y]
-    if runOneDNN(.forward, shape, hasBias: bias != nil, isChannelsLast, operands) { return }
+    if runOneDNN(.forward, shape, hasBias: bias != nil, isChannelsLast, precision, operands) {
+      return
+    }
     Reference.convolve(x.floats, weight.floats, bias?.floats, y.floats, shape)
   } reference: {
     Reference.convolve(x.doubles, weight.doubles, bias?.doubles, y.doubles, shape)
@@ -29,16 +33,17 @@ public func convolve(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: Conv
 /// transposed convolution.
 /// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`, laid out as
 ///   `convolve`'s result.
-public func convolutionInputGradient(_ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape)
-  -> Tensor
-{
+public func convolutionInputGradient(
+  _ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape, precision: Precision = .float32
+) -> Tensor {
   requireOperands("conv2d dx", [(dy, shape.outputShape), (weight, shape.weightShape)])
   let isChannelsLast = takesChannelsLast(dy, shape)
   let (dy, weight) = (isChannelsLast ? dy : dy.contiguous(), weight.contiguous())
   let dx = images(shape.inputShape, dy.dtype, isChannelsLast)
   if dx.elementCount == 0 { return dx }
   dispatch("conv2d dx", [dy, weight]) {
-    if runOneDNN(.inputGradient, shape, hasBias: false, isChannelsLast, [dy, weight, dx]) {
+    let operands = [dy, weight, dx]
+    if runOneDNN(.inputGradient, shape, hasBias: false, isChannelsLast, precision, operands) {
       return
     }
     Reference.convolutionInputGradient(dy.floats, weight.floats, dx.floats, shape)
@@ -51,14 +56,18 @@ public func convolutionInputGradient(_ dy: Tensor, _ weight: Tensor, _ shape: Co
 /// The gradient of the weight: x correlated with dy.
 /// - x: `shape.inputShape`; dy: `shape.outputShape`.  Returns `shape.weightShape`.
 public func convolutionWeightGradient(
-  _ x: Tensor, _ dy: Tensor, _ shape: ConvolutionShape, into destination: Tensor? = nil
+  _ x: Tensor, _ dy: Tensor, _ shape: ConvolutionShape, into destination: Tensor? = nil,
+  precision: Precision = .float32
 ) -> Tensor {
   requireOperands("conv2d dw", [(x, shape.inputShape), (dy, shape.outputShape)])
   let isChannelsLast = takesChannelsLast(x, shape)
   let (x, dy) = isChannelsLast ? (x, dy.channelsLast()) : (x.contiguous(), dy.contiguous())
   let dw = result("conv2d dw", shape.weightShape, x.dtype, into: destination)
   dispatch("conv2d dw", [x, dy]) {
-    if runOneDNN(.weightGradient, shape, hasBias: false, isChannelsLast, [x, dy, dw]) { return }
+    let operands = [x, dy, dw]
+    if runOneDNN(.weightGradient, shape, hasBias: false, isChannelsLast, precision, operands) {
+      return
+    }
     Reference.convolutionWeightGradient(x.floats, dy.floats, dw.floats, shape)
   } reference: {
     Reference.convolutionWeightGradient(x.doubles, dy.doubles, dw.doubles, shape)
@@ -134,13 +143,25 @@ extension ConvolutionShape {
 /// Whether oneDNN has done it.
 private func runOneDNN(
   _ pass: ConvolutionPrimitive.Pass, _ shape: ConvolutionShape, hasBias: Bool,
-  _ isChannelsLast: Bool, _ operands: [Tensor]
+  _ isChannelsLast: Bool, _ precision: Precision, _ operands: [Tensor]
 ) -> Bool {
   guard shape.suitsOneDNN else { return false }
   let context = KernelContext.current
   context.operations &+= 2 * shape.multiplications
+  var operands = operands
+  // Where oneDNN has no bfloat16, float32 takes the rounded operands.
+  let isRounded = precision == .bf16 && !OneDNN.hasBF16
+  if isRounded { for i in 0..<2 { operands[i] = roundedToBF16(operands[i]) } }
   let key = ConvolutionPrimitive.Key(
-    pass: pass, shape: shape, hasBias: hasBias, isChannelsLast: isChannelsLast)
+    pass: pass, shape: shape, hasBias: hasBias, isChannelsLast: isChannelsLast,
+    precision: isRounded ? .float32 : precision)
   context.convolution(key).run(in: context, operands.map(\.rawPointer))
   return true
+}
+
+private func roundedToBF16(_ x: Tensor) -> Tensor {
+  let copy = Tensor(uninitializedLike: x)
+  memcpy(copy.rawPointer, x.rawPointer, x.elementCount * MemoryLayout<Float>.stride)
+  nd_round_bf16(copy.floats, copy.elementCount)
+  return copy
 }

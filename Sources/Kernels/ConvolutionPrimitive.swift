@@ -15,6 +15,8 @@ final class ConvolutionPrimitive {
     let hasBias: Bool
     /// Whether images come and go with the channels innermost, and else row-major.
     let isChannelsLast: Bool
+    /// Of both operands; bias and result are float32.
+    let precision: Precision
   }
 
   /// A tensor on its way into or out of the primitive.
@@ -48,7 +50,11 @@ final class ConvolutionPrimitive {
     let dilates = [s.dilation.height - 1, s.dilation.width - 1].map(Int64.init)
     let front = [s.padding.height, s.padding.width].map(Int64.init)
     let behind = [s.paddingBehind.height, s.paddingBehind.width].map(Int64.init)
-    var (x, w, y) = (anyLayout(dims.x), anyLayout(dims.w), anyLayout(dims.y))
+    let isRounded = key.precision == .bf16
+    let operandType = isRounded ? dnnl_bf16 : dnnl_f32
+    var x = anyLayout(dims.x, operandType)
+    var w = anyLayout(dims.w, operandType)
+    var y = anyLayout(dims.y, dnnl_f32)
     var bias = rowMajor(dims.bias)
 
     var operation = dnnl_convolution_desc_t()
@@ -65,7 +71,8 @@ final class ConvolutionPrimitive {
         "convolution \(key)")
     }
     describeForward()
-    if key.isChannelsLast {
+    // Operands in bfloat16 are copies, and lie as is best.
+    if key.isChannelsLast && !isRounded {
       let liked = [(DNNL_ARG_SRC_0, dims.x), (DNNL_ARG_DST_0, dims.y)].map {
         argument, dims in
         (dims, dnnl_primitive_desc_query_md(forward, dnnl_query_exec_arg_md, argument)!.pointee)
@@ -84,11 +91,13 @@ final class ConvolutionPrimitive {
     switch key.pass {
     case .forward: break
     case .inputGradient:
+      if isRounded { (x, y) = (anyLayout(dims.x, dnnl_f32), anyLayout(dims.y, dnnl_bf16)) }
       checkDNN(
         dnnl_dilated_convolution_backward_data_desc_init(
           &operation, dnnl_convolution_direct, &x, &w, &y, strides, dilates, front, behind),
         "convolution \(key)")
     case .weightGradient:
+      if isRounded { (w, y) = (anyLayout(dims.w, dnnl_f32), anyLayout(dims.y, dnnl_bf16)) }
       checkDNN(
         dnnl_dilated_convolution_backward_weights_desc_init(
           &operation, dnnl_convolution_direct, &x, &w, nil, &y, strides, dilates, front, behind),
@@ -107,7 +116,10 @@ final class ConvolutionPrimitive {
       edges.append(
         ConvolutionPrimitive.edge(argument, plain, isResult, of: description!, engine: engine))
     }
-    let (ownX, ownY) = key.isChannelsLast ? (x, y) : (rowMajor(dims.x), rowMajor(dims.y))
+    let (ownX, ownY) =
+      !key.isChannelsLast
+      ? (rowMajor(dims.x), rowMajor(dims.y))
+      : isRounded ? (channelsLast(dims.x), channelsLast(dims.y)) : (x, y)
     let ownW = rowMajor(dims.w)
     switch key.pass {
     case .forward:
@@ -223,11 +235,11 @@ private struct Dims {
   }
 }
 
-private func anyLayout(_ dims: [Int]) -> dnnl_memory_desc_t {
+private func anyLayout(_ dims: [Int], _ type: dnnl_data_type_t) -> dnnl_memory_desc_t {
   var description = dnnl_memory_desc_t()
   checkDNN(
     dnnl_memory_desc_init_by_tag(
-      &description, Int32(dims.count), dims.map(Int64.init), dnnl_f32, dnnl_format_tag_any),
+      &description, Int32(dims.count), dims.map(Int64.init), type, dnnl_format_tag_any),
     "a memory description \(dims)")
   return description
 }

@@ -5,8 +5,9 @@ import TensorCore
 /// What one thread needs to run oneDNN: an engine, a stream, its primitives by shape, and scratch
 /// memory. Each thread has its own, so nothing here is shared or locked.
 final class KernelContext {
-  let engine: dnnl_engine_t
-  let stream: dnnl_stream_t
+  // Made where they are needed: a network without convolutions has no use for oneDNN's memory.
+  private(set) lazy var engine = KernelContext.newEngine()
+  private(set) lazy var stream = KernelContext.newStream(engine)
   private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
   private var convolutions: [ConvolutionPrimitive.Key: ConvolutionPrimitive] = [:]
   private var scratch: Storage?
@@ -30,13 +31,19 @@ final class KernelContext {
   private init() {
     // A thread's setting, and before any primitive is made: oneDNN's bits depend on the number.
     conednn_use_one_thread()
+  }
+
+  private static func newEngine() -> dnnl_engine_t {
     var engine: dnnl_engine_t?
     checkDNN(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine")
+    return engine!
+  }
+
+  private static func newStream(_ engine: dnnl_engine_t) -> dnnl_stream_t {
     var stream: dnnl_stream_t?
     checkDNN(
       dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)), "stream")
-    self.engine = engine!
-    self.stream = stream!
+    return stream!
   }
 
   func matmul(_ key: MatmulPrimitive.Key) -> MatmulPrimitive {
@@ -79,6 +86,12 @@ public enum OneDNN {
     let v = dnnl_version()!.pointee
     return "\(v.major).\(v.minor).\(v.patch)"
   }
+
+  /// Whether it computes in bfloat16 here.
+  static let hasBF16: Bool = {
+    let least = dnnl_cpu_isa_avx512_core.rawValue
+    return dnnl_get_effective_cpu_isa().rawValue & least == least
+  }()
 
   /// The instruction set it dispatches to, such as "AVX-512 with VNNI and bfloat16".
   public static var instructionSet: String {

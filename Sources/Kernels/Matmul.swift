@@ -7,9 +7,11 @@ import TensorCore
 ///     (then copied first).
 ///   - bias: [N], contiguous.
 ///   - destination: where c goes; nil makes a new tensor.
+///   - precision: of float32 operands; float64 is left as it is.
 /// - Precondition: the inner extents agree.
 public func matmul(
-  _ a: Tensor, _ b: Tensor, bias: Tensor? = nil, into destination: Tensor? = nil
+  _ a: Tensor, _ b: Tensor, bias: Tensor? = nil, into destination: Tensor? = nil,
+  precision: Precision = .float32
 ) -> Tensor {
   require(
     a.axisCount == 2 && b.axisCount == 2 && a.shape[1] == b.shape[0],
@@ -34,7 +36,11 @@ public func matmul(
     let (a, b) = (steppedByOne(a), steppedByOne(b))
     KernelContext.current.operations &+= 2 * m * n * k
     if instructionSet != nd_none {
-      multiply(a, b, bias, into: c, instructionSet)
+      multiply(
+        a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision)
+    } else if precision == .bf16 {
+      let (a, b) = (a.contiguous(), b.contiguous())
+      Reference.matmulBF16(a.floats, b.floats, bias?.floats, c.floats, m: m, n: n, k: k)
     } else {
       let key = MatmulPrimitive.Key(
         m: m, n: n, k: k, aStrides: SIMD2(a.strides[0], a.strides[1]),
@@ -50,8 +56,9 @@ public func matmul(
   return c
 }
 
-/// Where a processor lacks fused multiply-adds, oneDNN multiplies.
+/// Where a processor lacks fused multiply-adds, oneDNN multiplies float32.
 private let instructionSet = nd_matmul_best_set()
+private let bf16InstructionSet = nd_matmul_bf16_best_set()
 
 /// Whether an element of a product may have other bits where it is computed beside other rows or
 /// columns.
@@ -61,7 +68,8 @@ public let matmulBitsDependOnExtents = instructionSet == nd_none
 /// of its time with 64 rows, 0.87 with 32, 0.81 with 16 and 10, the same with 512 and more. And the
 /// bits depend on no extent but k.
 private func multiply(
-  _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ set: nd_instruction_set
+  _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ set: nd_instruction_set,
+  _ precision: Precision
 ) {
   var product = nd_product()
   (product.m, product.n, product.k) = (a.shape[0], b.shape[1], a.shape[1])
@@ -69,10 +77,11 @@ private func multiply(
   (product.b, product.b_row, product.b_column) = (b.constantFloats, b.strides[0], b.strides[1])
   product.bias = bias?.constantFloats
   (product.c, product.c_row) = (c.floats, b.shape[1])
-  product.scratch = KernelContext.current.scratch(
-    nd_matmul_scratch_count(&product) * MemoryLayout<Float>.size
-  ).assumingMemoryBound(to: Float.self)
-  nd_matmul(&product, set)
+  let scratchCount =
+    precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
+  product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
+    .assumingMemoryBound(to: Float.self)
+  if precision == .bf16 { nd_matmul_bf16(&product, set) } else { nd_matmul(&product, set) }
 }
 
 extension Tensor {
@@ -81,11 +90,15 @@ extension Tensor {
 
 /// The kernel for one instruction set alone: `a` and `b` as `matmul` takes them, a stride of 1 in each.
 /// - Returns: nil where this processor has not got the set.
-package func matmul(_ a: Tensor, _ b: Tensor, bias: Tensor?, onAVX512: Bool) -> Tensor? {
-  let set = onAVX512 ? nd_avx512 : nd_avx2
-  guard instructionSet.rawValue >= set.rawValue else { return nil }
+package func matmul(
+  _ a: Tensor, _ b: Tensor, bias: Tensor?, onAVX512: Bool, precision: Precision = .float32
+) -> Tensor? {
+  let isRounded = precision == .bf16
+  let set = !onAVX512 ? nd_avx2 : isRounded ? nd_avx512_bf16 : nd_avx512
+  let best = isRounded ? bf16InstructionSet : instructionSet
+  guard best.rawValue >= set.rawValue else { return nil }
   let c = Tensor(uninitialized: [a.shape[0], b.shape[1]])
-  multiply(a, b, bias, into: c, set)
+  multiply(a, b, bias, into: c, set, precision)
   return c
 }
 

@@ -4,11 +4,12 @@ import TensorCore
 /// The correlation of images with a kernel.
 /// - Input [N, inChannels, H, W] or one image without N; output [N, outChannels, H', W'],
 ///   H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, cut.
-public final class Conv2d: Module {
+public final class Conv2d: Module, HasPrecision {
   public let inChannels, outChannels, groups: Int
   public let kernel, stride, padding, dilation: HeightWidth
   public let weight: Tensor  // [out, in / groups, kernel height, kernel width]
   public let bias: Tensor?  // [out]
+  public var precision = Precision.float32
 
   /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
   /// - Precondition: `groups` divides both numbers of channels.
@@ -39,7 +40,7 @@ public final class Conv2d: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     conv2d(
       x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
-      groups: groups)
+      groups: groups, precision: precision)
   }
 
   public var extraDescription: String {
@@ -51,11 +52,12 @@ public final class Conv2d: Module {
 /// The transposed convolution: what a Conv2d's gradient does with its output's gradient.
 /// - Input [N, inChannels, H, W] or one image without N; output [N, outChannels, H', W'],
 ///   H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1.
-public final class ConvTranspose2d: Module {
+public final class ConvTranspose2d: Module, HasPrecision {
   public let inChannels, outChannels, groups: Int
   public let kernel, stride, padding, outputPadding, dilation: HeightWidth
   public let weight: Tensor  // [in, out / groups, kernel height, kernel width]
   public let bias: Tensor?  // [out]
+  public var precision = Precision.float32
 
   /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
   /// - Precondition: `groups` divides both numbers of channels.
@@ -88,7 +90,7 @@ public final class ConvTranspose2d: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     convTranspose2d(
       x, weight: weight, bias: bias, stride: stride, padding: padding,
-      outputPadding: outputPadding, groups: groups, dilation: dilation)
+      outputPadding: outputPadding, groups: groups, dilation: dilation, precision: precision)
   }
 
   public var extraDescription: String {

@@ -14,7 +14,7 @@ extension Recipe {
     var job = TrainingJob(
       name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
       epochs: epochs, shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
-      schedule: schedule.schedule(), data: dataSet, makeModel: { recipe.model.module() },
+      schedule: schedule.schedule(), data: dataSet, makeModel: { recipe.module() },
       loss: loss.loss(),
       makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
       metric: { recipe.metric(for: $0) })
@@ -29,6 +29,13 @@ extension Recipe {
     job.evaluationInterval = evaluation.every
     job.earlyStopping = evaluation.earlyStopping
     return job
+  }
+
+  /// The network, without its values.
+  private func module() -> any Module {
+    let module = model.module()
+    module.setPrecision(precision)
+    return module
   }
 
   /// The samples, opened where they are needed. What a file holds is then checked against the network.
@@ -118,6 +125,7 @@ extension Recipe {
     }
     if batchSize != other.batchSize { return shown("batch_size", batchSize, other.batchSize) }
     if compressesGradients != other.compressesGradients { return "compress" }
+    if precision != other.precision { return shown("precision", precision, other.precision) }
     if microBatch != other.microBatch {
       func text(_ size: Int?) -> String { size.map(String.init) ?? "null" }
       return shown("micro_batch", text(microBatch), text(other.microBatch))

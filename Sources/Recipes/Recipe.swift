@@ -1,3 +1,5 @@
+import TensorCore
+
 /// Everything that decides the bits of a training run. In YAML on disk.
 public struct Recipe: Equatable, Sendable {
   /// All values, in the order of `table`.
@@ -33,6 +35,10 @@ public struct Recipe: Equatable, Sendable {
       "compress", ["none", "bf16"], "none",
       "Whether gradients are rounded to bfloat16, each shard's and every sum of them, so that hosts send half the bytes; they are added in float32."
     ),
+    .choice(
+      "precision", Precision.allCases.map(\.rawValue), Precision.float32.rawValue,
+      "What Linear layers and convolutions round their operands to, forward and backward; parameters, sums and results are float32."
+    ),
     .whole("epochs", "Passes over the training split."),
     .flag("shuffle", true, "Whether each epoch has an order of its own."),
     Field("seed", .seed, .seed(0), "Of initial weights, order, dropout and augmentation."),
@@ -65,6 +71,8 @@ public struct Recipe: Equatable, Sendable {
   public var compressesGradients: Bool { fields.text("compress") == "bf16" }
   /// The most samples of a shard's part of a batch that are computed at once; nil: the whole part.
   public var microBatch: Int? { fields.optionalWhole("micro_batch") }
+  /// What Linear layers and convolutions round their operands to.
+  public var precision: Precision { Precision(rawValue: fields.text("precision"))! }
   public var epochs: Int { fields.whole("epochs") }
   /// Whether each epoch has an order of its own.
   public var shuffle: Bool { fields.flag("shuffle") }

@@ -17,7 +17,6 @@ final class CheckpointWriter {
   /// Kept open, and so locked, until the last write is done.
   private let directory: RunDirectory
   private let keptCount: Int
-  private var copy: CheckpointCopy?
   /// Training has the cores first; a write has until the next save.
   private let thread = BackgroundThread(niceness: 10)
   /// The step under way, or whose outcome was not taken yet.
@@ -49,36 +48,49 @@ final class CheckpointWriter {
     model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors, state: CheckpointState
   ) throws {
     require(step == nil, "a checkpoint was begun before the outcome of the last was taken")
-    let copy = self.copy ?? CheckpointCopy(of: model, optimizer)
-    self.copy = copy
+    // What steps and evaluations are done with: the copy need not come on top of that.
+    BufferPool.shared.trim()
+    let copy = CheckpointCopy(of: model, optimizer)
     if let name = copy.take(model, optimizer) {
       throw Failure(
         .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
         remedy: "lower the learning rate (--lr) and go on from the last one with --resume")
     }
     step = state.step
+    answer.copy = copy
     answer.isThere.store(false, ordering: .relaxed)
     thread.begin { [answer, directory, keptCount] in
       var clock = Stopwatch()
-      let result = Result {
-        try Checkpoint.save(
-          model: copy.model, optimizer: copy.optimizer, state: state,
-          in: directory.checkpointsPath, keeping: keptCount)
-      }.mapError { Failure($0, during: "saving a checkpoint") }
+      let result = answer.save(state, in: directory, keeping: keptCount)
+      // The copy's.
+      BufferPool.shared.trim()
       answer.outcome = Outcome(step: state.step, result: result, seconds: clock.lap())
       answer.isThere.store(true, ordering: .releasing)
     }
   }
 
-  /// What the thread leaves. Read only when it is there, or the thread was waited for.
+  /// What the thread is given, and what it leaves. Touched only before it begins, and when the outcome is
+  /// there or the thread was waited for.
   private final class Answer {
+    var copy: CheckpointCopy?
     let isThere = Atomic(false)
     var outcome: Outcome?
+
+    /// Writes the copy, and drops it.
+    func save(
+      _ state: CheckpointState, in directory: RunDirectory, keeping count: Int
+    ) -> Result<Checkpoint.Saved, Failure> {
+      defer { copy = nil }
+      return Result {
+        try Checkpoint.save(
+          model: copy!.model, optimizer: copy!.optimizer, state: state,
+          in: directory.checkpointsPath, keeping: count)
+      }.mapError { Failure($0, during: "saving a checkpoint") }
+    }
   }
 }
 
-/// Memory for what a checkpoint holds, taken once: training goes on in the original while the copy is
-/// written.
+/// What a checkpoint holds, copied: training goes on in the original while the copy is written.
 private final class CheckpointCopy {
   let model: Checkpoint.Tensors
   let optimizer: Checkpoint.Tensors

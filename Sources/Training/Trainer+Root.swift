@@ -42,6 +42,7 @@ extension Trainer {
         format.standardize(state.standardization)
         let result = try Evaluation.run(
           replica.module, on: job.data.reader(split), job: job, format: format, threads: threads)
+        BufferPool.shared.trim()
         try log(result, split: split, epoch: epoch)
         guard split == splits[0] else { continue }
         if note(result) {

@@ -80,10 +80,13 @@ public final class Trainer {
     defer { StopSignals.endLoading = false }
     Progress.enter(.loading)
 
-    let template = job.makeModel()
-    layout = ArenaLayout(of: template)
-    parameterCount = template.parameterCount
-    buffers = ModuleBuffers(of: template)
+    do {
+      // Its memory is free before the data are there.
+      let template = job.makeModel()
+      layout = ArenaLayout(of: template)
+      parameterCount = template.parameterCount
+      buffers = ModuleBuffers(of: template)
+    }
     slices = try ParameterSlices(
       elementCount: layout.elementCount, isSharded: options.shardsOptimizer,
       communicator: communicator)
@@ -110,6 +113,8 @@ public final class Trainer {
     deal = try Trainer.deal(
       state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
       buffers: buffers, state: &state, communicator: communicator, console: console)
+    // The parameters that the networks were made with, before the arena was given to them.
+    BufferPool.shared.trim()
     if communicator.isRoot && deal.order.sampleCount < state.shards {
       console.warning(
         "\(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")

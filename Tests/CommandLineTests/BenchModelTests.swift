@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-private let hasGnuplot = (try? run(["gnuplot", "--version"]))?.status == 0
+let hasGnuplot = (try? run(["gnuplot", "--version"]))?.status == 0
 
 /// `nndist bench step` and `bench model`, from measurement to picture. What the model computes is
 /// CommandsTests'.

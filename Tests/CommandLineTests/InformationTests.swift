@@ -115,7 +115,8 @@ import Testing
     #expect(
       options.map(\.name) == [
         "--data", "--run", "--resume", "--init", "--epochs", "--max-steps", "--batch-size",
-        "--micro-batch", "--compress", "--lr", "--seed", "--shards", "--no-shuffle", "--threads",
+        "--micro-batch", "--compress", "--precision", "--lr", "--seed", "--shards", "--no-shuffle",
+        "--threads",
         "--zero", "--set",
         "--log-every", "--eval-every",
         "--checkpoint-every", "--folds", "--time-limit", "--stall-timeout", "--quiet", "--version",

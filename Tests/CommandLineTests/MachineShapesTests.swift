@@ -149,6 +149,17 @@ import Testing
     #expect(try plain.bits("1x1") != jobs.bits("1x1"))
   }
 
+  @Test(arguments: ["mlp", "conv"]) func anyMachineRoundsOperandsToTheSameBits(network: String)
+    throws
+  {
+    let jobs = Self.jobs(network, "precision: bf16")
+    try expectSameBits(jobs, Machine.some)
+    // Other bits than without.
+    let plain = Self.jobs(network)
+    try expectSameBits(plain, [Machine()])
+    #expect(try plain.bits("1x1") != jobs.bits("1x1"))
+  }
+
   /// Stopped and resumed with the state sharded otherwise.
   @Test func shardedRunGoesOnReplicatedAndBack() throws {
     let jobs = Self.jobs("mlp")

@@ -28,6 +28,12 @@ import struct TestSupport.Outcome
     #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
   }
 
+  @Test func differentPrecisionsAreNamed() throws {
+    let outcome = try pair(
+      jobs.arguments("run", ["--precision", "bf16"]), jobs.arguments("run"))
+    expectError(outcome, 76, "precision is bf16 on rank 0 and float32 on rank 1 | start every rank")
+  }
+
   @Test func ranksThatHaveTheSameAreNamedTogether() throws {
     func rank(_ more: [String]) -> [String] { ["-n", "1", nndist] + jobs.arguments("run", more) }
     let outcome = try mpirun(

@@ -1,3 +1,4 @@
+import Glibc
 import Kernels
 import TensorCore
 import TestSupport
@@ -53,51 +54,68 @@ struct ConvolutionTests {
     }
   }
 
-  @Test func agreesWithReferenceOverShapesAndLayouts() {
+  @Test(arguments: Precision.allCases)
+  func agreesWithReferenceOverShapesAndLayouts(precision: Precision) {
     for number in 0..<RandomCases.convolution {
-      var draws = Draws(case: number)
-      let c = randomCase(&draws)
-      let s = c.shape
-      let what = "\(draws), \(s)"
-      let x = draws.laidOut(c.x, shape: s.inputShape)
-      let weight = draws.laidOut(c.weight, shape: s.weightShape)
-      let dy = draws.laidOut(c.dy, shape: s.outputShape)
-      let bias = draws.pick([true, false]) ? unaligned(c.bias, by: number % 17) : nil
-      let (xs, ws, dys) = (
-        doubles(c.x, s.inputShape), doubles(c.weight, s.weightShape), doubles(c.dy, s.outputShape)
-      )
-      let (xm, wm, dym) = (
-        doubles(c.x.map(abs), s.inputShape), doubles(c.weight.map(abs), s.weightShape),
-        doubles(c.dy.map(abs), s.outputShape)
-      )
-      let taps = s.weightShape.elementCount / s.outChannels
-      expectNear(
-        convolve(x, weight, bias: bias, s),
-        convolve(xs, ws, bias: bias.map { _ in doubles(c.bias, [s.outChannels]) }, s),
-        magnitudes: convolve(
-          xm, wm, bias: bias.map { _ in doubles(c.bias.map(abs), [s.outChannels]) }, s),
-        terms: taps, "forward, \(what)")
-      expectNear(
-        convolutionInputGradient(dy, weight, s), convolutionInputGradient(dys, ws, s),
-        magnitudes: convolutionInputGradient(dym, wm, s),
-        terms: s.outChannels / s.groups * s.kernel.product, "dx, \(what)")
-      let destination =
-        draws.pick([true, false])
-        ? Guarded(s.weightShape, at: draws.int(0...17)) : nil
-      let dw = convolutionWeightGradient(x, dy, s, into: destination?.tensor)
-      expectNear(
-        dw, convolutionWeightGradient(xs, dys, s),
-        magnitudes: convolutionWeightGradient(xm, dym, s),
-        terms: s.batch * s.output.product, "dw, \(what)")
-      if let destination {
-        #expect(dw === destination.tensor)
-        #expect(destination.guardsStand, "wrote outside: \(what)")
-      }
+      expectReference(caseNumber: number, precision)
+    }
+  }
+
+  /// In a process of its own: oneDNN asks once what the processor has.
+  @Test func roundsOperandsWhereOneDNNHasNoBF16() async {
+    await #expect(processExitsWith: .success) {
+      setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1)
+      for number in 0..<20 { ConvolutionTests().expectReference(caseNumber: number, .bf16) }
+      #expect(OneDNN.instructionSet == "AVX2")
+    }
+  }
+
+  private func expectReference(caseNumber number: Int, _ precision: Precision) {
+    var draws = Draws(case: number)
+    let c = randomCase(&draws)
+    let s = c.shape
+    let what = "\(draws), \(s)"
+    let x = draws.laidOut(c.x, shape: s.inputShape)
+    let weight = draws.laidOut(c.weight, shape: s.weightShape)
+    let dy = draws.laidOut(c.dy, shape: s.outputShape)
+    let bias = draws.pick([true, false]) ? unaligned(c.bias, by: number % 17) : nil
+    func rounded(_ values: [Float]) -> [Float] {
+      precision == .bf16 ? values.map(Reference.roundedToBF16) : values
+    }
+    let operands = [(c.x, s.inputShape), (c.weight, s.weightShape), (c.dy, s.outputShape)]
+    let exact = operands.map { doubles(rounded($0), $1) }
+    let (xs, ws, dys) = (exact[0], exact[1], exact[2])
+    let magnitudes = operands.map { doubles(rounded($0).map(abs), $1) }
+    let (xm, wm, dym) = (magnitudes[0], magnitudes[1], magnitudes[2])
+    let taps = s.weightShape.elementCount / s.outChannels
+    expectNear(
+      convolve(x, weight, bias: bias, s, precision: precision),
+      convolve(xs, ws, bias: bias.map { _ in doubles(c.bias, [s.outChannels]) }, s),
+      magnitudes: convolve(
+        xm, wm, bias: bias.map { _ in doubles(c.bias.map(abs), [s.outChannels]) }, s),
+      terms: taps, "forward, \(what)")
+    expectNear(
+      convolutionInputGradient(dy, weight, s, precision: precision),
+      convolutionInputGradient(dys, ws, s),
+      magnitudes: convolutionInputGradient(dym, wm, s),
+      terms: s.outChannels / s.groups * s.kernel.product, "dx, \(what)")
+    let destination =
+      draws.pick([true, false])
+      ? Guarded(s.weightShape, at: draws.int(0...17)) : nil
+    let dw = convolutionWeightGradient(
+      x, dy, s, into: destination?.tensor, precision: precision)
+    expectNear(
+      dw, convolutionWeightGradient(xs, dys, s),
+      magnitudes: convolutionWeightGradient(xm, dym, s),
+      terms: s.batch * s.output.product, "dw, \(what)")
+    if let destination {
+      #expect(dw === destination.tensor)
+      #expect(destination.guardsStand, "wrote outside: \(what)")
     }
   }
 
   /// Shards' tensors lie wherever the pool put them: the bits must not tell.
-  @Test func bitsDoNotDependOnAlignment() {
+  @Test(arguments: Precision.allCases) func bitsDoNotDependOnAlignment(precision: Precision) {
     for number in 0..<20 {
       var draws = Draws(case: number)
       let c = randomCase(&draws)
@@ -107,8 +125,9 @@ struct ConvolutionTests {
         let weight = unaligned(c.weight, by: 2 * offset % 17).viewed(as: s.weightShape)
         let dy = unaligned(c.dy, by: 3 * offset % 17).viewed(as: s.outputShape)
         return [
-          convolve(x, weight, bias: nil, s).bits, convolutionInputGradient(dy, weight, s).bits,
-          convolutionWeightGradient(x, dy, s).bits,
+          convolve(x, weight, bias: nil, s, precision: precision).bits,
+          convolutionInputGradient(dy, weight, s, precision: precision).bits,
+          convolutionWeightGradient(x, dy, s, precision: precision).bits,
         ]
       }
       let aligned = bits(0)

@@ -39,8 +39,8 @@ import Testing
     #expect(
       keys == [
         "name", "expect", "data", "model", "loss", "optimizer", "schedule", "clip_norm",
-        "batch_size", "micro_batch", "compress", "epochs", "shuffle", "seed", "shards",
-        "leftover_gradient", "evaluation",
+        "batch_size", "micro_batch", "compress", "precision", "epochs", "shuffle", "seed",
+        "shards", "leftover_gradient", "evaluation",
       ])
   }
 

@@ -152,7 +152,7 @@ import Testing
     ("leftover_gradient", "true", "leftover_gradient"),
     ("batch_size", "32", "batch_size (64, not 32)"), ("shuffle", "false", "shuffle"),
     ("micro_batch", "8", "micro_batch (null, not 8)"), ("seed", "1", "seed (0, not 1)"),
-    ("compress", "bf16", "compress"),
+    ("compress", "bf16", "compress"), ("precision", "bf16", "precision (float32, not bf16)"),
   ])
   func theseMayNot(path: String, value: String, key: String) throws {
     #expect(try difference(path, value)?.hasPrefix(key) == true)

@@ -157,7 +157,7 @@ struct nd_product {
   ptrdiff_t c_row;
   float *scratch;  // nd_product_scratch_count floats
 };
-enum nd_instruction_set { nd_none, nd_avx2, nd_avx512 };
+enum nd_instruction_set { nd_none, nd_avx2, nd_avx512, nd_avx512_bf16 };
 // nd_none: this processor has no fused multiply-add, and nd_matmul must not be called.
 enum nd_instruction_set nd_matmul_best_set(void);
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
@@ -184,6 +184,14 @@ void nd_recurrence_forward(
 void nd_recurrence_backward(
     const struct nd_recurrence *r, float *dx, float *dstart, const float *dy, const float *states,
     const float *weight, float *scratch);
+
+// The same of a and b rounded to bfloat16, as vdpbf16ps computes it (Intel 64 and IA-32 Architectures
+// Software Developer's Manual, volume 2): of each pair of k first the second product is added to the
+// sum and then the first, each by one fused multiply-add in float32, where denormals are 0. The same
+// bits on every instruction set: nd_avx512_bf16 has the instruction, nd_avx2 does what it does.
+enum nd_instruction_set nd_matmul_bf16_best_set(void);
+ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p);
+void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about

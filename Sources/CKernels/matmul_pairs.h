@@ -1,0 +1,94 @@
+// The bfloat16 matrix product for one instruction set, with float32's tiles: their elements are pairs,
+// bfloat16 of k even in the lower half and of the k behind it in the upper. matmul_tiles.h includes it.
+//   PAIR(low, high)      LANES pairs of two registers of floats, rounded
+//   JOIN(first, second)  LANES pairs of neighbours in two registers that follow each other
+//   FMA                  adds both products of each pair
+
+// pairs[q][i] = (x[2 q][i], x[2 q + 1][i]); beside an odd last row lies 0. Whole registers are written.
+TARGET static void SET(pair_rows)(
+    const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
+    float *restrict pairs, ptrdiff_t pairs_row) {
+  for (ptrdiff_t r = 0; r < rows; r += 2, pairs += pairs_row)
+    for (ptrdiff_t c = 0; c < columns; c += LANES) {
+      const mask here = MASK(LEAST(columns - c, LANES));
+      const float *place = x + r * x_row + c;
+      const vector high = r + 1 < rows ? MASKED_LOAD(place + x_row, here) : ZERO;
+      STORE(pairs + c, PAIR(MASKED_LOAD(place, here), high));
+    }
+}
+
+// Of the 2 LANES elements from x on, so many there are; 0 behind them.
+TARGET ND_INLINE vector SET(joined)(const float *x, ptrdiff_t count) {
+  if (count >= 2 * LANES) return JOIN(LOAD(x), LOAD(x + LANES));
+  const vector first = MASKED_LOAD(x, MASK(LEAST(count, LANES)));
+  return JOIN(first, count > LANES ? MASKED_LOAD(x + LANES, MASK(count - LANES)) : ZERO);
+}
+
+// pairs[i][q] = (x[i][2 q], x[i][2 q + 1]). Whole registers are written.
+TARGET static void SET(pair_columns)(
+    const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
+    float *restrict pairs, ptrdiff_t pairs_row) {
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t c = 0; c < columns; c += 2 * LANES)
+      STORE(pairs + r * pairs_row + c / 2, SET(joined)(x + r * x_row + c, columns - c));
+}
+
+// pairs[q][i] = (x[i][2 q], x[i][2 q + 1]). Whole registers are written.
+TARGET static void SET(turn_pairs)(
+    const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
+    float *restrict pairs, ptrdiff_t pairs_row) {
+  for (ptrdiff_t r = 0; r < rows; r += LANES)
+    for (ptrdiff_t c = 0; c < columns; c += 2 * LANES) {
+      vector block[LANES];
+      UNROLLED for (int i = 0; i < LANES; i++)
+        block[i] = i < rows - r ? SET(joined)(x + (r + i) * x_row + c, columns - c) : ZERO;
+      SET(turn)(block);
+      UNROLLED for (int i = 0; i < LANES; i++)
+        if (c + 2 * i < columns) STORE(pairs + (c / 2 + i) * pairs_row + r, block[i]);
+    }
+}
+
+// In float32's blocks, but that a DEPTH of pairs is twice as many of k.
+TARGET static void SET(matmul)(const struct nd_product *all) {
+  struct nd_product block = *all;
+  const ptrdiff_t most = pairs_depth(all);
+  struct ahead ahead = {0};
+  const int neighbours = all->a_column == 1;
+  block.a_row = neighbours ? (most + LANES - 1) / LANES * LANES + PADDING : 1;
+  block.a_column = neighbours ? 1 : HEIGHT;
+  float *panels = all->scratch + PAIRS_OF_A;
+  for (ptrdiff_t k = 0; k < all->k; k += 2 * most) {
+    const ptrdiff_t depth = LEAST(all->k - k, 2 * most), steps = (depth + 1) / 2;
+    const float *bias = k + depth == all->k ? all->bias : 0;
+    for (ptrdiff_t m = 0; m < all->m; m += HEIGHT) {
+      block.m = LEAST(all->m - m, HEIGHT);
+      const float *a = all->a + k * all->a_column + m * all->a_row;
+      if (neighbours)
+        SET(pair_columns)(a, all->a_row, block.m, depth, all->scratch, block.a_row);
+      else
+        SET(pair_rows)(a, all->a_column, depth, block.m, all->scratch, HEIGHT);
+      a = all->scratch;
+      float *panel = panels;
+      for (ptrdiff_t n = 0, columns; n < all->n; n += columns) {
+        const ptrdiff_t width = LEAST((all->n - n + LANES - 1) / LANES, WIDEST);
+        columns = LEAST(all->n - n, width * LANES);
+        const ptrdiff_t row = width * LANES;
+        const float *b = all->b + k * all->b_row + n * all->b_column;
+        if (m == 0 && all->b_column == 1) SET(pair_rows)(b, all->b_row, depth, columns, panel, row);
+        if (m == 0 && all->b_column != 1)
+          SET(turn_pairs)(b, all->b_column, columns, depth, panel, row);
+        float *c = all->c + m * all->c_row + n;
+        const float *added = bias ? bias + n : 0;
+        switch (width) {
+        case 1: SET(column1)(&block, steps, a, panel, row, c, added, columns, k > 0, &ahead); break;
+        case 2: SET(column2)(&block, steps, a, panel, row, c, added, columns, k > 0, &ahead); break;
+#if WIDEST > 2
+        case 3: SET(column3)(&block, steps, a, panel, row, c, added, columns, k > 0, &ahead); break;
+        case 4: SET(column4)(&block, steps, a, panel, row, c, added, columns, k > 0, &ahead); break;
+#endif
+        }
+        panel += steps * row;
+      }
+    }
+  }
+}

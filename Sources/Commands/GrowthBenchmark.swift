@@ -1,0 +1,112 @@
+import Foundation
+import TensorCore
+import Training
+
+/// What `bench grow` times: one thing grows, the others stay at a size in the middle.
+struct GrowthBenchmark {
+  let batches, widths, depths, ranks: [Int]
+
+  private static let (batch, width, depth) = (64, 256, 2)
+  /// How long each point is timed, about.
+  private static let seconds = 0.2
+
+  static var standardRanks: [Int] {
+    Array(sequence(first: 1) { $0 * 2 }.prefix { $0 <= Cores.usable.count })
+  }
+
+  /// A point by what grows and how far.
+  struct Place: Hashable {
+    let axis: String
+    let value: Int
+  }
+
+  private func network(_ axis: String, _ value: Int) -> BenchWorkload {
+    let batch = axis == "batch" ? value : GrowthBenchmark.batch
+    let width = axis == "width" ? value : GrowthBenchmark.width
+    let depth = axis == "depth" ? value : GrowthBenchmark.depth
+    // As fast as a core may be, and what a step costs at least.
+    let operations = Double(6 * batch * width * (width * (depth - 1) + 3))
+    let least = operations / 1e11 + Double(depth + 2) * 1e-6
+    let steps = min(max(Int(GrowthBenchmark.seconds / least), 20), 20_000)
+    return BenchWorkload.network(batch: batch, width: width, depth: depth, steps: steps)
+  }
+
+  /// All that needs but this process.
+  func alone(_ measure: (BenchWorkload) throws -> StepsReport) rethrows -> [(Place, StepsReport)] {
+    var all: [(Place, StepsReport)] = []
+    for (axis, values) in [("batch", batches), ("width", widths), ("depth", depths)] {
+      for value in values {
+        all.append((Place(axis: axis, value: value), try measure(network(axis, value))))
+      }
+    }
+    return all
+  }
+
+  /// What needs ranks: by mpirun, each point in processes of its own.
+  func onRanks() throws -> [(Place, StepsReport)] {
+    try ranks.map { ranks in
+      let place = Place(axis: "ranks", value: ranks)
+      let steps = network(place.axis, ranks).steps
+      let point = [GrowthBenchmark.batch, GrowthBenchmark.width, GrowthBenchmark.depth, steps]
+        .map(String.init).joined(separator: ",")
+      return (place, try GrowthBenchmark.report(ranks: ranks, point: point))
+    }
+  }
+
+  private static func report(ranks: Int, point: String) throws -> StepsReport {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    process.arguments = [
+      "mpirun", "--oversubscribe", "-n", "\(ranks)", program, "bench", "grow", "--point", point,
+    ]
+    var environment = ProcessInfo.processInfo.environment
+    // It starts nothing but this program, which runs as that user anyway.
+    environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+    environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    process.environment = environment
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let said = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure(
+        .ioError, "mpirun -n \(ranks) ended with \(process.terminationStatus)",
+        remedy: "nndist doctor says what is missing")
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(StepsReport.self, from: said)
+  }
+
+  /// - Parameter rounds: all points of each round.
+  func report(_ rounds: [[(Place, StepsReport)]], host: String) -> GrowthReport {
+    let all = rounds.flatMap { $0 }
+    let (batch, width, depth) = (
+      GrowthBenchmark.batch, GrowthBenchmark.width, GrowthBenchmark.depth
+    )
+    func axis(_ name: String, _ values: [Int], _ rest: String) -> GrowthReport.Axis {
+      GrowthReport.Axis(
+        name, rest: rest,
+        points: values.map { value in
+          let place = Place(axis: name, value: value)
+          let fastest = all.filter { $0.0 == place }.map(\.1)
+            .min { $0.microseconds < $1.microseconds }!
+          return GrowthReport.Point(
+            value, megaflop: (fastest.gflopPerSecond ?? 0) * fastest.microseconds * 1e-3,
+            microseconds: (
+              fastest.lowMicroseconds, fastest.microseconds, fastest.highMicroseconds
+            ))
+        })
+    }
+    return GrowthReport(
+      host: host,
+      axes: [
+        axis("batch", batches, "\(depth) layers of \(width)"),
+        axis("width", widths, "\(depth) layers, batch \(batch)"),
+        axis("depth", depths, "layers of \(width), batch \(batch)"),
+        axis("ranks", ranks, "\(depth) layers of \(width), batch \(batch) on every rank"),
+      ])
+  }
+}

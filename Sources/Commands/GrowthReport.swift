@@ -1,0 +1,116 @@
+import Foundation
+import TensorCore
+import Training
+
+/// What `bench grow` prints: how a step's time grows with its work.
+package struct GrowthReport: Encodable {
+  package struct Point: Encodable {
+    /// Of what grows: samples, nodes, layers or ranks.
+    let value: Int
+    /// A step's multiplications and additions in matrix products, of all ranks, in millions.
+    let megaflop: Double
+    /// A step's median, and its 10th and 90th percentile.
+    let microseconds, lowMicroseconds, highMicroseconds: Double
+
+    package init(_ value: Int, megaflop: Double, microseconds: (low: Double, Double, high: Double))
+    {
+      self.value = value
+      self.megaflop = megaflop
+      (lowMicroseconds, self.microseconds, highMicroseconds) = microseconds
+    }
+  }
+
+  /// From a point to the next, log(time / time before) / log(work / work before): 1 where the time grows
+  /// as the work does.
+  package struct Slope: Encodable {
+    package let value: Double
+    /// With the longest time of the first point and the shortest of the second.
+    package let least: Double
+    package let isWorseThanLinear: Bool
+  }
+
+  package struct Axis: Encodable {
+    /// What grows.
+    let name: String
+    /// What the rest is meanwhile.
+    let rest: String
+    let points: [Point]
+    /// One fewer than points.
+    package let slopes: [Slope]
+
+    package init(_ name: String, rest: String, points: [Point]) {
+      (self.name, self.rest, self.points) = (name, rest, points)
+      slopes = zip(points, points.dropFirst()).map { first, second in
+        let work = log(second.megaflop / first.megaflop)
+        let least = log(second.lowMicroseconds / first.highMicroseconds) / work
+        return Slope(
+          value: log(second.microseconds / first.microseconds) / work, least: least,
+          isWorseThanLinear: least > 1)
+      }
+    }
+  }
+
+  let host: String
+  package let axes: [Axis]
+
+  package init(host: String, axes: [Axis]) { (self.host, self.axes) = (host, axes) }
+
+  package var table: String {
+    var parts = axes.map { axis -> String in
+      var columns = Columns([axis.name, "MFLOP", "us", "low", "high", "slope"], isText: [])
+      for (i, point) in axis.points.enumerated() {
+        let slope = i == 0 ? "" : fixed(axis.slopes[i - 1].value, 2)
+        columns.add(
+          ["\(point.value)", fixed(point.megaflop, point.megaflop < 10 ? 3 : 1)]
+            + [point.microseconds, point.lowMicroseconds, point.highMicroseconds]
+            .map { fixed($0, 1) } + [slope])
+      }
+      return axis.rest + "\n" + columns.text
+    }
+    let worse = axes.flatMap { axis in
+      axis.slopes.indices.filter { axis.slopes[$0].isWorseThanLinear }.map { i in
+        "\(axis.name) \(axis.points[i].value) to \(axis.points[i + 1].value) "
+          + "(\(fixed(axis.slopes[i].value, 2)), at least \(fixed(axis.slopes[i].least, 2)))"
+      }
+    }
+    parts.append(
+      worse.isEmpty
+        ? "no step is worse than linear" : "worse than linear: " + worse.joined(separator: ", "))
+    return parts.joined(separator: "\n\n")
+  }
+
+  /// Draws time over what grows, with gnuplot: dashed, what it would be if it grew as the work does.
+  /// - Parameter path: what is written, .svg or .png.
+  /// - Throws: Failure where there is no gnuplot, or it fails.
+  func plot(to path: String) throws {
+    var text = """
+      \(Gnuplot.output(to: path, width: 900, height: 700))
+      set multiplot layout 2,2 title \(Gnuplot.quoted("a training step on \(host)")) noenhanced
+      set logscale x 2
+      set logscale y 10
+      set ylabel 'microseconds'
+      set grid
+      set key top left
+      set offsets graph 0.05, graph 0.05, 0, 0
+
+      """
+    for axis in axes {
+      guard let last = axis.points.last else { continue }
+      text += """
+        set title \(Gnuplot.quoted(axis.rest)) noenhanced
+        set xlabel \(Gnuplot.quoted(axis.name))
+        plot '-' using 1:2:3:4 with yerrorbars pt 7 lc 1 title 'median, 10 to 90 %', \
+        '-' with lines lc 1 notitle, '-' with lines dt 2 lc 'gray40' title 'as the work grows'
+
+        """
+      let lines = axis.points.map {
+        "\($0.value) \($0.microseconds) \($0.lowMicroseconds) \($0.highMicroseconds)"
+      }
+      let linear = axis.points.map {
+        "\($0.value) \(last.microseconds * $0.megaflop / last.megaflop)"
+      }
+      for part in [lines, lines, linear] { text += part.joined(separator: "\n") + "\ne\n" }
+    }
+    try Gnuplot.draw(text + "unset multiplot\n", to: path)
+  }
+}

@@ -1,0 +1,121 @@
+import CKernels
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+/// What the product promises of bfloat16's bits: those of vdpbf16ps, on processors without it too.
+struct MatmulBF16Tests {
+  private static let rows = [1, 2, 4, 5, 8, 9, 11, 12, 13, 25, 64, 191, 193]
+  private static let columns = [1, 7, 8, 9, 15, 16, 17, 33, 48, 63, 65, 130]
+  /// About those where pairs, registers of pairs and blocks (528) end.
+  private static let depths = [1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 100, 527, 529]
+
+  private func twin(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int) -> Tensor
+  {
+    let c = Tensor(zeros: [m, n])
+    Reference.matmulBF16(a, b, bias, c.pointer(Float.self), m: m, n: n, k: k)
+    return c
+  }
+
+  private func expectTwinsBits(
+    _ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int, onAVX512: Bool,
+    turned: [Bool], _ draws: Draws
+  ) {
+    let left = Tensor(a, shape: [m, k])
+    let right = Tensor(b, shape: [k, n])
+    let c = matmul(
+      turned[0] ? left.transposedView.copied().transposedView : left,
+      turned[1] ? right.transposedView.copied().transposedView : right,
+      bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512, precision: .bf16)
+    guard let c else { return }
+    let expected = twin(a, b, bias, m: m, n: n, k: k)
+    #expect(c.bits == expected.bits, "m \(m) n \(n) k \(k) \(turned), \(draws)")
+  }
+
+  @Test(
+    .enabled(
+      if: nd_matmul_bf16_best_set() == nd_avx512_bf16, "this processor has no AVX512_BF16"))
+  func instructionHasTheTwinsBits() { expectTwinsBits(onAVX512: true) }
+
+  @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
+  func emulationHasTheTwinsBits() { expectTwinsBits(onAVX512: false) }
+
+  private func expectTwinsBits(onAVX512: Bool) {
+    for number in 0..<150 {
+      var draws = Draws(case: number)
+      let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
+      let k = draws.pick(Self.depths)
+      expectTwinsBits(
+        draws.floats(m * k), draws.floats(k * n),
+        draws.pick([true, false]) ? draws.floats(n) : nil,
+        m: m, n: n, k: k, onAVX512: onAVX512,
+        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+    }
+    // Of any bits: infinities, NaNs, denormals, and halves that are ties.
+    for number in 0..<300 {
+      var draws = Draws(case: number)
+      func wild(_ count: Int) -> [Float] {
+        (0..<count).map { _ in
+          let word = UInt32(truncatingIfNeeded: draws.word())
+          return Float(bitPattern: draws.pick([word, word & 0xffff_8000, word & 0x807f_ffff]))
+        }
+      }
+      let (m, n, k) = (draws.int(1...14), draws.int(1...70), draws.int(1...5))
+      expectTwinsBits(
+        wild(m * k), wild(k * n), wild(n), m: m, n: n, k: k, onAVX512: onAVX512,
+        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+    }
+    // Sums about the least normal number, where rounding and flushing meet.
+    for number in 0..<300 {
+      var draws = Draws(case: number)
+      func small(_ count: Int) -> [Float] {
+        (0..<count).map { _ in
+          let significand = 1 + Float(draws.int(0...127)) / 128
+          return draws.pick([1, -1])
+            * Float(sign: .plus, exponent: draws.int(-72 ... -60), significand: significand)
+        }
+      }
+      let (m, n, k) = (8, 64, draws.int(1...4))
+      let bias = (0..<n).map { _ in
+        Float(bitPattern: UInt32(draws.pick([0, 1 << 31]) + 0x80_0000 + draws.int(-3...3)))
+      }
+      expectTwinsBits(
+        small(m * k), small(k * n), bias, m: m, n: n, k: k, onAVX512: onAVX512,
+        turned: [false, false], draws)
+    }
+  }
+
+  /// By hand: 1 + 2^-8 lies between two bfloat16 numbers and goes to the even one, 1; 1 + 3 2^-8 to
+  /// 1 + 2^-6.
+  @Test func operandsAreRoundedAndSumsAreNot() {
+    let a = Tensor([1 + 0x1p-8, 1 + 0x3p-8, 0x1p-20] as [Float], shape: [1, 3])
+    let b = Tensor([1, 1, 1] as [Float], shape: [3, 1])
+    let c = matmul(a, b, precision: .bf16)
+    #expect(c.values(Float.self) == [2 + 0x1p-6 + 0x1p-20])
+    // The control register is as before: denormals are numbers again.
+    let denormal = Float.leastNonzeroMagnitude
+    #expect(
+      matmul(Tensor([denormal], shape: [1, 1]), Tensor([1 as Float], shape: [1, 1])).item()
+        == Double(denormal))
+  }
+
+  @Test func bitsDoNotDependOnOtherRowsOrColumns() {
+    var draws = Draws(case: 1)
+    let (m, n, k) = (64, 130, 785)
+    let a = Tensor(draws.floats(m * k), shape: [m, k])
+    let b = Tensor(draws.floats(n * k), shape: [n, k])
+    let whole = matmul(a, b.transposedView, precision: .bf16)
+    for (row, rows) in [(0, 1), (3, 32), (63, 1), (17, 30)] {
+      let part = matmul(
+        a.slicedView(axis: 0, start: row, count: rows), b.transposedView, precision: .bf16)
+      #expect(part.bits == whole.slicedView(axis: 0, start: row, count: rows).copied().bits)
+    }
+    for (column, columns) in [(0, 1), (5, 64), (129, 1), (10, 100)] {
+      let part = matmul(
+        a, b.slicedView(axis: 0, start: column, count: columns).transposedView, precision: .bf16)
+      #expect(
+        part.bits == whole.slicedView(axis: 1, start: column, count: columns).copied().bits)
+    }
+  }
+}
