@@ -10,10 +10,10 @@ import TensorCore
 /// L = (sum of (x - y)^2) / divisor;  dx = 2 (x - y) / divisor,  dy = -dx.
 /// - x, y: one shape and dtype.  Returns a scalar.
 public func meanSquaredError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
-  elementLoss("meanSquaredError", x, y, divisor, sum: Kernels.squaredError) {
-    Kernels.squaredErrorBackward($0, $1, scale: $2)
-  } dy: {
-    Kernels.squaredErrorBackward($1, $0, scale: $2)
+  differenceLoss("meanSquaredError", x, y, divisor) { d in
+    d.square()
+  } slope: { d in
+    2 * d
   }
 }
 
@@ -139,29 +139,16 @@ private func elementLoss(
   _ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?, value: (Tensor, Tensor) -> Tensor,
   dx: @escaping (Tensor, Tensor) -> Tensor, dy: @escaping (Tensor, Tensor) -> Tensor
 ) -> Tensor {
-  elementLoss(name, x, y, divisor, sum: { Kernels.reduce(.sum, value($0, $1)) }) {
-    dx($0, $1) * $2
-  } dy: {
-    dy($0, $1) * $2
-  }
-}
-
-/// The loss sum(x, y) / divisor, of which `dx` and `dy` give the gradients times `scale`.
-private func elementLoss(
-  _ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?, sum: (Tensor, Tensor) -> Tensor,
-  dx: @escaping (_ x: Tensor, _ y: Tensor, _ scale: Tensor) -> Tensor,
-  dy: @escaping (_ x: Tensor, _ y: Tensor, _ scale: Tensor) -> Tensor
-) -> Tensor {
   requireAlike(name, x, y)
   let divisor = divisor ?? Double(x.elementCount)
   require(
     divisor > 0 || x.elementCount == 0, "\(name): the divisor must be positive, not \(divisor)")
   let (a, b) = (x.value, y.value)
-  let loss = sum(a, b) / divisor
+  let loss = Kernels.reduce(.sum, value(a, b)) / divisor
   return record(name, inputs: [x, y], value: loss) { dz, request in
     let scale = dz / divisor
     return [
-      request.isNeeded(0) ? dx(a, b, scale) : nil, request.isNeeded(1) ? dy(a, b, scale) : nil,
+      request.isNeeded(0) ? dx(a, b) * scale : nil, request.isNeeded(1) ? dy(a, b) * scale : nil,
     ]
   }
 }

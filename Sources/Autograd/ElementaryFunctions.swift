@@ -22,14 +22,6 @@ extension Tensor {
     }
   }
 
-  /// The same for a derivative that is a kernel.
-  private func elementwise(_ name: String, byKernel operation: UnaryOperation) -> Tensor {
-    let y = Kernels.apply(operation, value)
-    return record(name, inputs: [self], value: y, saving: [y]) { dy in
-      [Kernels.backward(operation, dy, y: y)]
-    }
-  }
-
   /// A function of steps, whose gradient is 0 everywhere.
   private func stepwise(_ name: String, _ operation: UnaryOperation) -> Tensor {
     let y = Kernels.apply(operation, value)
@@ -99,13 +91,23 @@ extension Tensor {
     elementwise("cosh", .elementary(.cosh), ofInput: { x in x.sinh() })
   }
   /// dx = dy (1 - y^2).
-  public func tanh() -> Tensor { elementwise("tanh", byKernel: .elementary(.tanh)) }
+  public func tanh() -> Tensor {
+    let y = Kernels.apply(.elementary(.tanh), value)
+    return record("tanh", inputs: [self], value: y, saving: [y]) { dy in
+      [Kernels.tanhBackward(dy, y: y)]
+    }
+  }
   /// The error function;  dx = dy 2 / sqrt(pi) e^(-x^2).
   public func erf() -> Tensor {
     elementwise("erf", .elementary(.erf), ofInput: { x in 1.128379167095512574 * (-(x * x)).exp() })
   }
   /// 1 / (1 + e^-x);  dx = dy y (1 - y).
-  public func sigmoid() -> Tensor { elementwise("sigmoid", byKernel: .sigmoid) }
+  public func sigmoid() -> Tensor {
+    let y = Kernels.sigmoid(value)
+    return record("sigmoid", inputs: [self], value: y, saving: [y]) { dy in
+      [Kernels.sigmoidBackward(dy, y: y)]
+    }
+  }
 
   /// The largest whole number not above x; no gradient but 0, as for the three below.
   public func floor() -> Tensor { stepwise("floor", .floor) }

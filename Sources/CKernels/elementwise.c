@@ -11,6 +11,19 @@ ND_KERNEL void nd_relu_backward(float *dx, const float *dy, const float *y, ptrd
   for (ptrdiff_t i = 0; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
 }
 
+ND_KERNEL void nd_sigmoid(float *restrict y, const float *restrict x, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    // Of -|x|, which cannot overflow.
+    const float e = exponential(-__builtin_fabsf(x[i]));
+    y[i] = (x[i] < 0 ? e : 1.0f) / (1 + e);
+  }
+}
+
+ND_KERNEL void nd_sigmoid_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1 - y[i]));
+}
+
 ND_KERNEL void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] += x[i];
 }
@@ -26,22 +39,11 @@ ND_KERNEL void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n
   for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] * y[i];
 }
 
-ND_KERNEL void nd_sigmoid(float *y, const float *x, ptrdiff_t n) {
-#pragma clang loop vectorize(assume_safety)
-  for (ptrdiff_t i = 0; i < n; i++) y[i] = sigmoid_of(x[i]);
-}
-
-ND_KERNEL void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
-#pragma clang loop vectorize(assume_safety)
-  for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1 - y[i]));
-}
-
-ND_KERNEL void nd_tanh(float *y, const float *x, ptrdiff_t n) {
-#pragma clang loop vectorize(assume_safety)
+ND_KERNEL void nd_tanh(float *restrict y, const float *restrict x, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] = tanh_of(x[i]);
 }
 
-ND_KERNEL void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n) {
-#pragma clang loop vectorize(assume_safety)
+ND_KERNEL void nd_tanh_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) dx[i] = dy[i] * (1 - y[i] * y[i]);
 }

@@ -45,27 +45,6 @@ ND_KERNEL double nd_sum_of_squares(const float *x, ptrdiff_t n) {
   return folded(lanes);
 }
 
-ND_KERNEL double nd_squared_differences(const float *x, const float *y, ptrdiff_t n) {
-  double lanes[LANES] = {0};
-  ptrdiff_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) {
-      const float d = x[i + l] - y[i + l], square = d * d;
-      lanes[l] += square;
-    }
-  for (int l = 0; i < n; i++, l++) {
-    const float d = x[i] - y[i], square = d * d;
-    lanes[l] += square;
-  }
-  return folded(lanes);
-}
-
-ND_KERNEL void nd_squared_differences_backward(
-    float *dx, const float *x, const float *y, ptrdiff_t n, float scale) {
-#pragma clang loop vectorize(assume_safety)
-  for (ptrdiff_t i = 0; i < n; i++) dx[i] = 2 * (x[i] - y[i]) * scale;
-}
-
 ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {
   // The exponent of infinities and NaNs is all ones: one more and the carry is in the sign's place.
   // No branch and no comparison, so that memory is what it waits for.

@@ -38,6 +38,34 @@ public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
   return dx
 }
 
+/// 1 / (1 + e^-x), element by element, without overflow for any x; NaN stays NaN.
+/// - x: float32 or float64, any shape.  Returns x's shape.
+public func sigmoid(_ x: Tensor) -> Tensor {
+  let x = x.contiguous()
+  let y = Tensor(uninitialized: x.shape, x.dtype)
+  dispatch("sigmoid", [x]) {
+    nd_sigmoid(y.floats, x.floats, x.elementCount)
+  } reference: {
+    Reference.sigmoid(x.doubleElements, y.doubleElements)
+  }
+  return y
+}
+
+/// dy y (1 - y): sigmoid's derivative, from its result.
+/// - Precondition: one shape and dtype.
+public func sigmoidBackward(_ dy: Tensor, y: Tensor) -> Tensor {
+  require(
+    dy.shape == y.shape, "sigmoid backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
+  let (dy, y) = (dy.contiguous(), y.contiguous())
+  let dx = Tensor(uninitialized: y.shape, y.dtype)
+  dispatch("sigmoid backward", [dy, y]) {
+    nd_sigmoid_backward(dx.floats, dy.floats, y.floats, y.elementCount)
+  } reference: {
+    Reference.sigmoidBackward(dy.doubleElements, y.doubleElements, dx.doubleElements)
+  }
+  return dx
+}
+
 /// x + y, element by element.
 /// - Precondition: one shape and dtype.
 public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {

@@ -18,10 +18,11 @@ void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n); 
 void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
-void nd_sigmoid(float *y, const float *x, ptrdiff_t n);                          // 1 / (1 + e^-x)
-void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy y (1 - y)
-void nd_tanh(float *y, const float *x, ptrdiff_t n);
-void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy (1 - y^2)
+
+// 1 / (1 + e^-x), and its derivative dy y (1 - y); the result lies nowhere else.
+void nd_sigmoid(float *restrict y, const float *restrict x, ptrdiff_t n);
+void nd_sigmoid_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n);
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
@@ -38,11 +39,6 @@ void nd_column_sums_in_double(float *sums, const float *x, ptrdiff_t rows, ptrdi
 double nd_sum(const float *x, ptrdiff_t n);
 // Sum of the squares of all elements, in double.
 double nd_sum_of_squares(const float *x, ptrdiff_t n);
-// Sum of (x - y)^2, each rounded, in double.
-double nd_squared_differences(const float *x, const float *y, ptrdiff_t n);
-// dx = 2 (x - y) * scale
-void nd_squared_differences_backward(
-    float *dx, const float *x, const float *y, ptrdiff_t n, float scale);
 // 1 if no element is infinite or not a number.
 int nd_all_finite(const float *x, ptrdiff_t n);
 
@@ -173,6 +169,11 @@ void nd_recurrence_forward(
 void nd_recurrence_backward(
     const struct nd_recurrence *r, float *dx, float *dstart, const float *dy, const float *states,
     const float *weight, float *scratch);
+
+// The hyperbolic tangent, and its derivative dy (1 - y^2); the result lies nowhere else.
+void nd_tanh(float *restrict y, const float *restrict x, ptrdiff_t n);
+void nd_tanh_backward(
+    float *restrict dx, const float *restrict dy, const float *restrict y, ptrdiff_t n);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
