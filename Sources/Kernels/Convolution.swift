@@ -155,7 +155,7 @@ private func runOneDNN(
   let key = ConvolutionPrimitive.Key(
     pass: pass, shape: shape, hasBias: hasBias, isChannelsLast: isChannelsLast,
     precision: isRounded ? .float32 : precision)
-  context.convolution(key).run(in: context, operands.map(\.rawPointer))
+  context.convolution(key).run(in: context, operands)
   return true
 }
 

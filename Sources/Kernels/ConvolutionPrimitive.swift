@@ -66,9 +66,7 @@ final class ConvolutionPrimitive {
             &operation, dnnl_forward_training, dnnl_convolution_direct, &x, &w,
             key.hasBias ? bias : nil, &y, strides, dilates, front, behind)
         }, "convolution \(key)")
-      checkDNN(
-        dnnl_primitive_desc_create(&forward, &operation, attributes, engine, nil),
-        "convolution \(key)")
+      forward = steadyDescription(&operation, attributes, engine, hint: nil, "convolution \(key)")
     }
     describeForward()
     // Operands in bfloat16 are copies, and lie as is best.
@@ -105,9 +103,8 @@ final class ConvolutionPrimitive {
     }
     var description = forward
     if key.pass != .forward {
-      checkDNN(
-        dnnl_primitive_desc_create(&description, &operation, attributes, engine, forward),
-        "convolution \(key)")
+      description = steadyDescription(
+        &operation, attributes, engine, hint: forward, "convolution \(key)")
     }
     defer { if key.pass != .forward { dnnl_primitive_desc_destroy(description) } }
     checkDNN(dnnl_primitive_create(&primitive, description), "convolution \(key)")
@@ -183,11 +180,13 @@ final class ConvolutionPrimitive {
     if let scratchpad { dnnl_memory_destroy(scratchpad) }
   }
 
-  /// - bases: where the operands and, last, the result lie, row-major.
-  func run(in context: KernelContext, _ bases: [UnsafeMutableRawPointer]) {
+  /// - tensors: the operands and, last, the result, laid out as the key says.
+  func run(in context: KernelContext, _ tensors: [Tensor]) {
+    // Their last use would be that of their addresses; oneDNN reads on.
+    defer { withExtendedLifetime(tensors) {} }
     var reordered: [Storage] = []
-    for (edge, base) in zip(edges, bases) {
-      dnnl_memory_set_data_handle(edge.plain, base)
+    for (edge, tensor) in zip(edges, tensors) {
+      dnnl_memory_set_data_handle(edge.plain, tensor.rawPointer)
       guard let reorder = edge.reorder else { continue }
       let storage = Storage(byteCount: edge.innerByteCount)
       reordered.append(storage)
@@ -232,6 +231,26 @@ private struct Dims {
       s.groups == 1
       ? Array(s.weightShape)
       : [s.groups, s.outChannels / s.groups] + s.weightShape.dropFirst()
+  }
+}
+
+/// oneDNN's first choice that gives the same result every time. Its brgconv of 2.6.3 gives garbage now and
+/// then while other threads convolve.
+private func steadyDescription(
+  _ operation: inout dnnl_convolution_desc_t, _ attributes: dnnl_primitive_attr_t?,
+  _ engine: dnnl_engine_t, hint: dnnl_primitive_desc_t?, _ what: String
+) -> dnnl_primitive_desc_t? {
+  var choices: dnnl_primitive_desc_iterator_t?
+  checkDNN(
+    dnnl_primitive_desc_iterator_create(&choices, &operation, attributes, engine, hint), what)
+  defer { dnnl_primitive_desc_iterator_destroy(choices) }
+  while true {
+    let description = dnnl_primitive_desc_iterator_fetch(choices)
+    var name: UnsafePointer<CChar>?
+    checkDNN(dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name), what)
+    if !String(cString: name!).hasPrefix("brg") { return description }
+    dnnl_primitive_desc_destroy(description)
+    checkDNN(dnnl_primitive_desc_iterator_next(choices), what)
   }
 }
 

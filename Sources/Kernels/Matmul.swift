@@ -81,7 +81,10 @@ private func multiply(
     precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
   product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
     .assumingMemoryBound(to: Float.self)
-  if precision == .bf16 { nd_matmul_bf16(&product, set) } else { nd_matmul(&product, set) }
+  // What is known of them from here on is their addresses.
+  withExtendedLifetime((a, b, bias, c)) {
+    if precision == .bf16 { nd_matmul_bf16(&product, set) } else { nd_matmul(&product, set) }
+  }
 }
 
 extension Tensor {

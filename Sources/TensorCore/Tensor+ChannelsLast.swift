@@ -45,8 +45,10 @@ extension Tensor {
     let result = Tensor(uninitializedChannelsLast: shape, dtype)
     let source = contiguous()
     if dtype.byteCount == 4 {
-      turnPlanes(
-        source.rawPointer, result.rawPointer, rows: shape[1], columns: shape[2] * shape[3])
+      withExtendedLifetime(source) {
+        turnPlanes(
+          source.rawPointer, result.rawPointer, rows: shape[1], columns: shape[2] * shape[3])
+      }
     } else {
       result.overwrite(with: source)
     }

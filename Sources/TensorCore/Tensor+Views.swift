@@ -79,9 +79,11 @@ extension Tensor {
     let values = source.rawPointer.assumingMemoryBound(to: Bits.self)
     let target = storage.base.assumingMemoryBound(to: Bits.self)
     var next = 0
-    forEachOffset { to in
-      target[to] = values[next]
-      next += 1
+    withExtendedLifetime(source) {
+      forEachOffset { to in
+        target[to] = values[next]
+        next += 1
+      }
     }
   }
 
@@ -127,7 +129,10 @@ extension Tensor {
   /// - Precondition: `type` is the tensor's dtype.
   public func values<Scalar: TensorScalar>(_ type: Scalar.Type = Scalar.self) -> [Scalar] {
     let source = contiguous()
-    return Array(UnsafeBufferPointer(start: source.pointer(Scalar.self), count: elementCount))
+    // To copy memory is no use of the tensor, which may be a copy of its own.
+    return withExtendedLifetime(source) {
+      Array(UnsafeBufferPointer(start: source.pointer(Scalar.self), count: elementCount))
+    }
   }
 
   /// The value of a tensor with one element, as a Double.
