@@ -70,8 +70,8 @@ public final class TreeReduction {
       chosen = .messages
       hosts = (0..<communicator.worldSize).map { [$0] }
       note =
-        "the ranks' gradients do not fit /dev/shm, so they go by messages: the same bits, but "
-        + "slower; give it more room (mount -o remount,size=..., docker run --shm-size)"
+        "the ranks' gradients do not fit /dev/shm or a rank's limit, so they go by messages: the same "
+        + "bits, but slower; give them room (mount -o remount,size=..., docker run --shm-size, ulimit -v)"
     }
     self.communicator = communicator
     self.elementCount = elementCount

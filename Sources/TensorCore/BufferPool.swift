@@ -63,7 +63,7 @@ public final class BufferPool: Sendable {
     let access = PROT_READ | PROT_WRITE
     guard let region = mmap(nil, room, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       region != MAP_FAILED
-    else { nd_out_of_memory("\(room) bytes for a tensor were refused") }
+    else { nd_out_of_memory("\(room) bytes were refused") }
     guard capacity >= hugePage else { return region }
     let buffer = region.alignedUp(toMultipleOf: hugePage)
     if buffer > region { munmap(region, buffer - region) }
