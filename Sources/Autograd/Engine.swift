@@ -105,8 +105,11 @@ enum Ops {
 
   static func copy(_ source: Tensor, into destination: Tensor) {
     let source = source.contiguous()
-    destination.rawPointer.copyMemory(
-      from: source.rawPointer, byteCount: source.elementCount * source.dtype.byteCount)
+    // To copy memory is no use of the tensor that the compiler sees.
+    withExtendedLifetime(source) {
+      destination.rawPointer.copyMemory(
+        from: source.rawPointer, byteCount: source.elementCount * source.dtype.byteCount)
+    }
   }
 
   static func ones(like tensor: Tensor) -> Tensor {

@@ -52,9 +52,11 @@ extension Tensor {
     if source.axisCount == 1 && source.elementCount == places.elementCount {
       let flat = value.copied()
       let (width, from) = (dtype.byteCount, source.value.contiguous())
-      for (i, place) in places.values(Int64.self).enumerated() {
-        (flat.rawPointer + Int(place) * width).copyMemory(
-          from: from.rawPointer + i * width, byteCount: width)
+      withExtendedLifetime(from) {
+        for (i, place) in places.values(Int64.self).enumerated() {
+          (flat.rawPointer + Int(place) * width).copyMemory(
+            from: from.rawPointer + i * width, byteCount: width)
+        }
       }
       return overwrite(with: flat)
     }

@@ -42,5 +42,7 @@ package func looksLikeProbabilities(_ x: Tensor) -> Bool {
     }
     return true
   }
-  return x.dtype == .float64 ? look(Double.self) : look(Float.self)
+  return withExtendedLifetime(source) {
+    x.dtype == .float64 ? look(Double.self) : look(Float.self)
+  }
 }

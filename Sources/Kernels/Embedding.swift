@@ -9,9 +9,11 @@ public func gatheredRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
   let (table, rows) = (table.contiguous(), rowNumbers(indices, table.shape[0]))
   let y = Tensor(uninitialized: Shape(indices.shape + [table.shape[1]]), table.dtype)
   let byteCount = table.shape[1] * table.dtype.byteCount
-  for (i, row) in rows.enumerated() {
-    (y.rawPointer + i * byteCount).copyMemory(
-      from: table.rawPointer + row * byteCount, byteCount: byteCount)
+  withExtendedLifetime(table) {
+    for (i, row) in rows.enumerated() {
+      (y.rawPointer + i * byteCount).copyMemory(
+        from: table.rawPointer + row * byteCount, byteCount: byteCount)
+    }
   }
   return y
 }

@@ -112,7 +112,8 @@ private final class CheckpointCopy {
         own.name == other.name && own.tensor.shape == tensor.shape
           && own.tensor.dtype == tensor.dtype,
         "checkpoint: \(other.name) \(tensor.dtype) \(tensor.shape) in the place of \(own.name)")
-      if !copyFinite(tensor, to: own.tensor) { return own.name }
+      let isFinite = withExtendedLifetime(tensor) { copyFinite(tensor, to: own.tensor) }
+      if !isFinite { return own.name }
     }
     return nil
   }
