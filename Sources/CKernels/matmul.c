@@ -12,8 +12,8 @@
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
-// A block of b, DEPTH x 64 floats, is 66 KB and one of a 200 KB: both stay in a second-level cache.
-enum { DEPTH = 264, HEIGHT = 192, PADDING = 16, MOST_LANES = 16 };
+// A block of b, DEPTH x 64 floats, is 66 KB and one of a 100 KB: both stay in a second-level cache.
+enum { DEPTH = 264, HEIGHT = 96, PADDING = 16, MOST_LANES = 16 };
 // Floats that a second-level cache has room for beside others, and so many that it has not.
 enum { NEAR = 1 << 16, FAR = 1 << 20 };
 

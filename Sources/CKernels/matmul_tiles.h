@@ -12,11 +12,12 @@
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
 
 // c[rows, columns] = a b, or += where it `adds`; + bias behind the last product. `columns` fill `width`
-// registers but for some of the last.
+// registers but for some of the last. `next_c` is where the next tile's sums will go.
 TARGET ND_INLINE void SET(tile)(
     const int rows, const int width, const struct nd_product *restrict p, ptrdiff_t depth,
     const float *restrict a, const float *restrict b, ptrdiff_t b_row, float *restrict c,
-    const float *restrict bias, ptrdiff_t columns, int adds, struct ahead *ahead) {
+    const float *restrict bias, ptrdiff_t columns, int adds, const float *next_c,
+    struct ahead *ahead) {
   vector sums[ROWS1][WIDEST];
   const mask last = MASK(columns - (width - 1) * LANES);
   const ptrdiff_t a_row = p->a_row, a_column = p->a_column, c_row = p->c_row;
@@ -24,9 +25,9 @@ TARGET ND_INLINE void SET(tile)(
     UNROLLED for (int j = 0; j < width; j++) {
       const float *place = c + i * c_row + j * LANES;
       sums[i][j] = !adds ? ZERO : j == width - 1 ? MASKED_LOAD(place, last) : LOAD(place);
-      // To be written when the sums are done: other ranks may have read it last, and the line comes
-      // from their cache meanwhile.
-      if (!adds) __builtin_prefetch(place, 1);
+      // What is written comes meanwhile, as other ranks may have read it last and have it in their
+      // caches; and what the next tile begins with.
+      __builtin_prefetch(adds ? next_c + i * c_row + j * LANES : place, 1);
     }
   const char *next = ahead->next, *const end = ahead->end;
   for (ptrdiff_t k = 0; k < depth; k++, a += a_column, b += b_row) {
@@ -60,7 +61,7 @@ TARGET ND_INLINE void SET(tile)(
 // The tiles below each other that share a panel of b.
 #define TILE(rows, width)                                                                          \
   SET(tile)(rows, width, p, depth, a + row * p->a_row, b, b_row, c + row * p->c_row, bias, columns, \
-            adds, ahead)
+            adds, row + (rows) < p->m ? c + (row + (rows)) * p->c_row : c + (width) * LANES, ahead)
 #define REST(rows, width)                                   \
   case rows:                                                \
     if (rows < TILE_ROWS(width)) TILE(rows, width);         \
@@ -168,6 +169,11 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
           b = panel;
           b_row = width * LANES;
           panel += depth * b_row;
+          // The panels and what passes by do not all stay near.
+          if (m > 0 && !streams && !ahead.follows_rows) {
+            ahead.next = (const char *)panel;
+            ahead.end = ahead.next + depth * b_row * (ptrdiff_t)sizeof *panel;
+          }
         }
         float *c = all->c + m * all->c_row + n;
         const float *added = bias ? bias + n : 0;
