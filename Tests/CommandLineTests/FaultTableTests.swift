@@ -1,0 +1,46 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The table of faults in Tests/README.md: what `launch/test --rows` runs.
+@Suite struct FaultTableTests {
+  private let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// The cells of each row.
+  private func rows() throws -> [[Substring]] {
+    let text = try String(contentsOf: tests.appendingPathComponent("README.md"), encoding: .utf8)
+    return text.split(separator: "\n").filter { $0.hasPrefix("|") }.dropFirst(2)
+      .map { $0.split(separator: "|") }
+  }
+
+  @Test func everyFaultHasARow() throws {
+    let numbers = try rows().flatMap { row in
+      row[0].prefix { $0.isNumber || ", ".contains($0) }.split(separator: ",")
+        .compactMap { Int($0.drop { $0 == " " }.prefix(while: \.isNumber)) }
+    }
+    #expect(Set(numbers) == Set(1...49))
+  }
+
+  @Test func everyTestOfTheTableExists() throws {
+    let names =
+      FileManager.default.enumerator(atPath: tests.path)?.compactMap { $0 as? String } ?? []
+    let sources = names.filter { $0.hasSuffix("Tests.swift") }.map {
+      String(decoding: contents(tests.path + "/" + $0), as: UTF8.self)
+    }
+    var count = 0
+    for row in try rows() {
+      var suite = Substring()
+      for name in row[2].split(separator: "`") {
+        guard let found = name.wholeMatch(of: #/(\w+Tests)?(?:/(\w+))?/#) else { continue }
+        suite = found.1 ?? suite
+        let own = sources.filter { $0.contains("struct \(suite) {") }
+        #expect(!own.isEmpty, "no suite \(suite): \(row[0])")
+        guard let test = found.2 else { continue }
+        #expect(own.contains { $0.contains("func \(test)(") }, "\(suite) has no \(test): \(row[0])")
+        count += 1
+      }
+    }
+    #expect(count > 60)
+  }
+}
