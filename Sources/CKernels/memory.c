@@ -1,6 +1,9 @@
 #define _GNU_SOURCE  // gethostname
 #include "ckernels.h"
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -56,6 +59,12 @@ static void *checked(void *memory, size_t bytes) {
 }
 
 void *nd_try_malloc(size_t bytes) { return SYSTEM(malloc)(bytes); }
+
+void nd_trim_heap(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 void *nd_allocate(size_t alignment, size_t bytes) {
   return checked(__libc_memalign(alignment, bytes), bytes);

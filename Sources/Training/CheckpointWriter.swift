@@ -48,8 +48,9 @@ final class CheckpointWriter {
     model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors, state: CheckpointState
   ) throws {
     require(step == nil, "a checkpoint was begun before the outcome of the last was taken")
-    // What steps and evaluations are done with: the copy need not come on top of that.
+    // What steps, evaluations and the start are done with: the copy need not come on top of that.
     BufferPool.shared.trim()
+    nd_trim_heap()
     let copy = CheckpointCopy(of: model, optimizer)
     if let name = copy.take(model, optimizer) {
       throw Failure(

@@ -6,15 +6,15 @@ import enum Training.Checkpoint
 
 /// Saves that take long, as a delay in a system call makes them: training goes on meanwhile, and what is
 /// written is what was when the save began.
-@Suite(.enabled(if: canInject, Comment(rawValue: cannotInject)))
+@Suite(.waiting, .enabled(if: canInject, Comment(rawValue: cannotInject)))
 struct AsynchronousSaveTests {
   let jobs = Jobs.saving()
 
-  /// nndist, whose save of step 4 takes 0.4 s longer, with the weights written and the optimizer not.
+  /// nndist, whose save of step 4 takes a second longer, with the weights written and the optimizer not.
   private func slow(_ more: [String] = [], step: Int = 4) -> [String] {
     strace(
       jobs.saving("run", more), paths: [jobs.temporary("run", step) + "/model.safetensors"],
-      inject: "fsync:delay_enter=400000")
+      inject: "fsync:delay_enter=1000000")
   }
 
   /// The log's lines, such as "step 4" and "checkpoint 4".

@@ -20,7 +20,7 @@ struct DiskFault: Sendable, CustomTestStringConvertible {
 }
 
 /// Disks that are full or fail while a run saves (../shared/faults.md, 22 to 26).
-@Suite(.enabled(if: canInject, Comment(rawValue: cannotInject)))
+@Suite(.waiting, .enabled(if: canInject, Comment(rawValue: cannotInject)))
 struct DiskFaultTests {
   let jobs = Jobs.saving()
 
@@ -85,7 +85,7 @@ struct DiskFaultTests {
     let path = jobs.path("run") + "/checkpoints"
     let program = try StartedProgram(
       jobs.saving("run", ["--epochs", "1000000", "--checkpoint-every", "100000000"]))
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     while (try? jobs.steps("run").count) ?? 0 < 5, Date() < deadline { usleep(2000) }
     try #require(program.isRunning)
     try FileManager.default.removeItem(atPath: path)
@@ -193,24 +193,23 @@ struct DiskFaultTests {
       ])
       #expect(outcome.status == 0, "\(outcome)")
     }
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     while size() < 20_000, Date() < deadline { usleep(2000) }
     // Standard error is a file as well, and has room for some warnings.
     try limit("1200:unlimited")
-    var before = -1
-    while size() != before, Date() < deadline {
-      before = size()
-      usleep(500_000)
+    let logFails = "cannot write \(log): File too large; lines wait until there is room"
+    while !(program.standardError.contains(logFails)
+      && program.standardError.contains(" was not saved: ")), Date() < deadline
+    {
+      usleep(2000)
     }
+    let before = size()
     try limit("unlimited:unlimited")
     while size() <= before, Date() < deadline { usleep(2000) }
     program.send(SIGTERM)
     let outcome = try program.outcome()
     #expect(outcome.status == 75, "\(outcome)")
-    #expect(
-      warnings(outcome).contains {
-        $0.contains("cannot write \(log): File too large; lines wait until there is room")
-      }, "\(outcome)")
+    #expect(warnings(outcome).contains { $0.contains(logFails) }, "\(outcome)")
     #expect(warnings(outcome).contains { $0.contains(" was not saved: ") }, "\(outcome)")
     let steps = try jobs.steps("run").map(\.step)
     #expect(try steps == Array(1...jobs.state("run").step))

@@ -37,18 +37,18 @@ import func Training.fixed
   @Test(arguments: Launch.allCases)
   func whatCannotBeEvaluatedIsNamed(launch: Launch) throws {
     expectError(
-      try launch.nndist(["eval", "/nonexistent"], deadlineSeconds: 60), 66,
+      try launch.nndist(["eval", "/nonexistent"]), 66,
       "/nonexistent is neither a run directory nor a checkpoint")
     try jobs.train("run", ["--max-steps", "1"])
     expectError(
-      try launch.nndist(["eval", jobs.path("run"), "--data", "/nonexistent"], deadlineSeconds: 60),
+      try launch.nndist(["eval", jobs.path("run"), "--data", "/nonexistent"]),
       66,
       "apt-get install dataset-fashion-mnist")
     var bytes = contents(jobs.path("run") + "/checkpoints/latest/model.safetensors")
     bytes[bytes.count / 2] ^= 1
     jobs.folder.write("run/checkpoints/step-00000001/model.safetensors", bytes)
     expectError(
-      try launch.nndist(["eval", jobs.path("run")], deadlineSeconds: 60), 65,
+      try launch.nndist(["eval", jobs.path("run")]), 65,
       "model.safetensors is damaged")
   }
 

@@ -12,7 +12,7 @@ import enum Training.Safetensors
   @Test(arguments: Launch.allCases)
   func lossThatIsNotFiniteNamesItsStepAndIsNotSaved(launch: Launch) throws {
     let outcome = try launch.nndist(
-      jobs.arguments("run", ["--lr", "1e30", "--checkpoint-every", "1"]), deadlineSeconds: 60)
+      jobs.arguments("run", ["--lr", "1e30", "--checkpoint-every", "1"]))
     expectError(
       outcome, 70, "the loss is not finite at step 4, on rank 0 (shard",
       "3 steps in a row were skipped | lower the learning rate (--lr); step 1 is saved")
@@ -80,13 +80,13 @@ import enum Training.Safetensors
     damage(jobs.checkpoints("run"), of: "run")
     let lines = try jobs.metrics("run").count
     expectError(
-      try launch.nndist(jobs.arguments("run", ["--resume"]), deadlineSeconds: 60), 65,
+      try launch.nndist(jobs.arguments("run", ["--resume"])), 65,
       "step-00000015/model.safetensors is damaged")
     for checkpoint in jobs.checkpoints("run") {
       unlink(jobs.path("run") + "/checkpoints/\(checkpoint)/state.json")
     }
     expectError(
-      try launch.nndist(jobs.arguments("run", ["--resume"]), deadlineSeconds: 60), 65, "state.json")
+      try launch.nndist(jobs.arguments("run", ["--resume"])), 65, "state.json")
     #expect(try jobs.metrics("run").count == lines)
   }
 }

@@ -27,7 +27,7 @@ struct InstructionCountTests {
           program, "fashion-linear", "--data", jobs.data, "--run", jobs.path("\(steps)"),
           "--epochs", "100", "--max-steps", "\(steps)", "--threads", "1", "--eval-every", "0",
           "--checkpoint-every", "0", "--log-every", "0", "--quiet",
-        ], deadlineSeconds: 240)
+        ])
       let count = try #require(
         try /I +refs: +([0-9,]+)/.firstMatch(in: outcome.stderr), "\(outcome)"
       ).1

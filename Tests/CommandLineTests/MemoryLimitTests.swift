@@ -6,7 +6,7 @@ import Testing
 import struct TestSupport.Outcome
 
 /// A rank that is out of memory (../shared/faults.md, 17).
-@Suite struct MemoryLimitTests {
+@Suite(.waiting) struct MemoryLimitTests {
   let row = FaultRow()
   private let host = ProcessInfo.processInfo.hostName
 
@@ -16,7 +16,7 @@ import struct TestSupport.Outcome
     let limit = ["bash", "-c", "ulimit -v \(kilobytes); exec \"$@\"", "bash", nndist]
     return try mpirun(
       ["-n", "1", nndist] + arguments + [":", "-n", "1"] + limit + arguments,
-      environment: ["SWIFT_BACKTRACE": "enable=no"], deadlineSeconds: 30)
+      environment: ["SWIFT_BACKTRACE": "enable=no"])
   }
 
   /// What a rank of this job has mapped at most, in KiB.
@@ -25,7 +25,7 @@ import struct TestSupport.Outcome
     let process = try #require(row.processes[1])
     let status = String(decoding: contents("/proc/\(process)/status"), as: UTF8.self)
     program.send(SIGKILL)
-    _ = try program.outcome(deadlineSeconds: 30)
+    _ = try program.outcome()
     row.expectNobodyLeft()
     try FileManager.default.removeItem(atPath: row.jobs.path("run"))
     return try #require(status.firstMatch(of: #/VmPeak:\s+(\d+) kB/#).flatMap { Int($0.1) })

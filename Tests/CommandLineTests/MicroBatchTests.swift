@@ -136,7 +136,7 @@ import enum Training.Safetensors
           "--eval-every", "0", "--checkpoint-every", "0", "--log-every", "1", "--run",
           jobs.path(name),
         ] + more)
-      let deadline = Date() + 60
+      let deadline = Date() + 120
       while (try? jobs.steps(name).count) ?? 0 < 5, program.isRunning, Date() < deadline {
         usleep(10_000)
       }

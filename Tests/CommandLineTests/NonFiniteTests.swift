@@ -6,7 +6,7 @@ import Testing
 import struct TestSupport.Outcome
 
 /// Steps whose loss or gradient is not finite (../shared/faults.md, 16).
-@Suite struct NonFiniteTests {
+@Suite(.waiting) struct NonFiniteTests {
   let jobs = Jobs()
 
   private func run(_ fault: String, ranks: Int, _ more: [String] = [], name: String = "run") throws
@@ -15,8 +15,8 @@ import struct TestSupport.Outcome
     let command = [faultyNNDist] + jobs.arguments(name, more)
     let environment = ["NNDIST_FAULT": fault]
     return ranks == 1
-      ? try TestSupport.run(command, environment: environment, deadlineSeconds: 30)
-      : try mpirun(ranks: ranks, command, environment: environment, deadlineSeconds: 30)
+      ? try TestSupport.run(command, environment: environment)
+      : try mpirun(ranks: ranks, command, environment: environment)
   }
 
   /// Step 7 is skipped: its samples are used up, and all else stays as it was.
@@ -48,7 +48,7 @@ import struct TestSupport.Outcome
       let outcome = try mpirun(
         ["-wdir", jobs.folder.path, "-n", "2", faultyNNDist, "augmented.yaml", "--run", name]
           + ["--shards", "4", "--eval-every", "0", "--max-steps", last],
-        environment: ["NNDIST_FAULT": "nan:1:7:1.weight"], deadlineSeconds: 30)
+        environment: ["NNDIST_FAULT": "nan:1:7:1.weight"])
       #expect(outcome.status == 0, "\(outcome)")
     }
     #expect(try jobs.bits("before") == jobs.bits("after"))

@@ -14,14 +14,13 @@ extension Jobs {
     _ fault: String, ranks: Int, _ more: [String] = [], program: String = faultyNNDist
   ) throws -> Outcome {
     try mpirun(
-      ranks: ranks, [program] + arguments("run", more), environment: ["NNDIST_FAULT": fault],
-      deadlineSeconds: 30)
+      ranks: ranks, [program] + arguments("run", more), environment: ["NNDIST_FAULT": fault])
   }
 }
 
 /// Ranks that leave a collective out, or enter another than the others: an error that names both
 /// sides, never a wrong sum and never a hang (../shared/faults.md, 13 and 14).
-@Suite struct OutOfStepTests {
+@Suite(.waiting) struct OutOfStepTests {
   let jobs = Jobs()
 
   /// All ranks but rank 1, as messages name them.

@@ -183,7 +183,7 @@ import Testing
       #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/dev/null")
     }
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 60)
+    let outcome = try program.outcome()
     #expect(outcome.status == 75, "\(outcome)")
   }
 

@@ -12,7 +12,7 @@ import Testing
     _ launch: Launch, _ status: Int32, _ more: [String], parts: [String],
     at location: SourceLocation = #_sourceLocation
   ) throws {
-    let outcome = try launch.nndist(jobs.arguments("run", more), deadlineSeconds: 60)
+    let outcome = try launch.nndist(jobs.arguments("run", more))
     expectError(outcome, status, at: location)
     for part in parts {
       #expect(outcome.stderr.contains(part), "\(part): \(outcome)", sourceLocation: location)
@@ -34,7 +34,7 @@ import Testing
 
   @Test(arguments: Launch.allCases)
   func missingMNISTSaysWhatToBring(launch: Launch) throws {
-    let outcome = try launch.nndist(["mnist-mlp", "--run", jobs.path("run")], deadlineSeconds: 60)
+    let outcome = try launch.nndist(["mnist-mlp", "--run", jobs.path("run")])
     expectError(outcome, 66, "mnist", "--data DIR", "train-images-idx3-ubyte")
   }
 
@@ -110,13 +110,13 @@ import Testing
   @Test(arguments: Launch.allCases)
   func unknownRecipeGivesTheNearestName(launch: Launch) throws {
     let outcome = try launch.nndist(
-      ["train", "fashion-minst", "--run", jobs.path("run")], deadlineSeconds: 60)
+      ["train", "fashion-minst", "--run", jobs.path("run")])
     expectError(outcome, 64, "there is no recipe fashion-minst", "did you mean fashion-mnist?")
   }
 
   @Test(arguments: Launch.allCases)
   func missingRecipeFileIsNamed(launch: Launch) throws {
-    let outcome = try launch.nndist(["train", "none.yaml"], deadlineSeconds: 60)
+    let outcome = try launch.nndist(["train", "none.yaml"])
     expectError(outcome, 66, "cannot open none.yaml", "No such file or directory")
   }
 
@@ -159,13 +159,13 @@ import Testing
   func placeWithOtherThingsInItIsLeftAlone(launch: Launch) throws {
     let notes = jobs.folder.write("home/notes.txt", "mine")
     expectError(
-      try launch.nndist(jobs.arguments("home"), deadlineSeconds: 60), 73,
+      try launch.nndist(jobs.arguments("home")), 73,
       "\(jobs.path("home")) is not empty and holds no run", "--run DIR")
     expectError(
-      try launch.nndist(jobs.arguments("home", ["--resume"]), deadlineSeconds: 60), 73,
+      try launch.nndist(jobs.arguments("home", ["--resume"])), 73,
       "is not empty")
     expectError(
-      try launch.nndist(jobs.arguments("home/notes.txt"), deadlineSeconds: 60), 73,
+      try launch.nndist(jobs.arguments("home/notes.txt")), 73,
       "not a directory"
     )
     #expect(contents(notes) == Array("mine".utf8))
@@ -177,7 +177,7 @@ import Testing
     try jobs.train("run", ["--max-steps", "7"])
     let before = try (jobs.bits("run"), jobs.metrics("run").count)
     expectError(
-      try launch.nndist(jobs.arguments("run"), deadlineSeconds: 60), 73,
+      try launch.nndist(jobs.arguments("run")), 73,
       "\(jobs.path("run")) already holds a run", "--resume")
     #expect(try jobs.bits("run") == before.0)
     #expect(try jobs.metrics("run").count == before.1)
@@ -197,7 +197,7 @@ import Testing
       (["--set", "optimizer.kind=sgd", "--set", "optimizer={kind: sgd, lr: 1}"], "optimizer.kind"),
     ] {
       expectError(
-        try launch.nndist(jobs.arguments("run", ["--resume"] + change), deadlineSeconds: 60), 64,
+        try launch.nndist(jobs.arguments("run", ["--resume"] + change)), 64,
         "was made with another \(part)")
       if launch == .onFourRanks { break }
     }
@@ -210,15 +210,15 @@ import Testing
     let program = try jobs.start("run", ranks: ranks, long)
     for launch in Launch.allCases {
       let second = try launch.nndist(
-        jobs.arguments("run", long + ["--resume"]), deadlineSeconds: 60)
+        jobs.arguments("run", long + ["--resume"]))
       expectError(second, 73, "\(jobs.path("run")) is in use by another run (pid ", "--run DIR")
       if ranks == 1 { expectError(second, 73, "(pid \(program.processIdentifier) on host ") }
       expectError(
-        try launch.nndist(jobs.arguments("run", long), deadlineSeconds: 60), 73,
+        try launch.nndist(jobs.arguments("run", long)), 73,
         "is in use by another run (pid ")
     }
     program.send(ranks == 1 ? SIGTERM : SIGUSR1)
-    let first = try program.outcome(deadlineSeconds: 60)
+    let first = try program.outcome()
     #expect(first.status == 75, "\(first)")
     let signal = ranks == 1 ? "SIGTERM" : "SIGUSR1"
     #expect(

@@ -119,7 +119,7 @@ import enum Training.Safetensors
   @Test func linkInTheWayOfASaveIsNotFollowed() throws {
     let program = try StartedProgram(
       jobs.saving("run", ["--epochs", "1000000", "--checkpoint-every", "100000000"]))
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     while (try? jobs.steps("run").count) ?? 0 < 5, Date() < deadline { usleep(2000) }
     jobs.folder.write("elsewhere/mine", "mine")
     let checkpoints = jobs.path("run") + "/checkpoints"
@@ -233,7 +233,7 @@ import enum Training.Safetensors
   @Test func runThatIsKilledWhileItSavesGoesOn() throws {
     let long = ["--epochs", "3000", "--checkpoint-every", "1"]
     let program = try StartedProgram(jobs.saving("run", long))
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     while (try? jobs.savedSteps("run").count) ?? 0 < 20, Date() < deadline { usleep(1000) }
     program.send(SIGKILL)
     #expect(try program.outcome().status == 137)
@@ -249,7 +249,7 @@ import enum Training.Safetensors
   @Test func runInUseIsNotCleaned() throws {
     let program = try StartedProgram(
       jobs.saving("run", ["--epochs", "1000000", "--checkpoint-every", "100000000"]))
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     while (try? jobs.steps("run").count) ?? 0 < 5, Date() < deadline { usleep(2000) }
     let file = jobs.folder.write("run/checkpoints/.tmp-step-00000099/model.safetensors", "half")
     for more in [[], ["--resume"]] {

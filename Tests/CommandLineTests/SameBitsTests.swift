@@ -135,7 +135,7 @@ import Testing
   @Test func moreRanksThanTheRunsShardsAreRefused() throws {
     try jobs.train("run", ["--shards", "3", "--max-steps", "7"])
     let outcome = try mpirun(
-      ranks: 4, [nndist, "--resume", "--run", jobs.path("run")], deadlineSeconds: 60)
+      ranks: 4, [nndist, "--resume", "--run", jobs.path("run")])
     expectError(outcome, 64, "4 ranks for 3 shards")
   }
 
@@ -201,7 +201,7 @@ import Testing
 }
 
 /// Runs that are asked to stop.
-@Suite struct StopTests {
+@Suite(.waiting) struct StopTests {
   /// mpirun passes SIGUSR1 on to its ranks, as Slurm does before the time limit.
   @Test func signalToMpirunStopsAndTheRunGoesOnToTheSameBits() throws {
     let jobs = Jobs()
@@ -209,7 +209,7 @@ import Testing
     try jobs.train("whole", long)
     let program = try jobs.start("run", ranks: 2, long)
     program.send(SIGUSR1)
-    let outcome = try program.outcome(deadlineSeconds: 60)
+    let outcome = try program.outcome()
     #expect(outcome.status == 75, "\(outcome)")
     #expect(
       outcome.stderr.components(separatedBy: "nndist: stopped by SIGUSR1; go on with: ").count == 2,
@@ -227,7 +227,7 @@ import Testing
     let program = try jobs.start(
       "run", ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "100000000"])
     program.send(signal)
-    let outcome = try program.outcome(deadlineSeconds: 60)
+    let outcome = try program.outcome()
     #expect(outcome.status == 75, "\(outcome)")
     #expect(try jobs.metrics("run", "step").count == jobs.state("run").step)
   }
@@ -237,7 +237,7 @@ import Testing
     let program = try jobs.start(
       "run", ["--epochs", "1000000", "--eval-every", "0", "--checkpoint-every", "0"])
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 60)
+    let outcome = try program.outcome()
     #expect(outcome.status == 75 && outcome.stderr.contains("nothing was saved"), "\(outcome)")
     #expect(jobs.checkpoints("run") == [])
   }
@@ -247,7 +247,7 @@ import Testing
     let jobs = Jobs(train: 40, test: 20)
     let program = try jobs.start("run", ["--epochs", "1000000", "--checkpoint-every", "100000000"])
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 60)
+    let outcome = try program.outcome()
     #expect(outcome.status == 75, "\(outcome)")
     let step = try jobs.state("run").step
     #expect(try jobs.metrics("run", "eval").map { $0["step"] as? Int } == (1...step).map { $0 })

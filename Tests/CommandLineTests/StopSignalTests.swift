@@ -6,7 +6,7 @@ import Testing
 import struct TestSupport.Outcome
 
 /// Runs that are asked to stop, by signals and by time (../shared/faults.md, 6 to 9 and 18 to 21).
-@Suite struct StopSignalTests {
+@Suite(.waiting) struct StopSignalTests {
   let row = FaultRow()
   private let unevaluated = ["--eval-every", "0"]
   /// So that what is saved is saved because of the stop.
@@ -17,7 +17,7 @@ import struct TestSupport.Outcome
   ) throws {
     let step = try row.jobs.state("run").step
     #expect(
-      try row.jobs.steps("run").map(\.step) == Array(1...step), sourceLocation: location)
+      try row.jobs.steps("run").map(\.step) == Array(1..<step + 1), sourceLocation: location)
     #expect(
       outcome.stderr.components(separatedBy: "nndist: stopped by \(reason); go on with: nndist ")
         .count == 2, "\(outcome)", sourceLocation: location)
@@ -29,7 +29,7 @@ import struct TestSupport.Outcome
     let program = try row.start(ranks: 2, ["--checkpoint-every", "5"])
     program.send(SIGTERM)
     try row.expectOnlyStopped(
-      program.outcome(deadlineSeconds: 30), status: 1, [], more: unevaluated)
+      program.outcome(), status: 1, [], more: unevaluated)
   }
 
   /// Row 6, with as long as a save may take.
@@ -37,7 +37,7 @@ import struct TestSupport.Outcome
     let program = try row.start(
       ranks: 2, rarely, options: ["--mca", "odls_base_sigkill_timeout", "10"])
     program.send(SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 40)
+    let outcome = try program.outcome()
     try expectSavedAtTheEnd(outcome, by: "SIGTERM")
     try row.expectOnlyStopped(outcome, status: 1, [], more: unevaluated)
   }
@@ -46,7 +46,7 @@ import struct TestSupport.Outcome
   @Test func signalToMpirunSavesAndStops() throws {
     let program = try row.start(ranks: 3, rarely)
     program.send(SIGUSR1)
-    let outcome = try program.outcome(deadlineSeconds: 30)
+    let outcome = try program.outcome()
     try expectSavedAtTheEnd(outcome, by: "SIGUSR1")
     try row.expectOnlyStopped(outcome, status: 75, [], more: unevaluated)
   }
@@ -56,7 +56,7 @@ import struct TestSupport.Outcome
   func signalToOneRankStopsAll(rank: Int) throws {
     let program = try row.start(ranks: 2, rarely)
     kill(try #require(row.processes[rank]), SIGTERM)
-    let outcome = try program.outcome(deadlineSeconds: 30)
+    let outcome = try program.outcome()
     try expectSavedAtTheEnd(outcome, by: rank == 0 ? "SIGTERM" : "a signal to another rank")
     try row.expectOnlyStopped(outcome, status: 75, [], more: unevaluated)
   }
@@ -69,7 +69,7 @@ import struct TestSupport.Outcome
     #expect(try row.jobs.bits("alone") == row.jobs.bits("rank"))
     let program = try row.start(ranks: 1, rarely)
     program.send(SIGTERM)
-    let stopped = try program.outcome(deadlineSeconds: 30)
+    let stopped = try program.outcome()
     try expectSavedAtTheEnd(stopped, by: "SIGTERM")
     try row.expectOnlyStopped(stopped, status: 75, [], ranks: 1, more: unevaluated)
   }
@@ -78,18 +78,19 @@ import struct TestSupport.Outcome
   @Test(arguments: [1, 2])
   func signalWhileLoadingStops(ranks: Int) throws {
     let command = [faultyNNDist] + row.jobs.arguments("run", FaultRow.steady)
-    let environment = ["NNDIST_FAULT": "sleep=3000:0:0:load"].merging(mpirunAsRoot) { $1 }
+    // The signal ends the sleep.
+    let environment = ["NNDIST_FAULT": "sleep=60000:0:0:load"].merging(mpirunAsRoot) { $1 }
     let program = try StartedProgram(
       (ranks == 1 ? [] : ["mpirun", "--oversubscribe", "-n", "\(ranks)"]) + command,
       environment: environment)
-    // From where signals are caught until the data are opened, three seconds later.
-    let deadline = Date() + 20
+    // From where signals are caught until the data are opened.
+    let deadline = Date() + 120
     while row.processes.values.count(where: catchesSIGUSR1) < ranks, Date() < deadline {
       usleep(2000)
     }
     program.send(SIGUSR1)
     try row.expectOnlyStopped(
-      program.outcome(deadlineSeconds: 30), status: 75,
+      program.outcome(), status: 75,
       ["stopped by SIGUSR1 while loading ", trainImagesName], ranks: 1)
   }
 
@@ -105,14 +106,14 @@ import struct TestSupport.Outcome
   @Test(arguments: [1, 2])
   func timeLimitSavesAndStops(ranks: Int) throws {
     let command =
-      [nndist]
+      [faultyNNDist]
       + row.jobs.arguments(
         "run",
         FaultRow.steady + rarely + unevaluated + ["--epochs", "1000000", "--time-limit", "2"])
     let outcome =
       ranks == 1
-      ? try run(command, deadlineSeconds: 30)
-      : try mpirun(ranks: ranks, command, deadlineSeconds: 30)
+      ? try run(command, environment: Jobs.paced)
+      : try mpirun(ranks: ranks, command, environment: Jobs.paced)
     try expectSavedAtTheEnd(outcome, by: "the time limit")
     try row.expectOnlyStopped(outcome, status: 75, [], more: unevaluated)
   }
@@ -120,15 +121,16 @@ import struct TestSupport.Outcome
   /// Slurm says when the job ends, unless one wants another end.
   @Test func slurmsTimeLimitIsKnown() throws {
     let command =
-      [nndist]
+      [faultyNNDist]
       + row.jobs.arguments("run", FaultRow.steady + rarely + unevaluated + ["--epochs", "1000000"])
-    let soon = ["SLURM_JOB_END_TIME": "\(Int(Date().timeIntervalSince1970) + 2)"]
-    let outcome = try run(command, environment: soon, deadlineSeconds: 30)
+    func ended(at end: Int, _ more: [String] = []) throws -> Outcome {
+      try run(
+        command + more, environment: ["SLURM_JOB_END_TIME": "\(end)"].merging(Jobs.paced) { $1 })
+    }
+    let outcome = try ended(at: Int(Date().timeIntervalSince1970) + 3)
     try expectSavedAtTheEnd(outcome, by: "Slurm's time limit")
     #expect(outcome.status == 75, "\(outcome)")
-    let other = try run(
-      command + ["--resume", "--time-limit", "2"], environment: ["SLURM_JOB_END_TIME": "1"],
-      deadlineSeconds: 30)
+    let other = try ended(at: 1, ["--resume", "--time-limit", "2"])
     #expect(other.stderr.contains("nndist: stopped by the time limit; "), "\(other)")
     try row.expectOnlyStopped(other, status: 75, [], more: unevaluated)
   }
@@ -152,6 +154,7 @@ import struct TestSupport.Outcome
       grep -q '^#SBATCH --signal=B:USR1@' "$1" && grep -q '^#SBATCH --requeue' "$1" || exit 99
       export SLURM_JOB_ID=4711
       for launch in 1 2; do
+        [ $launch = 1 ] || unset NNDIST_FAULT
         bash "$@" & shell=$!
         if [ $launch = 1 ]; then
           until [ "$(grep -c '"event":"step"' "$NNDIST_RUN/metrics.jsonl" 2>/dev/null)" -ge 5 ] 2>/dev/null
@@ -168,11 +171,10 @@ import struct TestSupport.Outcome
     let prepared = try run([
       "bash", "-c",
       "chmod +x '\(folder.path)'/bin/* && mkdir -p '\(folder.path)/.build/release' && "
-        + "ln -s '\(nndist)' '\(folder.path)/.build/release/nndist'",
+        + "ln -s '\(faultyNNDist)' '\(folder.path)/.build/release/nndist'",
     ])
     #expect(prepared.status == 0, "\(prepared)")
     let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-    // Long enough for the signal to come first.
     let arguments =
       Jobs.small + FaultRow.steady + rarely + unevaluated
       + ["--data", row.jobs.data, "--epochs", "400"]
@@ -181,7 +183,7 @@ import struct TestSupport.Outcome
       environment: [
         "PATH": "\(folder.path)/bin:\(path)", "NNDIST_RUN": row.jobs.path("run"),
         "SLURM_LOG": folder.path + "/slurm.log",
-      ].merging(mpirunAsRoot) { $1 }, deadlineSeconds: 60)
+      ].merging(mpirunAsRoot) { $1 }.merging(Jobs.paced) { $1 })
     let log = String(decoding: contents(folder.path + "/slurm.log"), as: UTF8.self)
     #expect(log == "requeue 4711\nstatus 75\nstatus 0\n", "\(outcome)")
     let stopped = try row.jobs.metrics("run", "end").map { $0["steps"] as? Int ?? 0 }
@@ -195,7 +197,7 @@ import struct TestSupport.Outcome
   @Test func tooFewSlotsAreMpirunsToRefuse() throws {
     let outcome = try run(
       ["mpirun", "--host", "localhost:1", "-n", "3", nndist] + row.jobs.arguments("run"),
-      environment: mpirunAsRoot, deadlineSeconds: 30)
+      environment: mpirunAsRoot)
     #expect(outcome.status == 1 && outcome.stderr.contains("not enough slots"), "\(outcome)")
     #expect(!FileManager.default.fileExists(atPath: row.jobs.path("run")))
   }
@@ -207,7 +209,7 @@ import struct TestSupport.Outcome
         "env", "-u", "OMPI_ALLOW_RUN_AS_ROOT", "-u", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "mpirun",
         "-n",
       ]
-        + ["1", nndist] + row.jobs.arguments("run"), deadlineSeconds: 30)
+        + ["1", nndist] + row.jobs.arguments("run"))
     #expect(outcome.status == 1 && outcome.stderr.contains("run as root"), "\(outcome)")
     #expect(!FileManager.default.fileExists(atPath: row.jobs.path("run")))
   }
@@ -245,8 +247,8 @@ import struct TestSupport.Outcome
     let outcome = try run(
       [
         "bash", "-c",
-        "mpirun --oversubscribe -n 2 \(nndist) \(arguments) | head -1; exit ${PIPESTATUS[0]}",
-      ], environment: mpirunAsRoot, deadlineSeconds: 30)
+        "mpirun --oversubscribe -n 2 \(faultyNNDist) \(arguments) | head -1; exit ${PIPESTATUS[0]}",
+      ], environment: mpirunAsRoot.merging(Jobs.paced) { $1 })
     // Open MPI 4.1's mpirun at times crashes itself when its output is closed; 139 then.
     try row.expectOnlyStopped(outcome, status: outcome.status == 139 ? 139 : 1, [])
   }

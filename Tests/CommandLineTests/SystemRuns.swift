@@ -130,7 +130,7 @@ struct SeedRun: Sendable {
 
   /// What nndist prints when asked about this run.
   func ask(_ command: String, _ more: [String]) throws -> String {
-    let outcome = try run([nndist, command, path] + data + more, deadlineSeconds: 300)
+    let outcome = try run([nndist, command, path] + data + more)
     try #require(outcome.status == 0, "\(outcome)")
     return outcome.stdout
   }
@@ -139,7 +139,7 @@ struct SeedRun: Sendable {
   func predict(_ more: String...) throws -> [[Double]] {
     let file = path + "/array.npy"
     let outcome = try run(
-      [nndist, "predict", path, "--output", file] + data + more, deadlineSeconds: 300)
+      [nndist, "predict", path, "--output", file] + data + more)
     try #require(outcome.status == 0, "\(outcome)")
     // An NPY file of version 1.0: 8 bytes, the header's length in 2, the header, the numbers.
     let bytes = contents(file)

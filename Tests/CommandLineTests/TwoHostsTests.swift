@@ -4,7 +4,7 @@ import Testing
 
 /// Two network namespaces as two hosts (launch/two-hosts): what goes between them are messages, and
 /// the bits are those of one rank on one host.
-@Suite(.serialized, .enabled(if: canPlayTwoHosts, "needs root, ip and tc"))
+@Suite(.serialized, .waiting, .enabled(if: canPlayTwoHosts, "needs root, ip and tc"))
 struct TwoHostsTests {
   let jobs = Jobs()
 
@@ -48,7 +48,7 @@ struct TwoHostsTests {
   func rankThatDoesNotGoOnIsNamed(fault: String, ranks: String, who: String, what: String) throws {
     let faulty = ["env", "NNDIST_FAULT=\(fault)", builtProduct("nndist-faults")]
     let (outcome, _) = try twoHosts(
-      ranks: ranks, faulty + jobs.arguments("run", ["--stall-timeout", "2"]))
+      ranks: ranks, faulty + jobs.arguments("run", ["--stall-timeout", "4"]))
     #expect(outcome.status == (fault.hasPrefix("kill") ? 137 : 75), "\(outcome)")
     let errors = outcome.stderr.split(separator: "\n").filter { $0.contains("nndist: error: ") }
     #expect(errors.count == 1, "\(outcome)")
@@ -64,7 +64,7 @@ struct TwoHostsTests {
       "sh", "-c", "touch $0.$(hostname); exec sleep 600", jobs.path("on"),
     ])
     let hosts = (1...2).map { "nndist-\(program.processIdentifier)-\($0)" }
-    let deadline = Date() + 30
+    let deadline = Date() + 120
     func exist(_ paths: [String]) -> [Bool] { paths.map(FileManager.default.fileExists) }
     while exist(hosts.map { jobs.path("on.\($0)") }) != [true, true], program.isRunning,
       Date() < deadline

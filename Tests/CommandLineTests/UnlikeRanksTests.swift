@@ -12,7 +12,7 @@ import struct TestSupport.Outcome
   /// One rank with `first`, one with `second`.
   private func pair(_ first: [String], _ second: [String]) throws -> Outcome {
     try mpirun(
-      ["-n", "1", nndist] + first + [":", "-n", "1", nndist] + second, deadlineSeconds: 60)
+      ["-n", "1", nndist] + first + [":", "-n", "1", nndist] + second)
   }
 
   @Test func badOptionOfOneRankNamesIt() throws {
@@ -38,7 +38,7 @@ import struct TestSupport.Outcome
     func rank(_ more: [String]) -> [String] { ["-n", "1", nndist] + jobs.arguments("run", more) }
     let outcome = try mpirun(
       rank([]) + [":"] + rank(["--set", "model.layers.2.layer=Tanh", "--batch-size", "51"]) + [":"]
-        + rank([]), deadlineSeconds: 60)
+        + rank([]))
     expectError(
       outcome, 76, "model.layers.2.layer is ReLU on ranks 0, 2 and Tanh on rank 1 (1 more key")
   }
@@ -47,8 +47,7 @@ import struct TestSupport.Outcome
   @Test func differentBinariesAreNamed() throws {
     let arguments = jobs.arguments("run", ["--lr", "0.1"])
     let outcome = try mpirun(
-      ["-n", "1", nndist] + arguments + [":", "-n", "2", faultyNNDist, "--no-such-option"],
-      deadlineSeconds: 60)
+      ["-n", "1", nndist] + arguments + [":", "-n", "2", faultyNNDist, "--no-such-option"])
     expectError(outcome, 76, "different builds of this program: build id ")
     let ids = outcome.stderr.matches(of: #/([0-9a-f]{40}) on (ranks? [0-9, ]+) /#)
     try #require(ids.count == 2, "\(outcome)")
@@ -116,7 +115,7 @@ import struct TestSupport.Outcome
       ["-wdir", jobs.folder.path, "-n", "1", nndist] + arguments + [
         ":", "-wdir", "/", "-n", "1", nndist,
       ]
-        + arguments, deadlineSeconds: 60)
+        + arguments)
     expectError(outcome, 66, "no fashion-mnist data", "(rank 1 of 2, host ", "apt-get install")
     #expect(!FileManager.default.fileExists(atPath: jobs.path("run")))
   }
@@ -135,7 +134,7 @@ import struct TestSupport.Outcome
     var labels = contents(jobs.data + "/" + trainLabelsName)
     labels[labels.count - 1] ^= 1
     jobs.folder.write("data/" + trainLabelsName, labels)
-    let outcome = try launch.nndist(jobs.arguments("run", ["--resume"]), deadlineSeconds: 60)
+    let outcome = try launch.nndist(jobs.arguments("run", ["--resume"]))
     expectError(
       outcome, 65,
       "\(jobs.data)/\(trainImagesName) is not what the run was trained on until step 7",

@@ -32,9 +32,9 @@ import Testing
   @Test(arguments: [2, 5])
   func aRankThatFailsEndsTheJobWhileOthersWaitForIt(ranks: Int) throws {
     let checks = [builtProduct("rankchecks")]
-    let left = try mpirun(ranks: ranks, checks + ["leaving-rank", "3"], deadlineSeconds: 20)
+    let left = try mpirun(ranks: ranks, checks + ["leaving-rank", "3"])
     #expect(left.status == 70 && left.stdout.contains("this rank leaves"), "\(left)")
-    let killed = try mpirun(ranks: ranks, checks + ["killed-rank", "3"], deadlineSeconds: 20)
+    let killed = try mpirun(ranks: ranks, checks + ["killed-rank", "3"])
     #expect(killed.status == 128 + 9, "\(killed)")
   }
 

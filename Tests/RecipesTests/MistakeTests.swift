@@ -16,7 +16,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 }
 
 /// Malformed recipes: one error each, with file, line, key and the nearest right spelling, and status
-/// 64. Those of layers, optimizer and general keys are in RecipeTextTests.
+/// 64. Those of layers, optimizer and general keys are in RecipeMistakeTests.
 @Suite struct MistakeTests {
   static let rings = """
     name: mine

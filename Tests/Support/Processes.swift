@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// How a program ended and what it wrote.
 public struct Outcome: Sendable, CustomStringConvertible {
@@ -24,6 +23,9 @@ public func builtProduct(_ name: String) -> String {
     .appendingPathComponent(name).path
 }
 
+/// What takes so long hangs, on any machine that is busy with other tests beside it.
+public let hangSeconds = 300
+
 /// Runs a program and returns when it has ended; stdin is empty.
 /// - Parameters:
 ///   - arguments: the program, by path or by its name in PATH, and its arguments.
@@ -31,7 +33,7 @@ public func builtProduct(_ name: String) -> String {
 ///   - deadlineSeconds: after it the program is killed and RunError thrown.
 /// - Throws: RunError when there is no such program or it took too long.
 public func run(
-  _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
+  _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = hangSeconds
 ) throws -> Outcome {
   try StartedProgram(arguments, environment: environment).outcome(deadlineSeconds: deadlineSeconds)
 }
@@ -71,15 +73,19 @@ public final class StartedProgram {
 
   public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
+  /// What it has written so far.
+  public var standardError: String { text("stderr") }
+
+  private func text(_ name: String) -> String {
+    String(decoding: contents(folder.path + "/" + name), as: UTF8.self)
+  }
+
   /// Waits for its end; called once.
-  public func outcome(deadlineSeconds: Int = 60) throws -> Outcome {
+  public func outcome(deadlineSeconds: Int = hangSeconds) throws -> Outcome {
     let inTime = ended.wait(timeout: .now() + .seconds(deadlineSeconds)) == .success
     if !inTime {
       send(SIGKILL)
       ended.wait()
-    }
-    func text(_ name: String) -> String {
-      String(decoding: contents(folder.path + "/" + name), as: UTF8.self)
     }
     let outcome = Outcome(
       status: process.terminationReason == .exit
@@ -92,13 +98,21 @@ public final class StartedProgram {
   }
 }
 
-/// One job at a time: the jobs of tests that run side by side would slow each other on few cores.
-let oneJob = Mutex(())
+/// Two jobs at a time: those of tests that run side by side would slow each other on few cores.
+private let jobs = DispatchSemaphore(value: 2)
+
+/// Runs `body` when few other jobs run.
+func besideFewJobs<Result>(_ body: () throws -> Result) rethrows -> Result {
+  jobs.wait()
+  defer { jobs.signal() }
+  return try body()
+}
 
 /// Runs `arguments` on `ranks` ranks, more than there are cores if need be.
 /// - Throws: RunError, also where mpirun is not installed.
 public func mpirun(
-  ranks: Int, _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
+  ranks: Int, _ arguments: [String], environment: [String: String] = [:],
+  deadlineSeconds: Int = hangSeconds
 ) throws -> Outcome {
   try mpirun(
     ["-n", "\(ranks)"] + arguments, environment: environment, deadlineSeconds: deadlineSeconds)
@@ -106,9 +120,9 @@ public func mpirun(
 
 /// Runs mpirun with `arguments`, such as those of a job of several programs.
 public func mpirun(
-  _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = 60
+  _ arguments: [String], environment: [String: String] = [:], deadlineSeconds: Int = hangSeconds
 ) throws -> Outcome {
-  try oneJob.withLock { _ in
+  try besideFewJobs {
     try run(
       ["mpirun", "--oversubscribe"] + arguments,
       environment: environment.merging(mpirunAsRoot) { $1 }, deadlineSeconds: deadlineSeconds)

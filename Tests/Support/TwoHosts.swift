@@ -14,9 +14,9 @@ public let canPlayTwoHosts: Bool = {
 /// - Parameter ranks: on each host, such as "2", or on both, such as "3+1".
 /// - Returns: the outcome, and the bytes that each host has sent.
 public func twoHosts(
-  ranks: String, _ arguments: [String], deadlineSeconds: Int = 60
+  ranks: String, _ arguments: [String], deadlineSeconds: Int = hangSeconds
 ) throws -> (outcome: Outcome, sentBytes: [Int]) {
-  let outcome = try oneJob.withLock { _ in
+  let outcome = try besideFewJobs {
     try run([script, "-n", ranks, "--bytes", "--"] + arguments, deadlineSeconds: deadlineSeconds)
   }
   let sent = outcome.stderr.split(separator: "\n").filter { $0.hasSuffix(" bytes") }

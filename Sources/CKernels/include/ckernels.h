@@ -245,6 +245,8 @@ _Noreturn void nd_out_of_memory(const char *what);
 void *nd_allocate(size_t alignment, size_t bytes);
 // malloc; NULL where there is none.
 void *nd_try_malloc(size_t bytes);
+// Gives the system back what the heap has free between its blocks, a page and more at a time.
+void nd_trim_heap(void);
 
 // A word in memory that several processes map. What a process wrote before it stored `value` is seen
 // by the one that found it there.
