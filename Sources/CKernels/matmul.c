@@ -88,6 +88,15 @@ static struct nd_product last_columns(const struct nd_product *p, ptrdiff_t coun
   return part;
 }
 
+// c from its transpose in the scratch, and the bias added.
+static void scatter_columns(const struct nd_product *p) {
+  for (ptrdiff_t r = 0; r < p->m; r++)
+    for (ptrdiff_t c = 0; c < p->n; c++) {
+      const float sum = p->scratch[c * p->m + r];
+      p->c[r * p->c_row + c] = p->bias ? sum + p->bias[c] : sum;
+    }
+}
+
 // Whether blocks of a are turned, so that the elements a tile reads one after the other are
 // neighbours.
 static int turns_rows(const struct nd_product *p) {

@@ -187,6 +187,8 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
 TARGET static void SET(multiply_swapped)(const struct nd_product *p) {
   struct nd_product other = swapped(p);
   SET(multiply)(&other);
+  // A few columns: an element at a time is faster than to turn whole registers.
+  if (p->n <= 3) return scatter_columns(p);
   SET(transpose)(p->scratch, p->m, p->n, p->m, p->c, p->c_row, p->bias);
 }
 

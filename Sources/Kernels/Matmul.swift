@@ -24,7 +24,12 @@ public func matmul(
   }
   let c = result("matmul", [m, n], a.dtype, into: destination)
   if m == 0 || n == 0 { return c }
-  dispatch("matmul", bias.map { [a, b, $0] } ?? [a, b]) {
+  if let bias {
+    require(
+      bias.dtype == a.dtype,
+      "matmul: operands of \(a.dtype) and \(bias.dtype); convert one of them first")
+  }
+  dispatch("matmul", [a, b]) {
     if k == 0 {
       // An empty sum, which oneDNN would leave undone.
       c.fillWithZeros()
