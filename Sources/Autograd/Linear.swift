@@ -28,17 +28,32 @@ public func linear(
   return record("linear", inputs: inputs, value: y, saving: [input, matrix]) { dy, request in
     let dy = dy.contiguous()
     // The parameters' gradients first, and from their ends: others may be waiting for them.
-    let biasGradient =
-      hasBias && request.isNeeded(2)
-      ? Kernels.columnSums(dy, into: request.destination(2)) : nil
-    if let biasGradient { request.noteFinal(2, biasGradient, from: 0) }
-    let weightGradient =
-      request.isNeeded(1) ? weightGradient(dy, input, request, precision) : nil
+    let (weightGradient, biasGradient) = parameterGradients(
+      dy, input, request, precision, hasBias: hasBias)
     let gradients = [
       request.isNeeded(0) ? Kernels.matmul(dy, matrix, precision: precision) : nil, weightGradient,
     ]
     return hasBias ? gradients + [biasGradient] : gradients
   }
+}
+
+/// dW and db; nil where nobody wants them.
+private func parameterGradients(
+  _ dy: Tensor, _ x: Tensor, _ request: GradientRequest, _ precision: Precision, hasBias: Bool
+) -> (weight: Tensor?, bias: Tensor?) {
+  let needsWeight = request.isNeeded(1)
+  let needsBias = hasBias && request.isNeeded(2)
+  if needsWeight, needsBias, precision == .float32,
+    let (weight, bias) = Kernels.tinyProductAndColumnSums(
+      dy, x, into: request.destination(1), sums: request.destination(2))
+  {
+    request.noteFinal(2, bias, from: 0)
+    request.noteFinal(1, weight, from: 0)
+    return (weight, bias)
+  }
+  let bias = needsBias ? Kernels.columnSums(dy, into: request.destination(2)) : nil
+  if let bias { request.noteFinal(2, bias, from: 0) }
+  return (needsWeight ? weightGradient(dy, x, request, precision) : nil, bias)
 }
 
 /// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows

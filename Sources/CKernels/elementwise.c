@@ -28,6 +28,7 @@ ND_KERNEL void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n
 
 ND_KERNEL void nd_sigmoid(float *y, const float *x, ptrdiff_t n) {
 #pragma clang loop vectorize(assume_safety)
+  ND_INTERLEAVED
   for (ptrdiff_t i = 0; i < n; i++) y[i] = sigmoid_of(x[i]);
 }
 
@@ -38,6 +39,7 @@ ND_KERNEL void nd_sigmoid_backward(float *dx, const float *dy, const float *y, p
 
 ND_KERNEL void nd_tanh(float *y, const float *x, ptrdiff_t n) {
 #pragma clang loop vectorize(assume_safety)
+  ND_INTERLEAVED
   for (ptrdiff_t i = 0; i < n; i++) y[i] = tanh_of(x[i]);
 }
 

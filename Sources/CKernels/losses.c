@@ -13,6 +13,7 @@ enum { BLOCK = 64 * LANES };
   for (ptrdiff_t start = 0; start < n; start += BLOCK) {                \
     const ptrdiff_t count = n - start < BLOCK ? n - start : BLOCK;      \
     const float *a = x + start, *b = y + start;                         \
+    ND_INTERLEAVED                                                      \
     for (ptrdiff_t i = 0; i < count; i++) terms[i] = term(a[i], b[i]);  \
     add_to_lanes(lanes, terms, count);                                  \
   }                                                                     \

@@ -50,10 +50,16 @@ struct ahead {
   int follows_rows;  // whether it is each time the rows of a of the next tile
 };
 
+// Registers' worth of floats, of the wider registers.
+static ptrdiff_t in_registers(ptrdiff_t count) { return (count + MOST_LANES - 1) / MOST_LANES; }
+
 // Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
-// work to turn a and c than b.
+// work to turn a and c than b; and where the last register of c's rows is mostly padding, but not that
+// of its columns, it is fewer multiply-adds. To turn a register takes the time of some 6 of those.
 static int swaps(const struct nd_product *p) {
-  return p->b_column != 1 && p->m * (p->k + p->n) < p->n * p->k;
+  if (p->b_column != 1) return p->m * (p->k + p->n) < p->n * p->k;
+  const ptrdiff_t turned = in_registers(p->m) * ((p->a_row == 1 ? 0 : p->k) + p->n);
+  return p->n * in_registers(p->m) * p->k + 6 * turned < p->m * in_registers(p->n) * p->k;
 }
 
 static struct nd_product swapped(const struct nd_product *p) {
@@ -62,6 +68,33 @@ static struct nd_product swapped(const struct nd_product *p) {
       .a = p->b, .a_row = p->b_column, .a_column = p->b_row,
       .b = p->a, .b_row = p->a_column, .b_column = p->a_row,
       .c = p->scratch, .c_row = p->m, .scratch = p->scratch + p->m * p->n};
+}
+
+// How many columns of c, its last, are computed apart as rows of c': where they fill little of a register,
+// and a lies as it should for that.
+static ptrdiff_t odd_columns(const struct nd_product *p) {
+  const ptrdiff_t rest = p->n % MOST_LANES;
+  return p->b_column == 1 && p->a_row == 1 && p->m >= 4 * MOST_LANES && p->n > MOST_LANES && rest <= 3
+             ? rest : 0;
+}
+
+static struct nd_product last_columns(const struct nd_product *p, ptrdiff_t count) {
+  const ptrdiff_t first = p->n - count;
+  struct nd_product part = *p;
+  part.n = count;
+  part.b += first * p->b_column;
+  part.c += first;
+  if (p->bias) part.bias += first;
+  return part;
+}
+
+// c from its transpose in the scratch, and the bias added.
+static void scatter_columns(const struct nd_product *p) {
+  for (ptrdiff_t r = 0; r < p->m; r++)
+    for (ptrdiff_t c = 0; c < p->n; c++) {
+      const float sum = p->scratch[c * p->m + r];
+      p->c[r * p->c_row + c] = p->bias ? sum + p->bias[c] : sum;
+    }
 }
 
 // Whether blocks of a are turned, so that the elements a tile reads one after the other are
@@ -76,10 +109,18 @@ static ptrdiff_t scratch_count(const struct nd_product *p) {
          + (turns_rows(p) ? HEIGHT * (depth + PADDING) : 0);
 }
 
-ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
-  if (!swaps(p)) return scratch_count(p);
+static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
   const struct nd_product other = swapped(p);
   return p->m * p->n + scratch_count(&other);
+}
+
+ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
+  if (swaps(p)) return swapped_scratch_count(p);
+  const ptrdiff_t odd = odd_columns(p);
+  if (odd == 0) return scratch_count(p);
+  const struct nd_product last = last_columns(p, odd);
+  const ptrdiff_t most = scratch_count(p), apart = swapped_scratch_count(&last);
+  return most > apart ? most : apart;
 }
 
 static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
@@ -316,6 +357,12 @@ void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
   if (set == nd_avx2) matmul_avx2(p);
 }
 
+int nd_matmul_and_row_sums(const struct nd_product *p, float *sums) {
+  if (!is_tiny(p) || nd_matmul_best_set() == nd_none) return 0;
+  multiply_tiny_and_sum(p, sums);
+  return 1;
+}
+
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   switch (nd_matmul_best_set()) {
   case nd_avx512:
@@ -329,6 +376,7 @@ void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
 
 enum nd_instruction_set nd_matmul_best_set(void) { return nd_none; }
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {}
+int nd_matmul_and_row_sums(const struct nd_product *p, float *sums) { return 0; }
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   transpose_plainly(y, x, rows, columns);
 }

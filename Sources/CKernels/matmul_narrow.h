@@ -14,6 +14,43 @@ static int is_slim(const struct nd_product *p) {
 // Few elements, of any number of products each.
 static int is_tiny(const struct nd_product *p) { return p->m <= NARROWEST && p->n <= NARROWEST; }
 
+// Whether the elements of a that any register of c's rows depends on fill no more than a register.
+ND_INLINE int reaches_one_register(const int k, const int n) {
+  return n == 4 || (n > 1 && k <= 2) || k * n == 1;
+}
+
+// 8 rows at a time, as n registers of neighbours in c, whose elements of a come by permutations.
+// b: [k][n], bias: [n]. Returns how many rows are done; it loads nothing behind a's end.
+NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
+    const struct nd_product *p, const int k, const int n, const float *b, const float *bias) {
+  enum { WIDTH = 8 };
+  float factors[NARROWEST][NARROWEST][WIDTH], added[NARROWEST][WIDTH];
+  int places[NARROWEST][NARROWEST][WIDTH];
+  UNROLLED for (int v = 0; v < n; v++)
+    UNROLLED for (int l = 0; l < WIDTH; l++) {
+      const int row = (WIDTH * v + l) / n, column = (WIDTH * v + l) % n;
+      added[v][l] = bias[column];
+      UNROLLED for (int i = 0; i < k; i++) {
+        factors[v][i][l] = b[i * n + column];
+        places[v][i][l] = (row - WIDTH * v / n) * k + i;
+      }
+    }
+  const int adds = p->bias != 0;
+  ptrdiff_t r = 0;
+  for (; r + 2 * WIDTH <= p->m; r += WIDTH)
+    UNROLLED for (int v = 0; v < n; v++) {
+      const __m256 near = _mm256_loadu_ps(p->a + (r + WIDTH * v / n) * k);
+      __m256 sum = _mm256_setzero_ps();
+      UNROLLED for (int i = 0; i < k; i++)
+        sum = _mm256_fmadd_ps(
+            _mm256_permutevar8x32_ps(near, _mm256_loadu_si256((const __m256i *)places[v][i])),
+            _mm256_loadu_ps(factors[v][i]), sum);
+      if (adds) sum = _mm256_add_ps(sum, _mm256_loadu_ps(added[v]));
+      _mm256_storeu_ps(p->c + r * n + WIDTH * v, sum);
+    }
+  return r;
+}
+
 NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, const int n) {
   float b[NARROWEST * NARROWEST], bias[NARROWEST];
   for (int j = 0; j < n; j++) {
@@ -23,7 +60,7 @@ NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, 
   const float *restrict a = p->a;
   float *restrict c = p->c;
   const int adds = p->bias != 0;
-  for (ptrdiff_t r = 0; r < p->m; r++)
+  for (ptrdiff_t r = reaches_one_register(k, n) ? permuted_rows(p, k, n, b, bias) : 0; r < p->m; r++)
     UNROLLED for (int j = 0; j < n; j++) {
       float sum = 0;
       UNROLLED for (int i = 0; i < k; i++) sum = __builtin_fmaf(a[r * k + i], b[i * n + j], sum);
@@ -31,32 +68,45 @@ NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, 
     }
 }
 
-NARROW_TARGET ND_INLINE void tiny_chains(const struct nd_product *p, const int m, const int n) {
-  float sums[NARROWEST * NARROWEST] = {0};
+// row_sums: the sums of a's rows, or 0. Their chains run beside the products', which wait for each other.
+NARROW_TARGET ND_INLINE void tiny_chains(
+    const struct nd_product *p, const int m, const int n, float *row_sums) {
+  float sums[NARROWEST * NARROWEST] = {0}, own[NARROWEST] = {0};
   const float *a = p->a, *b = p->b;
   for (ptrdiff_t i = 0; i < p->k; i++, a += p->a_column, b += p->b_row)
-    UNROLLED for (int r = 0; r < m; r++)
+    UNROLLED for (int r = 0; r < m; r++) {
+      const float element = a[r * p->a_row];
+      if (row_sums) own[r] += element;
       UNROLLED for (int j = 0; j < n; j++)
-        sums[r * n + j] = __builtin_fmaf(a[r * p->a_row], b[j * p->b_column], sums[r * n + j]);
-  for (int r = 0; r < m; r++)
+        sums[r * n + j] = __builtin_fmaf(element, b[j * p->b_column], sums[r * n + j]);
+    }
+  for (int r = 0; r < m; r++) {
+    if (row_sums) row_sums[r] = own[r];
     for (int j = 0; j < n; j++)
       p->c[r * p->c_row + j] = p->bias ? sums[r * n + j] + p->bias[j] : sums[r * n + j];
+  }
 }
 
-#define CASE(body, x, y) \
-  case 8 * x + y: return body(p, x, y);
-#define CASES(body)                                                           \
-  CASE(body, 1, 1) CASE(body, 1, 2) CASE(body, 1, 3) CASE(body, 1, 4)         \
-  CASE(body, 2, 1) CASE(body, 2, 2) CASE(body, 2, 3) CASE(body, 2, 4)         \
-  CASE(body, 3, 1) CASE(body, 3, 2) CASE(body, 3, 3) CASE(body, 3, 4)         \
-  CASE(body, 4, 1) CASE(body, 4, 2) CASE(body, 4, 3) CASE(body, 4, 4)
+#define CASE(body, x, y, ...) \
+  case 8 * x + y: return body(p, x, y __VA_OPT__(, ) __VA_ARGS__);
+#define CASES(body, ...)                                                                  \
+  CASE(body, 1, 1, __VA_ARGS__) CASE(body, 1, 2, __VA_ARGS__) CASE(body, 1, 3, __VA_ARGS__) \
+  CASE(body, 1, 4, __VA_ARGS__) CASE(body, 2, 1, __VA_ARGS__) CASE(body, 2, 2, __VA_ARGS__) \
+  CASE(body, 2, 3, __VA_ARGS__) CASE(body, 2, 4, __VA_ARGS__) CASE(body, 3, 1, __VA_ARGS__) \
+  CASE(body, 3, 2, __VA_ARGS__) CASE(body, 3, 3, __VA_ARGS__) CASE(body, 3, 4, __VA_ARGS__) \
+  CASE(body, 4, 1, __VA_ARGS__) CASE(body, 4, 2, __VA_ARGS__) CASE(body, 4, 3, __VA_ARGS__) \
+  CASE(body, 4, 4, __VA_ARGS__)
 
 NARROW_TARGET static void multiply_slim(const struct nd_product *p) {
   switch (8 * p->k + p->n) { CASES(slim_rows) }
 }
 
 NARROW_TARGET static void multiply_tiny(const struct nd_product *p) {
-  switch (8 * p->m + p->n) { CASES(tiny_chains) }
+  switch (8 * p->m + p->n) { CASES(tiny_chains, 0) }
+}
+
+NARROW_TARGET static void multiply_tiny_and_sum(const struct nd_product *p, float *row_sums) {
+  switch (8 * p->m + p->n) { CASES(tiny_chains, row_sums) }
 }
 #undef CASE
 #undef CASES

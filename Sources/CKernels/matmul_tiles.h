@@ -190,11 +190,23 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
   }
 }
 
-TARGET static void SET(matmul)(const struct nd_product *p) {
-  if (!swaps(p)) return SET(multiply)(p);
+TARGET static void SET(multiply_swapped)(const struct nd_product *p) {
   struct nd_product other = swapped(p);
   SET(multiply)(&other);
+  // A few columns: an element at a time is faster than to turn whole registers.
+  if (p->n <= 3) return scatter_columns(p);
   SET(transpose)(p->scratch, p->m, p->n, p->m, p->c, p->c_row, p->bias);
+}
+
+TARGET static void SET(matmul)(const struct nd_product *p) {
+  if (swaps(p)) return SET(multiply_swapped)(p);
+  const ptrdiff_t odd = odd_columns(p);
+  struct nd_product first = *p;
+  first.n -= odd;
+  SET(multiply)(&first);
+  if (odd == 0) return;
+  const struct nd_product last = last_columns(p, odd);
+  SET(multiply_swapped)(&last);
 }
 
 #endif

@@ -5,6 +5,7 @@ import TensorCore
 
 /// Runs `fast` for float32 and `reference` for float64.
 /// - Precondition: the tensors share one of these dtypes; otherwise traps, naming `op`.
+@inline(__always)
 func dispatch<Result>(
   _ op: StaticString, _ tensors: [Tensor], fast: () -> Result, reference: () -> Result
 ) -> Result {

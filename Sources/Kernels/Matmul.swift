@@ -24,7 +24,12 @@ public func matmul(
   }
   let c = result("matmul", [m, n], a.dtype, into: destination)
   if m == 0 || n == 0 { return c }
-  dispatch("matmul", bias.map { [a, b, $0] } ?? [a, b]) {
+  if let bias {
+    require(
+      bias.dtype == a.dtype,
+      "matmul: operands of \(a.dtype) and \(bias.dtype); convert one of them first")
+  }
+  dispatch("matmul", [a, b]) {
     if k == 0 {
       // An empty sum, which oneDNN would leave undone.
       c.fillWithZeros()
@@ -71,12 +76,7 @@ private func multiply(
   _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ set: nd_instruction_set,
   _ precision: Precision
 ) {
-  var product = nd_product()
-  (product.m, product.n, product.k) = (a.shape[0], b.shape[1], a.shape[1])
-  (product.a, product.a_row, product.a_column) = (a.constantFloats, a.strides[0], a.strides[1])
-  (product.b, product.b_row, product.b_column) = (b.constantFloats, b.strides[0], b.strides[1])
-  product.bias = bias?.constantFloats
-  (product.c, product.c_row) = (c.floats, b.shape[1])
+  var product = product(a, b, bias, into: c)
   let scratchCount =
     precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
   product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
@@ -85,6 +85,41 @@ private func multiply(
   withExtendedLifetime((a, b, bias, c)) {
     if precision == .bf16 { nd_matmul_bf16(&product, set) } else { nd_matmul(&product, set) }
   }
+}
+
+private func product(
+  _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor
+) -> nd_product {
+  var product = nd_product()
+  (product.m, product.n, product.k) = (a.shape[0], b.shape[1], a.shape[1])
+  (product.a, product.a_row, product.a_column) = (a.constantFloats, a.strides[0], a.strides[1])
+  (product.b, product.b_row, product.b_column) = (b.constantFloats, b.strides[0], b.strides[1])
+  product.bias = bias?.constantFloats
+  (product.c, product.c_row) = (c.floats, b.shape[1])
+  return product
+}
+
+/// aᵀ b and `columnSums(a)` in one pass over a, with the bits they have apart. Only where the product is
+/// tiny, so that to wait for sums takes most of the time; nil elsewhere, and nothing is written.
+/// - a: [K, M].  b: [K, N].  Both contiguous float32.  Returns [M, N] and [M].
+/// - product, sums: where they go; nil makes new tensors.
+public func tinyProductAndColumnSums(
+  _ a: Tensor, _ b: Tensor, into product: Tensor?, sums: Tensor?
+) -> (product: Tensor, sums: Tensor)? {
+  let (m, k, n) = (a.shape[1], a.shape[0], b.shape[1])
+  guard
+    m * n > 0, m * n <= 16, k > 0, a.dtype == .float32, b.dtype == .float32, a.isContiguous,
+    b.isContiguous, instructionSet != nd_none
+  else { return nil }
+  let c = result("tinyProductAndColumnSums", [m, n], .float32, into: product)
+  let sums = result("tinyProductAndColumnSums", [m], .float32, into: sums)
+  var product = Kernels.product(a.transposedView, b, nil, into: c)
+  let isDone = withExtendedLifetime((a, b, c, sums)) {
+    clocked { nd_matmul_and_row_sums(&product, sums.floats) != 0 }
+  }
+  guard isDone else { return nil }
+  KernelContext.current.operations &+= 2 * m * n * k
+  return (c, sums)
 }
 
 extension Tensor {

@@ -36,5 +36,5 @@ public final class Storage {
 /// The number of in-place writes to a storage: an object of its own, so that a graph can notice a
 /// change of what it was computed from without keeping that memory.
 public final class StorageVersion {
-  public fileprivate(set) var writes = 0
+  @exclusivity(unchecked) public fileprivate(set) var writes = 0
 }

@@ -3,14 +3,16 @@
 /// A reference type. Views share memory: writing through one shows in all. Tensor itself knows no
 /// gradients; Autograd hangs its history on the slot `history`.
 public final class Tensor {
-  public private(set) var storage: Storage
+  // Each access of these is one read or write: nothing to check at run time, which a step of a small
+  // network would feel.
+  @exclusivity(unchecked) public private(set) var storage: Storage
   public let shape: Shape
   public let strides: Strides
   /// Elements between the storage's base and this view's first element.
-  public private(set) var offset: Int
+  @exclusivity(unchecked) public private(set) var offset: Int
   public let dtype: DType
   /// Autograd's, and nobody else's.
-  public package(set) var history: AnyObject?
+  @exclusivity(unchecked) public package(set) var history: AnyObject?
 
   /// A view of `storage`.
   /// - Precondition: `shape` and `strides` have the same number of axes and stay inside.

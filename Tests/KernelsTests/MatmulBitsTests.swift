@@ -71,6 +71,21 @@ struct MatmulBitsTests {
 
   /// An operand that comes from memory while the one before it is multiplied: a large batch's outputs
   /// (a) and weight gradients (b) of a narrow layer, with rests of every kind.
+  @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
+  func tinyProductsWithColumnSumsHaveTheBitsOfBoth() throws {
+    for number in 0..<64 {
+      var draws = Draws(case: number)
+      let (m, n, k) = (1 + number % 4, 1 + number / 4 % 4, [1, 7, 300, 2000][number / 16])
+      let a = Tensor(draws.floats(k * m), shape: [k, m])
+      let b = Tensor(draws.floats(k * n), shape: [k, n])
+      let (product, sums) = try #require(tinyProductAndColumnSums(a, b, into: nil, sums: nil))
+      #expect(product.bits == matmul(a.transposedView, b).bits, "m \(m) n \(n) k \(k), \(draws)")
+      #expect(sums.bits == columnSums(a).bits, "m \(m) k \(k), \(draws)")
+    }
+    let wide = Tensor(zeros: [3, 5])
+    #expect(tinyProductAndColumnSums(wide, wide, into: nil, sums: nil) == nil)
+  }
+
   @Test(arguments: [true, false])
   func theChainIsTheSameWhereAnOperandStreams(onAVX512: Bool) {
     let shapes = [

@@ -162,6 +162,10 @@ enum nd_instruction_set { nd_none, nd_avx2, nd_avx512, nd_avx512_bf16 };
 enum nd_instruction_set nd_matmul_best_set(void);
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
+// The same product, and in the same pass sums[m], of a's rows in the order of k, each addition rounded. Only
+// where c is tiny, so that to wait for the sums takes most of the time, and there is fused multiply-add:
+// else 0, and nothing is written.
+int nd_matmul_and_row_sums(const struct nd_product *p, float *sums);
 // y[c][r] = x[r][c], the bits as they are. y has rows columns.
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns);
 
