@@ -138,7 +138,10 @@ struct ShardReplicaTests {
       for i in 0..<count { to[i] += from[i] }
     }
     let total = replicas[0]
-    total.arena.pointer(Float.self).update(from: sum.pointer(Float.self), count: count)
+    // To copy memory is no use of the tensor that the compiler sees.
+    withExtendedLifetime(sum) {
+      total.arena.pointer(Float.self).update(from: sum.pointer(Float.self), count: count)
+    }
     #expect(total[.contributors] == 2)
     buffers.update(sum: total.buffers, contributors: total[.contributors])
     // running = 0.9 running + 0.1 batch; the unbiased variance of {x, x + 2} is 2.

@@ -54,7 +54,7 @@ public final class StartedProgram {
     command = arguments.joined(separator: " ")
     process.executableURL = try executable(arguments[0])
     process.arguments = Array(arguments.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.environment = ownEnvironment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: folder.write("stdout", ""))
     process.standardError = FileHandle(forWritingAtPath: folder.write("stderr", ""))
@@ -134,8 +134,11 @@ public let mpirunAsRoot = [
   "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
 ]
 
+/// Read once: hundreds of programs are started, from several threads.
+private let ownEnvironment = ProcessInfo.processInfo.environment
+
 private func executable(_ name: String) throws -> URL {
-  let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+  let path = ownEnvironment["PATH"] ?? ""
   let folders = name.contains("/") ? [""] : path.split(separator: ":").map { $0 + "/" }
   guard let found = folders.map({ $0 + name }).first(where: FileManager.default.isExecutableFile)
   else { throw RunError(description: "no program '\(name)' in PATH (\(path))") }

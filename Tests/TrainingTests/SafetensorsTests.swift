@@ -16,9 +16,11 @@ struct TensorBytes: Equatable {
     name = named.name
     dtype = tensor.dtype
     shape = tensor.shape
-    bytes = Array(
-      UnsafeRawBufferPointer(
-        start: tensor.rawPointer, count: tensor.elementCount * dtype.byteCount))
+    let byteCount = tensor.elementCount * dtype.byteCount
+    // To copy memory is no use of the tensor that the compiler sees.
+    bytes = withExtendedLifetime(tensor) {
+      Array(UnsafeRawBufferPointer(start: tensor.rawPointer, count: byteCount))
+    }
   }
 }
 
