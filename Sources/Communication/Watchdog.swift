@@ -51,6 +51,8 @@ final class Watchdog: @unchecked Sendable {
     var progress: UInt64 = 0
     var progressTime = 0.0
     var isDead = false
+    /// Whether it died of who ends the job.
+    var isEnded = false
   }
 
   /// - Parameters:
@@ -149,7 +151,10 @@ final class Watchdog: @unchecked Sendable {
       seen[index].isDead = true
       // Who ends a job asks with SIGTERM, mpirun too, and kills a second later: that is no news. But when
       // a rank has died mpirun asks the others at once.
-      if let terminationTime, now - terminationTime > Watchdog.patienceOfMpirun { return }
+      if let terminationTime, now - terminationTime > Watchdog.patienceOfMpirun {
+        seen[index].isEnded = true
+        return
+      }
       guard claim() else { return }
       say(
         Failure(
@@ -165,6 +170,8 @@ final class Watchdog: @unchecked Sendable {
     guard watched.allSatisfy({ now - seen[$0].progressTime > timeout }) else { return }
     let silent = watched.filter { seen[$0].isDead || now - seen[$0].tickTime > silence }
     guard watched.first(where: { !silent.contains($0) }) == own else { return }
+    // The job is at its end, which has been told by who ended it, be it on another host.
+    if silent.contains(where: { seen[$0].isEnded }) { _exit(Failure.Status.stopped.rawValue) }
     guard let suspect = suspect(among: watched, silent: silent) else {
       let isInSum = board?.lastEntered(own)?.header.operation == .sum
       // At least as long as mpirun takes to end this host's ranks for the other's.
