@@ -18,8 +18,8 @@ struct BenchReduceCommand: SessionCommand {
       (bytes read plus bytes written, a second; the best of several).
 
       A lower bound of MPI_Allreduce is (3 p + 1) n / B: p n bytes are read and n written for the sum,
-      2 p n for a copy of it on each of p ranks. nndist's optimizer reads the one sum where it is:
-      (p + 1) n / B. Between hosts the bounds do not hold.
+      2 p n for a copy of it on each of p ranks. nndist's ranks write each slice of the sum where
+      they have read it, in every rank's memory: 2 p n / B. Between hosts the bounds do not hold.
       """)
 
   @Option(
@@ -67,7 +67,7 @@ extension ReduceBenchmark {
     }
     return """
       \(ranks) ranks, \(hosts == 1 ? "" : "\(hosts) hosts, ")\(cores) cores on \(host); by \(path); \(mpi)
-      nndist: one sum that all ranks read; bound (p + 1) n / B. MPI_Allreduce: a copy a rank; \
+      nndist: in place in each rank's shared memory; bound 2 p n / B. MPI_Allreduce: private memory; \
       (3 p + 1) n / B.
       \(columns.text)
       """

@@ -48,7 +48,7 @@ struct ReduceBenchmark: Encodable {
       return Row(
         bytes: bytes, floats: bytes / MemoryLayout<Float>.stride, repetitions: repetitions,
         reduceMicroseconds: ours, mpiAllreduceMicroseconds: mpi, speedup: mpi / ours,
-        copyBytesPerSecond: bandwidth, boundMicroseconds: (p + 1) * passMicroseconds,
+        copyBytesPerSecond: bandwidth, boundMicroseconds: 2 * p * passMicroseconds,
         mpiBoundMicroseconds: (3 * p + 1) * passMicroseconds)
     }
     // Each host has one rank that is its first.

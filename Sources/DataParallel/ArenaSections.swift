@@ -31,9 +31,9 @@ enum ArenaSections {
   /// latency.
   static let bucketSize = 30_720
 
-  /// Additions are done in runs of this many elements, 16 KiB, so that what one addition writes is
-  /// still in the first-level cache when the next reads it.
-  static let blockSize = 4096
+  /// Additions are done in runs of this many elements, 4 KiB, so that what one addition writes is
+  /// still in the first-level cache when the next reads it, and its operands when they are written.
+  static let blockSize = 1024
 
   static func inBlocks(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Void) {
     for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
@@ -56,5 +56,25 @@ struct TreeAdder {
     let rounded = min(max(roundedCount - start, 0), count)
     if rounded > 0 { nd_add_bf16(z, x, y, rounded) }
     if rounded < count { nd_add(z + rounded, x + rounded, y + rounded, count - rounded) }
+  }
+
+  /// As `add`, into all of `targets`, from `start` on there.
+  /// - Returns: whether all of the sums are finite.
+  func add(
+    toAll targets: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, start: Int, count: Int
+  ) -> Bool {
+    let rounded = min(max(roundedCount - start, 0), count)
+    var isFinite = true
+    if rounded > 0 {
+      let first = targets[0]! + start
+      nd_add_bf16(first, x, y, rounded)
+      isFinite = nd_all_finite(first, rounded) == 1
+      for target in targets.dropFirst() { (target! + start).update(from: first, count: rounded) }
+    }
+    guard rounded < count else { return isFinite }
+    return nd_add_to_all(
+      targets.baseAddress, targets.count, start + rounded, x + rounded, y + rounded,
+      count - rounded) == 1 && isFinite
   }
 }

@@ -64,7 +64,7 @@ public final class TreeReduction {
     let needsWindow = chosen == .window || hosts.contains { $0.count > 1 }
     let byteCount =
       chosen == .window
-      ? WindowLayout(ownShards: own, elementCount: elementCount).byteCount
+      ? WindowLayout(arenaCount: own.count, elementCount: elementCount).byteCount
       : HostMemory.byteCount(shardCount: own.count, elementCount: elementCount, isFirst: isFirst)
     if path != .window, needsWindow, try !SharedWindow.fits(byteCount, communicator) {
       chosen = .messages
@@ -118,8 +118,8 @@ public final class TreeReduction {
     messages?.noteFinal(shard: shard, from: offset)
   }
 
-  /// The sum over all shards, `elementCount` floats. Other ranks may read the very same memory: it
-  /// is not to be written, and holds until this rank's next sum or write to its arenas.
+  /// The sum over all shards, `elementCount` floats, in memory that it is not to be written through:
+  /// it holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;

@@ -16,7 +16,7 @@ public func clipGradients(
   return clippedGradients(start, count: gradients.count, toNorm: maximum, in: start).norm
 }
 
-/// The same for gradients that are not to be written, such as a sum that all ranks of a host read.
+/// The same for gradients that are not to be written, such as a sum that other ranks of a host read.
 /// - Parameter memory: [count], for the clipped ones; it may be where `gradients` are.
 /// - Returns: `gradients` where nothing is to be done, else `memory`; and the norm before.
 public func clippedGradients(

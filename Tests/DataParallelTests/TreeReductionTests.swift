@@ -79,4 +79,40 @@ import Testing
     right.withUnsafeMutableBufferPointer { nd_add($0.baseAddress, a, $0.baseAddress, count) }
     #expect(right == sum.dropLast() + b.suffix(1))
   }
+
+  /// In place of both operands and elsewhere, from an offset on, and nothing beside.
+  @Test(arguments: 0...130)
+  func additionsReachAllTargets(count: Int) {
+    let a = (0..<count).map { 0.1 * Float($0) }
+    let b = (0..<count).map { 1 / Float($0 + 1) }
+    let sum = zip(a, b).map { $0 + $1 }
+    let offset = 5
+    func placed(_ values: [Float]) -> [Float] {
+      [Float](repeating: 7, count: offset) + values + [7]
+    }
+    for bad in [nil, 0, count / 2, count - 1] where bad.map({ 0..<count ~= $0 }) ?? true {
+      for value in [Float.nan, .infinity, -.infinity] {
+        var x = placed(a)
+        let y = placed(b)
+        if let bad { x[offset + bad] = value }
+        let memories = [x, y, placed([Float](repeating: 0, count: count))].map { values in
+          let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: values.count)
+          _ = memory.initialize(from: values)
+          return memory
+        }
+        defer { for memory in memories { memory.deallocate() } }
+        let starts = memories.map(\.baseAddress)
+        let isFinite = nd_add_to_all(
+          starts, starts.count, offset, starts[0]! + offset, starts[1]! + offset, count)
+        #expect(isFinite == (bad == nil ? 1 : 0), "\(value) at \(bad ?? -1)")
+        if bad == nil {
+          for memory in memories { #expect(Array(memory) == placed(sum)) }
+        } else {
+          for memory in memories {
+            #expect(Array(memory).indices.filter { !memory[$0].isFinite } == [offset + bad!])
+          }
+        }
+      }
+    }
+  }
 }

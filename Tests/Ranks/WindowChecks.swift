@@ -92,7 +92,7 @@ func checkRaces(_ c: Communicator, shardCount: Int) throws {
     for round in 0..<rounds {
       fill(window.arenas, round)
       delay(2 * round)
-      let sum = try window.allreduceSum()
+      let sum = Array(UnsafeBufferPointer(start: try window.allreduceSum(), count: elementCount))
       for arena in window.arenas {
         arena.pointer(Float.self).update(repeating: .nan, count: elementCount)
       }

@@ -21,6 +21,10 @@ void nd_relu(float *y, const float *x, ptrdiff_t n);                            
 void nd_relu_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy where y > 0
 void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t n);       // y += x, y not x
 void nd_add(float *z, const float *x, const float *y, ptrdiff_t n);
+// z[k][offset + i] = x[i] + y[i] for all `count` z; 1 where every sum is finite. x and y may be among
+// the z.
+int nd_add_to_all(
+    float *const *z, ptrdiff_t count, ptrdiff_t offset, const float *x, const float *y, ptrdiff_t n);
 void nd_multiply(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_sigmoid(float *y, const float *x, ptrdiff_t n);                          // 1 / (1 + e^-x)
 void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy y (1 - y)
