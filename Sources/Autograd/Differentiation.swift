@@ -24,12 +24,17 @@ final class LeafGradient {
   var destination: Tensor?
   /// nil before the first backward pass and after `zeroGrad`.
   var gradient: Tensor?
+  /// Whether an op that can tell at little cost is to say that a gradient is finite.
+  var asksWhetherFinite = false
+  /// Whether no element of the gradient can be infinite or not a number; false: nobody knows.
+  var isSurelyFinite = false
   /// Contributions that a backward pass which is watched has still to make.
   var missingContributions = 0
 
   /// Adds a contribution. The first may already lie in the destination.
   func accumulate(_ contribution: Tensor) {
     if let gradient {
+      isSurelyFinite = false
       // In place only in memory that is nobody else's.
       self.gradient = Ops.add(gradient, contribution, into: destination)
     } else if let destination {
@@ -81,7 +86,18 @@ extension Tensor {
   public var grad: Tensor? { differentiation?.leaf?.gradient }
 
   /// Forgets the gradient, so that the next backward pass starts anew.
-  public func zeroGrad() { differentiation?.leaf?.gradient = nil }
+  public func zeroGrad() {
+    guard let leaf = differentiation?.leaf else { return }
+    leaf.gradient = nil
+    leaf.isSurelyFinite = false
+  }
+
+  /// Asks ops that can tell at little cost whether this leaf's gradient is finite to do so.
+  package func askWhetherGradientIsFinite() { differentiation?.leaf?.asksWhetherFinite = true }
+
+  /// Whether no element of a leaf's gradient can be infinite or not a number; false: nobody knows, as
+  /// without `askWhetherGradientIsFinite`. Of the gradient as the backward pass left it.
+  package var gradientIsSurelyFinite: Bool { differentiation?.leaf?.isSurelyFinite ?? false }
 
   /// What made this tensor; nil for a leaf.
   public var gradientFunction: GradientFunction? { differentiation?.function }

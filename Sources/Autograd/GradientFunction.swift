@@ -139,6 +139,19 @@ public struct GradientRequest {
   }
 }
 
+extension GradientRequest {
+  /// Whether somebody wants to know if the gradient of input `index` is finite.
+  func asksWhetherFinite(_ index: Int) -> Bool {
+    if case .leaf(let leaf) = function.inputs[index].edge { leaf.asksWhetherFinite } else { false }
+  }
+
+  /// Says that the contribution of this op to the gradient of input `index` is finite.
+  func noteFinite(_ index: Int) {
+    guard case .leaf(let leaf) = function.inputs[index].edge, leaf.gradient == nil else { return }
+    leaf.isSurelyFinite = true
+  }
+}
+
 /// Gives an op's result its history.
 /// - Parameters:
 ///   - name: the op's.

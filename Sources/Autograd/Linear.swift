@@ -53,7 +53,14 @@ private func parameterGradients(
   }
   let bias = needsBias ? Kernels.columnSums(dy, into: request.destination(2)) : nil
   if let bias { request.noteFinal(2, bias, from: 0) }
-  return (needsWeight ? weightGradient(dy, x, request, precision) : nil, bias)
+  guard needsWeight else { return (nil, bias) }
+  if request.asksWhetherFinite(1),
+    Kernels.productIsSurelyFinite(
+      dy, x, terms: dy.shape[0], elementCount: dy.shape[1] * x.shape[1])
+  {
+    request.noteFinite(1)
+  }
+  return (weightGradient(dy, x, request, precision), bias)
 }
 
 /// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows

@@ -84,7 +84,7 @@ extension CollectiveHeader {
     case .otherCount: count = (count ?? 0) + 1
     case .otherType: element = element == .int64 ? .uint64 : .int64
     case .otherOperation: operation = operation == .barrier ? .broadcast : .barrier
-    case .skip, .error: break
+    case .skip, .error, .damaged: break
     }
   }
 }

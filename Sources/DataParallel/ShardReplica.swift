@@ -34,6 +34,7 @@ public final class ShardReplica {
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
+  private var asksWhetherFinite = false
 
   /// - Parameters:
   ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
@@ -87,6 +88,22 @@ public final class ShardReplica {
   /// The parameters' gradients in the arena, by name.
   public var gradients: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
+  }
+
+  /// Asks the backward passes to come to tell, where they can at little cost, which gradients are
+  /// finite.
+  public func askWhetherFinite() {
+    asksWhetherFinite = true
+    for parameter in parameters { parameter.askWhetherGradientIsFinite() }
+  }
+
+  /// The elements of the arena that no look is needed to know to be finite; in order.
+  public var surelyFinite: [Range<Int>] {
+    if !asksWhetherFinite { return [] }
+    return zip(layout.entries, parameters).compactMap { entry, parameter in
+      parameter.gradientIsSurelyFinite
+        ? entry.offset..<entry.offset + entry.shape.elementCount : nil
+    }
   }
 
   /// Gives the network's buffers the replicated values.

@@ -22,6 +22,7 @@ public final class TreeReduction {
   /// Whether no element of the last sum is infinite or not a number; the same on every rank.
   public private(set) var sumIsFinite = true
   private let elementCount: Int
+  private let shardCount: Int
   private let communicator: Communicator
   private let window: WindowReduction?
   private let messages: MessageReduction?
@@ -75,6 +76,7 @@ public final class TreeReduction {
     }
     self.communicator = communicator
     self.elementCount = elementCount
+    self.shardCount = shardCount
     self.path = chosen
     self.note = note
     switch chosen {
@@ -118,13 +120,19 @@ public final class TreeReduction {
     messages?.noteFinal(shard: shard, from: offset)
   }
 
+  /// Whether there is one shard, whose arena is the sum.
+  public var isTrivial: Bool { shardCount == 1 }
+
   /// The sum over all shards, `elementCount` floats, in memory that it is not to be written through:
   /// it holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
+  /// - Parameter surelyFinite: elements that need no look to be known to be finite; in order, where
+  ///   `isTrivial`.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
   ///   MPIError.
-  public func allreduceSum() throws -> UnsafePointer<Float> {
+  public func allreduceSum(surelyFinite: [Range<Int>] = []) throws -> UnsafePointer<Float> {
+    require(surelyFinite.isEmpty || isTrivial, "a sum of several shards may overflow")
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
     if let window {
       let sum = try window.allreduceSum()
@@ -132,7 +140,13 @@ public final class TreeReduction {
       return sum
     }
     let sum = try messages!.allreduceSum()
-    sumIsFinite = nd_all_finite(sum, elementCount) == 1
+    var next = 0
+    var isFinite = true
+    for range in surelyFinite {
+      isFinite = nd_all_finite(sum + next, range.lowerBound - next) == 1 && isFinite
+      next = range.upperBound
+    }
+    sumIsFinite = nd_all_finite(sum + next, elementCount - next) == 1 && isFinite
     return sum
   }
 

@@ -20,6 +20,8 @@ public enum FaultPoint {
     case otherCount, otherType, otherOperation
     /// Fail.
     case error
+    /// Believe nothing of the tensors that was known before: they have been written to.
+    case damaged
   }
 
   package typealias Handler = (Visit) -> Fault?

@@ -27,6 +27,8 @@ final class ShardWorker {
   private(set) var times = StepTimes()
   /// Of the last step.
   private(set) var sampleCount = 0
+  /// Elements of the replica's arena that need no look to be known to be finite.
+  private(set) var surelyFinite: [Range<Int>] = []
 
   init(
     replica: ShardReplica, rank: Int, data: SampleStore, format: SampleFormat, order: SampleOrder,
@@ -54,6 +56,7 @@ final class ShardWorker {
     order.withSamples(ofBatch: t) { samples in
       defer { meetings?.endStep() }
       sampleCount = samples.count
+      surelyFinite = []
       guard !samples.isEmpty else { return replica.clear() }
       _ = FaultPoint.reach(
         "samples", rank: rank, step: step, tensors: [self.sampleIndices(of: samples)])
@@ -70,8 +73,9 @@ final class ShardWorker {
           loss, isFirst: piece.lowerBound == 0, isLast: piece.upperBound == samples.count)
         times.backward += clock.lap()
       }
-      _ = FaultPoint.reach(
+      let fault = FaultPoint.reach(
         "backward", rank: rank, step: step, tensors: self.replica.gradients)
+      if fault != .damaged { surelyFinite = replica.surelyFinite }
     }
   }
 

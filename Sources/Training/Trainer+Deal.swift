@@ -43,6 +43,7 @@ extension Trainer {
       if reduction.overlaps {
         replica.onFinal = { [unowned reduction] in reduction.noteFinal(shard: shard, from: $0) }
       }
+      if reduction.isTrivial { replica.askWhetherFinite() }
       return ShardWorker(
         replica: replica, rank: communicator.rank, data: data, format: format, order: order,
         epoch: epoch)

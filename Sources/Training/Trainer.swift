@@ -301,7 +301,9 @@ public final class Trainer {
     var times = StepTimes()
     times.total = clock.lap()
     Progress.enter(.sum)
-    let total = ArenaSum(try deal.reduction.allreduceSum(), layout: layout)
+    let total = ArenaSum(
+      try deal.reduction.allreduceSum(
+        surelyFinite: deal.reduction.isTrivial ? workers[0].surelyFinite : []), layout: layout)
     times.reduction = clock.lap()
     Progress.enter(.update)
     let epoch = state.epoch

@@ -50,6 +50,7 @@ private func act(_ wanted: Wanted, _ visit: FaultPoint.Visit) -> FaultPoint.Faul
   case "nan":
     if visit.site == (wanted.site == "loss" ? "forward" : "backward") {
       tensor(wanted.site, of: visit.tensors()).pointer(Float.self).pointee = .nan
+      return .damaged
     }
     return nil
   default: break

@@ -147,4 +147,50 @@ struct ReductionsTests {
       #expect(hash == nd_hash(bytes, 101))
     }
   }
+
+  @Test func largestMagnitudeIsFoundAnywhere() {
+    let others: [Float] = [.infinity, -.infinity, .nan, -.nan, 4e38, -3, 3, 1e-45]
+    for count in Self.sizes where count > 0 {
+      var x = (0..<count).map { Float($0 % 5 - 2) }
+      let expected = x.map(abs).max()!
+      #expect(nd_largest_magnitude(x, count) == expected)
+      for place in Set([0, count / 2, count - 1]) {
+        let before = x[place]
+        for other in others {
+          x[place] = other
+          let largest = nd_largest_magnitude(x, count)
+          if other.isNaN {
+            #expect(!largest.isFinite, "\(other) at \(place) of \(count)")
+          } else {
+            #expect(largest == x.map(abs).max()!, "\(other) at \(place) of \(count)")
+          }
+        }
+        x[place] = before
+      }
+    }
+  }
+
+  /// What is said to be finite is, whatever the operands; and ordinary products are said to be.
+  @Test func productsSaidToBeFiniteAre() {
+    let (terms, rows, columns) = (5, 40, 40)
+    var said = 0
+    for exponent in 50...130 {
+      for bad in [nil, Float.nan, .infinity] {
+        var draws = Draws(case: exponent)
+        let scale = Float(sign: .plus, exponent: min(exponent, 127), significand: 1)
+        var a = draws.floats(terms * rows).map { $0 < 0 ? -scale : scale }
+        let b = draws.floats(terms * columns).map { $0 < 0 ? Float(-1) : 1 }
+        if let bad { a[draws.int(0...a.count - 1)] = bad }
+        let (x, y) = (Tensor(a, shape: [terms, rows]), Tensor(b, shape: [terms, columns]))
+        guard productIsSurelyFinite(x, y, terms: terms, elementCount: rows * columns) else {
+          continue
+        }
+        said += 1
+        #expect(bad == nil && matmul(x.transposedView, y).values(Float.self).allSatisfy(\.isFinite))
+      }
+    }
+    #expect(said >= 70)
+    let small = Tensor([Float](repeating: 1, count: 200), shape: [5, 40])
+    #expect(!productIsSurelyFinite(small, small, terms: 5, elementCount: 1200))  // it reads too much
+  }
 }

@@ -48,6 +48,8 @@ double nd_sum(const float *x, ptrdiff_t n);
 double nd_sum_of_squares(const float *x, ptrdiff_t n);
 // 1 if no element is infinite or not a number.
 int nd_all_finite(const float *x, ptrdiff_t n);
+// The largest magnitude; infinite or not a number where an element is. n > 0.
+float nd_largest_magnitude(const float *x, ptrdiff_t n);
 
 // Softmax of every row into p, and the sum over rows of -log p[target] as the result. Targets must
 // be in 0 ..< classes.
