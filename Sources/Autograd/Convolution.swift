@@ -48,6 +48,49 @@ public func conv2d(
   }
 }
 
+/// `maxPool2d` of `conv2d`, bit for bit but for how the gradients of weight and bias are summed: the
+/// weight's by blocks of images, the bias's over what was pooled. Small windows are pooled as images are
+/// convolved, and nothing that lies between is kept.
+/// - x, weight, bias, stride, padding, dilation, groups, precision: as for `conv2d`.
+/// - pool, poolStride, poolPadding: kernel, stride and padding of `maxPool2d`.
+public func conv2dMaxPooled(
+  _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: HeightWidth = 1,
+  padding: HeightWidth = 0, dilation: HeightWidth = 1, groups: Int = 1,
+  precision: Precision = .float32, pool: HeightWidth, poolStride: HeightWidth? = nil,
+  poolPadding: HeightWidth = 0
+) -> Tensor {
+  withImages(x) { x in
+    let s = ConvolutionShape(
+      x: x.shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
+      groups: groups)
+    let (input, kernel) = (Kernels.convolutionInput(x.value, s), weight.value)
+    guard
+      let both = Kernels.PooledConvolution(
+        input, s, window: pool, stride: poolStride ?? pool, padding: poolPadding,
+        precision: precision)
+    else {
+      let y = conv2d(
+        x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+        groups: groups, precision: precision)
+      return maxPool2d(y, kernel: pool, stride: poolStride, padding: poolPadding)
+    }
+    let (y, places) = both.forward(input, kernel, bias: bias?.value)
+    let hasBias = bias != nil
+    return record(
+      "conv2dMaxPooled", inputs: [x, weight] + (bias.map { [$0] } ?? []), value: y,
+      saving: [input, kernel]
+    ) { dy, request in
+      let biasGradient =
+        hasBias && request.isNeeded(2)
+        ? both.biasGradient(dy, into: request.destination(2)) : nil
+      let (dx, dw) = both.gradients(
+        dy, places: places, input, kernel, wantsInput: request.isNeeded(0),
+        wantsWeight: request.isNeeded(1), into: request.destination(1))
+      return hasBias ? [dx, dw, biasGradient] : [dx, dw]
+    }
+  }
+}
+
 /// The transposed convolution, PyTorch's `conv_transpose2d`: every element of x scattered through the
 /// weight, + bias[o]; that is `conv2d`'s dx. So dx = dy convolved with the weight,
 /// dweight = dy correlated with x.

@@ -33,13 +33,18 @@ public func convolve(
 /// transposed convolution.
 /// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`, laid out as
 ///   `convolve`'s result.
+/// - destination: of that shape and layout; nil makes a new tensor.
 public func convolutionInputGradient(
-  _ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape, precision: Precision = .float32
+  _ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape, into destination: Tensor? = nil,
+  precision: Precision = .float32
 ) -> Tensor {
   requireOperands("conv2d dx", [(dy, shape.outputShape), (weight, shape.weightShape)])
   let isChannelsLast = takesChannelsLast(dy, shape)
   let (dy, weight) = (isChannelsLast ? dy : dy.contiguous(), weight.contiguous())
-  let dx = images(shape.inputShape, dy.dtype, isChannelsLast)
+  let dx = destination ?? images(shape.inputShape, dy.dtype, isChannelsLast)
+  require(
+    dx.shape == shape.inputShape && (isChannelsLast ? dx.isChannelsLast : dx.isContiguous),
+    "conv2d dx: a destination of shape \(dx.shape) for \(shape.inputShape), or laid out otherwise")
   if dx.elementCount == 0 { return dx }
   dispatch("conv2d dx", [dy, weight]) {
     let operands = [dy, weight, dx]
@@ -82,7 +87,7 @@ public func convolutionInput(_ x: Tensor, _ shape: ConvolutionShape) -> Tensor {
 }
 
 /// Whether oneDNN gets an operand as it lies, with the channels innermost.
-private func takesChannelsLast(_ x: Tensor, _ shape: ConvolutionShape) -> Bool {
+func takesChannelsLast(_ x: Tensor, _ shape: ConvolutionShape) -> Bool {
   x.dtype == .float32 && shape.groups == 1 && shape.suitsOneDNN && x.isChannelsLast
 }
 

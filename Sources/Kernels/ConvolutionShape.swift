@@ -95,6 +95,13 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.dilation = dilation
   }
 
+  /// The same for so many images.
+  func ofBatch(_ batch: Int) -> ConvolutionShape {
+    ConvolutionShape(
+      batch: batch, inChannels: inChannels, outChannels: outChannels, groups: groups, input: input,
+      output: output, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
+  }
+
   /// Products of an output element's sum, over all of them: the same for all three passes.
   var multiplications: Int {
     batch * outChannels * output.product * (inChannels / groups) * kernel.product

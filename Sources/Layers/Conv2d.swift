@@ -43,6 +43,14 @@ public final class Conv2d: Module, HasPrecision {
       groups: groups, precision: precision)
   }
 
+  /// What `pool` makes of the output.
+  func callAsFunction(_ x: Tensor, pooledBy pool: MaxPool2d) -> Tensor {
+    conv2dMaxPooled(
+      x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+      groups: groups, precision: precision, pool: pool.kernel, poolStride: pool.stride,
+      poolPadding: pool.padding)
+  }
+
   public var extraDescription: String {
     convolutionDescription(
       inChannels, outChannels, kernel, stride, padding, dilation, 0, groups, bias != nil)

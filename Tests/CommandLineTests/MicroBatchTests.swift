@@ -121,7 +121,7 @@ import enum Training.Safetensors
         layers:
           - {layer: Conv2d, in_channels: 1, out_channels: 32, kernel_size: 3}
           - layer: ReLU
-          - {layer: MaxPool2d, kernel_size: 2}
+          - {layer: AvgPool2d, kernel_size: 2}
           - layer: Flatten
           - {layer: Linear, in_features: 5408, out_features: 10}
       loss: cross-entropy

@@ -102,6 +102,31 @@ struct FunctionModuleTests {
     }
   }
 
+  /// Convolutions pool as they go, unless somebody looks: forward and the input's gradient are the same.
+  @Test func poolingWithTheConvolutionIsTheSameToTheBit() throws {
+    let layers: [any Module] = [
+      Conv2d(1, 4, kernel: 3, seed: 1), ReLU(), MaxPool2d(2), Conv2d(4, 6, kernel: 2, seed: 2),
+      MaxPool2d(2), Conv2d(6, 3, kernel: 1, seed: 3), ReLU(),
+    ]
+    let net = Sequential(named: layers.enumerated().map { ("\($0)", $1) })
+    func run(_ forward: (Tensor) -> Tensor) -> (y: Tensor, dx: Tensor) {
+      var draws = Draws(case: 1)
+      let x = Tensor(draws.floats(3 * 144), shape: [3, 1, 12, 12])
+      x.requiresGrad = true
+      let y = forward(x)
+      y.backward(seed: Tensor((0..<y.elementCount).map { Float($0 + 1) }, shape: y.shape))
+      return (y, x.grad!)
+    }
+    let joined = run { net($0) }
+    let apart = run { layers.reduce($0) { $1($0) } }
+    #expect(joined.y.bits == apart.y.bits && joined.dx.bits == apart.dx.bits)
+    #expect(joined.y.shape == [3, 3, 2, 2] && apart.dx.values(Float.self).contains { $0 != 0 })
+    let seen = try ActivationRecorder.record(["0", "4"], in: net) {
+      net(Tensor(zeros: [1, 1, 12, 12]))
+    }
+    #expect(seen[0].output.shape == [1, 4, 10, 10] && seen[1].output.shape == [1, 6, 2, 2])
+  }
+
   static let contracts = [
     BrokenContract(
       "a view of another size",

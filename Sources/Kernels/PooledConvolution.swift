@@ -1,0 +1,107 @@
+import CKernels
+import TensorCore
+
+/// A convolution of which only the largest elements of 2 x 2 windows are wanted: images with the
+/// channels innermost, block by block, so that what lies between the two stays in the core's own cache
+/// and is never kept.
+public struct PooledConvolution {
+  private let shape: ConvolutionShape
+  private let precision: Precision
+  /// Images at a time. It follows from the shape alone, as the weight's gradient is added up by blocks.
+  private let block: Int
+
+  /// What lies between may take so many bytes: a second-level cache has 1 MiB or more.
+  private static let blockBytes = 768 << 10
+
+  /// nil where this is not for these operands: `convolve` and `maxPool` are.
+  /// - Parameters:
+  ///   - x: `shape.inputShape`, as of `convolutionInput`.
+  ///   - window, stride, padding: the pooling's.
+  public init?(
+    _ x: Tensor, _ shape: ConvolutionShape, window: HeightWidth, stride: HeightWidth,
+    padding: HeightWidth, precision: Precision
+  ) {
+    guard takesChannelsLast(x, shape), window == 2, stride == 2, padding == 0,
+      shape.outChannels > 1, min(shape.output.height, shape.output.width) >= 2
+    else { return nil }
+    self.shape = shape
+    self.precision = precision
+    let imageBytes = shape.outChannels * shape.output.product * MemoryLayout<Float>.stride
+    let blockCount = (shape.batch * imageBytes + Self.blockBytes - 1) / Self.blockBytes
+    block = (shape.batch + blockCount - 1) / blockCount
+  }
+
+  private var pooledShape: Shape {
+    [shape.batch, shape.outChannels, shape.output.height / 2, shape.output.width / 2]
+  }
+
+  private func eachBlock(_ body: (_ start: Int, _ shape: ConvolutionShape) -> Void) {
+    for start in stride(from: 0, to: shape.batch, by: block) {
+      body(start, shape.ofBatch(min(block, shape.batch - start)))
+    }
+  }
+
+  private func images(_ x: Tensor, _ start: Int, _ shape: ConvolutionShape) -> Tensor {
+    shape.batch == x.shape[0] ? x : x.slicedView(axis: 0, start: start, count: shape.batch)
+  }
+
+  /// - Returns: as `maxPool` of `convolve`.
+  public func forward(_ x: Tensor, _ weight: Tensor, bias: Tensor?) -> (y: Tensor, places: Tensor) {
+    let y = Tensor(uninitializedChannelsLast: pooledShape)
+    let places = Tensor(uninitializedChannelsLast: pooledShape, .int32)
+    eachBlock { start, part in
+      let whole = convolve(images(x, start, part), weight, bias: bias, part, precision: precision)
+      let first = start * y.strides[0]
+      clocked {
+        nd_max_pool_2x2_channels_last(
+          y.floats + first, places.pointer(Int32.self) + first, whole.floats, part.batch,
+          part.output.height, part.output.width, part.outChannels)
+      }
+    }
+    return (y, places)
+  }
+
+  /// The bias's gradient. Windows do not overlap: it is the sum of dy.
+  /// - dy: of the pooled result.
+  public func biasGradient(_ dy: Tensor, into destination: Tensor?) -> Tensor {
+    channelSums(dy.channelsLast(), into: destination)
+  }
+
+  /// dx and dweight; nil where not wanted.
+  /// - Parameters:
+  ///   - dy: of the pooled result.
+  ///   - places: of `forward`.
+  ///   - destination: of dweight; nil makes a new tensor.
+  public func gradients(
+    _ dy: Tensor, places: Tensor, _ x: Tensor, _ weight: Tensor, wantsInput: Bool,
+    wantsWeight: Bool, into destination: Tensor?
+  ) -> (input: Tensor?, weight: Tensor?) {
+    let dy = dy.channelsLast()
+    let dx = wantsInput ? Tensor(uninitializedChannelsLast: shape.inputShape) : nil
+    var dw: Tensor?
+    eachBlock { start, part in
+      let whole = Tensor(uninitializedChannelsLast: part.outputShape)
+      let first = start * dy.strides[0]
+      clocked {
+        nd_max_pool_2x2_channels_last_backward(
+          whole.floats, dy.floats + first, places.pointer(Int32.self) + first, part.batch,
+          part.output.height, part.output.width, part.outChannels)
+      }
+      if wantsWeight {
+        let images = images(x, start, part)
+        if let sum = dw {
+          let more = convolutionWeightGradient(images, whole, part, precision: precision)
+          clocked { nd_add_into(sum.floats, more.floats, sum.elementCount) }
+        } else {
+          dw = convolutionWeightGradient(
+            images, whole, part, into: destination, precision: precision)
+        }
+      }
+      if let dx {
+        _ = convolutionInputGradient(
+          whole, weight, part, into: images(dx, start, part), precision: precision)
+      }
+    }
+    return (dx, dw)
+  }
+}
