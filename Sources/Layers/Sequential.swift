@@ -8,6 +8,16 @@ import TensorCore
 public final class Sequential: Module {
   public let typeName: String
   public let children: [(name: String, module: any Module)]
+  private let parts: [Part]
+
+  /// What is called at once where nobody looks at what lies between.
+  private enum Part {
+    case module(any Module)
+    /// The largest of what is rectified is what is rectified of the largest, and so are the gradients,
+    /// to the bit; but there are fewer of them to rectify.
+    case rectifiedPool(ReLU, MaxPool2d)
+    case activated(Linear, OutputActivation)
+  }
 
   public convenience init(_ modules: any Module...) {
     self.init(named: modules.enumerated().map { (String($0), $1) })
@@ -21,6 +31,26 @@ public final class Sequential: Module {
       "two children of a Sequential share a name: \(children.map(\.name))")
     self.children = children
     self.typeName = typeName
+    parts = Sequential.parts(children.map(\.module))
+  }
+
+  private static func parts(_ modules: [any Module]) -> [Part] {
+    var parts: [Part] = []
+    var rest = modules[...]
+    while let module = rest.popFirst() {
+      if let relu = module as? ReLU, let pool = rest.first as? MaxPool2d {
+        parts.append(.rectifiedPool(relu, pool))
+        rest.removeFirst()
+      } else if let linear = module as? Linear, let next = rest.first,
+        let activation = OutputActivation(next)
+      {
+        parts.append(.activated(linear, activation))
+        rest.removeFirst()
+      } else {
+        parts.append(.module(module))
+      }
+    }
+    return parts
   }
 
   public func visit(_ v: inout Visitor) {
@@ -28,22 +58,13 @@ public final class Sequential: Module {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    var x = x
-    var next = 0
-    while next < children.count {
-      let module = children[next].module
-      // The largest of what is rectified is what is rectified of the largest, and so are the gradients,
-      // to the bit; but there are fewer of them to rectify. Where nobody looks at what lies between.
-      if module is ReLU, next + 1 < children.count, !ActivationRecorder.isRecording,
-        let pool = children[next + 1].module as? MaxPool2d
-      {
-        x = module.call(pool.call(x))
-        next += 2
-      } else {
-        x = module.call(x)
-        next += 1
+    if ActivationRecorder.isRecording { return children.reduce(x) { $1.module.call($0) } }
+    return parts.reduce(x) { x, part in
+      switch part {
+      case .module(let module): module(x)
+      case .rectifiedPool(let relu, let pool): relu(pool(x))
+      case .activated(let linear, let activation): linear(x, activation: activation)
       }
     }
-    return x
   }
 }
