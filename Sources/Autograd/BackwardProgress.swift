@@ -15,8 +15,8 @@ public final class BackwardProgress {
   func count(_ functions: [GradientFunction]) {
     func each(_ body: (LeafGradient) -> Void) {
       for function in functions {
-        for input in function.inputs {
-          if case .leaf(let leaf) = input.edge { body(leaf) }
+        for index in function.targets.indices {
+          if let leaf = function.targets[index]?.leaf { body(leaf) }
         }
       }
     }
@@ -44,7 +44,7 @@ extension GradientRequest {
   /// Says that the gradient of input `index`, which lies in its `destination`, is complete from
   /// element `first` on, before the op's derivative is done.
   func noteFinal(_ index: Int, _ gradient: Tensor, from first: Int) {
-    guard let progress, case .leaf(let leaf) = function.inputs[index].edge else { return }
+    guard let progress, let leaf = function.targets[index]?.leaf else { return }
     progress.note(gradient, of: leaf, from: first)
   }
 }

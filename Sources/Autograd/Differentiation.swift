@@ -9,7 +9,7 @@ final class History {
   /// What made the tensor; nil for a leaf.
   let function: GradientFunction?
   /// A leaf's gradient.
-  var leaf: LeafGradient?
+  let leaf: LeafGradient?
 
   init(value: Tensor, function: GradientFunction?, leaf: LeafGradient?) {
     self.value = value
@@ -19,17 +19,21 @@ final class History {
 }
 
 /// The gradient of a leaf: where it lies, and whether a backward pass has filled it.
-final class LeafGradient {
+final class LeafGradient: GradientTarget {
   /// Fixed memory for the gradient, a part of an arena; nil: each backward pass allocates.
-  var destination: Tensor?
+  @exclusivity(unchecked) var destination: Tensor?
   /// nil before the first backward pass and after `zeroGrad`.
-  var gradient: Tensor?
+  @exclusivity(unchecked) var gradient: Tensor?
   /// Whether an op that can tell at little cost is to say that a gradient is finite.
   var asksWhetherFinite = false
   /// Whether no element of the gradient can be infinite or not a number; false: nobody knows.
   var isSurelyFinite = false
   /// Contributions that a backward pass which is watched has still to make.
   var missingContributions = 0
+
+  init(of tensor: Tensor) {
+    super.init(shape: tensor.shape, dtype: tensor.dtype, isLeaf: true)
+  }
 
   /// Adds a contribution. The first may already lie in the destination.
   func accumulate(_ contribution: Tensor) {
@@ -76,7 +80,7 @@ extension Tensor {
       if history == nil {
         let bare = Tensor(
           storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
-        history = History(value: bare, function: nil, leaf: LeafGradient())
+        history = History(value: bare, function: nil, leaf: LeafGradient(of: bare))
       }
     }
   }

@@ -10,9 +10,26 @@ import TensorCore
 /// L = (sum of (x - y)^2) / divisor;  dx = 2 (x - y) / divisor,  dy = -dx.
 /// - x, y: one shape and dtype.  Returns a scalar.
 public func meanSquaredError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
-  kernelLoss("meanSquaredError", .squaredError, x, y, divisor) { x, y in
-    -2 * (x - y)
+  func dy(_ x: Tensor, _ y: Tensor) -> Tensor { -2 * (x - y) }
+  // Most losses are where a backward pass begins, with 1: then the gradient is already there.
+  let inputs = ShortList([x, y])
+  guard x.dtype == .float32, y.dtype == .float32, x.requiresGrad, isRecorded(inputs) else {
+    return kernelLoss("meanSquaredError", .squaredError, x, y, divisor, dy: dy)
   }
+  let divisor = checkedDivisor("meanSquaredError", x, y, divisor)
+  let (a, b) = (x.value, y.value)
+  let (sum, gradient) = Kernels.squaredErrorAndGradient(a, b, scale: 1 / divisor)
+  return recorded(
+    "meanSquaredError", inputs: inputs, value: Tensor(scalar: Float(sum / divisor)),
+    saving: ShortList([a, b]),
+    .giving { dz, request in
+      let scale = dz.item()
+      let isSeed = scale == 1
+      let dx =
+        isSeed ? gradient : Kernels.lossGradient(.squaredError, a, b, scale: scale / divisor)
+      request.give(dx, to: 0)
+      request.give(request.isNeeded(1) ? dy(a, b) * (dz / divisor) : nil, to: 1)
+    })
 }
 
 /// L = (sum of |x - y|) / divisor;  dx = sign(x - y) / divisor,  dy = -dx.

@@ -42,20 +42,25 @@ extension Tensor {
 extension GradientFunction {
   /// All functions behind `start` and itself, deepest first.
   fileprivate static func reachable(from start: GradientFunction) -> [GradientFunction] {
-    var found = [start]
+    var found: [GradientFunction] = []
+    found.reserveCapacity(16)
+    found.append(start)
     start.isQueued = true
     var next = 0
+    // A chain, the usual case, is already in order.
+    var isInOrder = true
     while next < found.count {
-      for input in found[next].inputs {
-        guard case .function(let function) = input.edge, !function.isQueued else { continue }
-        function.isQueued = true
-        found.append(function)
+      let function = found[next]
+      for index in function.targets.indices {
+        guard let input = function.targets[index]?.function, !input.isQueued else { continue }
+        input.isQueued = true
+        if input.depth > found[found.count - 1].depth { isInOrder = false }
+        found.append(input)
       }
       next += 1
     }
     for function in found { function.isQueued = false }
-    // A chain, the usual case, is already in order.
-    if zip(found, found.dropFirst()).allSatisfy({ $0.depth >= $1.depth }) { return found }
+    if isInOrder { return found }
     // Among equals the order of discovery decides, so that the bits never depend on the sort.
     return found.enumerated().sorted {
       ($1.element.depth, $0.offset) < ($0.element.depth, $1.offset)
@@ -64,35 +69,42 @@ extension GradientFunction {
   }
 
   fileprivate func propagate(_ dy: Tensor, retainGraph: Bool, _ progress: BackwardProgress?) {
-    guard let backward else {
+    guard let derivative else {
       fatalError(
         "backward: a second pass through \(self), whose saved tensors were freed by the first; "
           + "pass retainGraph: true to the first")
     }
     requireUnchanged()
-    let gradients = backward(dy, GradientRequest(function: self, progress: progress))
-    if !retainGraph { self.backward = nil }
+    let request = GradientRequest(function: self, progress: progress)
+    switch derivative {
+    case .ofGradient(let backward): passAll(backward(dy), progress)
+    case .onRequest(let backward): passAll(backward(dy, request), progress)
+    case .giving(let backward): backward(dy, request)
+    }
+    if !retainGraph { self.derivative = nil }
+  }
+
+  private func passAll(_ gradients: [Tensor?], _ progress: BackwardProgress?) {
     require(
-      gradients.count == inputs.count,
-      "\(self) returned \(gradients.count) gradients for \(inputs.count) inputs")
-    for (index, input) in inputs.enumerated() {
-      if case .none = input.edge { continue }
-      guard let gradient = gradients[index] else {
-        if case .leaf(let leaf) = input.edge { progress?.noteContribution(to: leaf) }
-        continue
-      }
+      gradients.count == targets.count,
+      "\(self) returned \(gradients.count) gradients for \(targets.count) inputs")
+    for index in targets.indices { pass(gradients[index], along: index, progress) }
+  }
+
+  /// Adds the gradient of input `index`, nil where none flows, to what is there of it.
+  func pass(_ gradient: Tensor?, along index: Int, _ progress: BackwardProgress?) {
+    guard let target = targets[index] else { return }
+    if let gradient {
       require(
-        gradient.shape == input.shape && gradient.dtype == input.dtype,
+        gradient.shape == target.shape && gradient.dtype == target.dtype,
         "\(self) returned a gradient of \(gradient.dtype) \(gradient.shape) for input \(index) of "
-          + "\(input.dtype) \(input.shape)")
-      switch input.edge {
-      case .none: break
-      case .leaf(let leaf):
-        leaf.accumulate(gradient)
-        progress?.noteContribution(to: leaf)
-      case .function(let function):
-        function.collected = function.collected.map { Ops.add($0, gradient) } ?? gradient
-      }
+          + "\(target.dtype) \(target.shape)")
+    }
+    if let leaf = target.leaf {
+      if let gradient { leaf.accumulate(gradient) }
+      progress?.noteContribution(to: leaf)
+    } else if let gradient, let function = target.function {
+      function.collected = function.collected.map { Ops.add($0, gradient) } ?? gradient
     }
   }
 }
@@ -113,8 +125,12 @@ enum Ops {
   }
 
   static func ones(like tensor: Tensor) -> Tensor {
-    tensor.dtype == .float64
-      ? Tensor([Double](repeating: 1, count: tensor.elementCount), shape: tensor.shape)
-      : Tensor([Float](repeating: 1, count: tensor.elementCount), shape: tensor.shape)
+    let ones = Tensor(uninitialized: tensor.shape, tensor.dtype)
+    if tensor.dtype == .float64 {
+      ones.pointer(Double.self).update(repeating: 1, count: ones.elementCount)
+    } else {
+      ones.pointer(Float.self).update(repeating: 1, count: ones.elementCount)
+    }
+    return ones
   }
 }

@@ -1,81 +1,111 @@
 import TensorCore
 
+/// Where a gradient flows to: a leaf's gradient, or a function of the graph.
+public class GradientTarget {
+  /// Of the tensor whose gradient it is.
+  final let shape: Shape
+  final let dtype: DType
+  /// The other kind is `GradientFunction`. A cast would ask the run time.
+  final let isLeaf: Bool
+
+  init(shape: Shape, dtype: DType, isLeaf: Bool) {
+    (self.shape, self.dtype, self.isLeaf) = (shape, dtype, isLeaf)
+  }
+
+  @inline(__always) final var leaf: LeafGradient? {
+    isLeaf ? unsafeDowncast(self, to: LeafGradient.self) : nil
+  }
+
+  @inline(__always) final var function: GradientFunction? {
+    isLeaf ? nil : unsafeDowncast(self, to: GradientFunction.self)
+  }
+}
+
 /// A node of the graph: the op that made a tensor, and how gradients flow back through it.
-public final class GradientFunction {
+public final class GradientFunction: GradientTarget {
   /// The op's name, such as "linear".
   public let name: String
-  private(set) var inputs: [Input]
-  let outputShape: Shape
+  /// Where the gradients of the inputs go; nil for an input that needs none.
+  @exclusivity(unchecked) private(set) var targets = ShortList<GradientTarget>()
   /// Longest way from a leaf. An op lies deeper than everything it was made from, so going from the
   /// deepest up meets every op after all its users.
   let depth: Int
   /// nil once a backward pass has used and freed it.
-  var backward: Backward?
-  /// The memory the op saved, how often it had been written by then, and whose it is: the index of
-  /// an input, or the number of inputs for the result.
-  private let versions: [(version: StorageVersion, writes: Int, owner: Int)]
+  @exclusivity(unchecked) var derivative: Derivative?
+  /// The op that this function computes along with its own, by name: the one that made its input, for
+  /// whoever walks the graph.
+  private let innerName: String?
+  private var inner: GradientFunction?
+  /// Of the memory the op saved.
+  @exclusivity(unchecked) private var versions = ShortList<StorageVersion>()
+  /// How often each had been written by then, and whose it is: the index of an input, or the number of
+  /// inputs for the result. The first three, and the others.
+  @exclusivity(unchecked) private var states = InlineArray<3, SavedState>(repeating: SavedState())
+  @exclusivity(unchecked) private var otherStates: [SavedState] = []
   /// The gradient collected during a backward pass.
-  var collected: Tensor?
+  @exclusivity(unchecked) var collected: Tensor?
   /// Whether the current backward pass has met this function.
-  var isQueued = false
+  @exclusivity(unchecked) var isQueued = false
 
-  /// One array of these and not one of each part: a step of a small network mostly makes arrays.
-  struct Input {
-    let edge: Edge
-    let shape: Shape
-    let dtype: DType
+  /// From the gradient of the result to those of the inputs.
+  enum Derivative {
+    case ofGradient((_ dy: Tensor) -> [Tensor?])
+    case onRequest((_ dy: Tensor, GradientRequest) -> [Tensor?])
+    /// Gives every gradient that is needed to the request.
+    case giving((_ dy: Tensor, GradientRequest) -> Void)
   }
 
-  enum Edge {
-    case none  // no gradient flows here
-    case leaf(LeafGradient)
-    case function(GradientFunction)
+  private struct SavedState {
+    var writes = 0
+    var owner = 0
   }
-
-  typealias Backward = (Tensor, GradientRequest) -> [Tensor?]
 
   init(
-    name: String, inputs: [Tensor], value: Tensor, saved: [Tensor]?,
-    backward: @escaping Backward
+    name: String, innerName: String? = nil, inputs: ShortList<Tensor>, value: Tensor,
+    saved: ShortList<Tensor>?, derivative: Derivative?
   ) {
     self.name = name
-    self.outputShape = value.shape
-    self.backward = backward
-    var versions: [(version: StorageVersion, writes: Int, owner: Int)] = []
-    func note(_ tensor: Tensor, _ owner: Int) {
-      let version = tensor.storage.version
-      versions.append((version, version.writes, owner))
+    self.innerName = innerName
+    self.derivative = derivative
+    var depth = 0
+    var targets = ShortList<GradientTarget>()
+    for index in inputs.indices {
+      let history = inputs[index]?.differentiation
+      if let function = history?.function {
+        depth = max(depth, function.depth + 1)
+        targets.append(function)
+      } else {
+        targets.append(history?.leaf)
+      }
     }
+    self.targets = targets
+    self.depth = depth
+    super.init(shape: value.shape, dtype: value.dtype, isLeaf: false)
     if let saved {
-      for tensor in saved {
-        note(tensor, inputs.firstIndex { $0.storage === tensor.storage } ?? inputs.count)
+      for index in saved.indices {
+        guard let tensor = saved[index] else { continue }
+        let owner = inputs.indices.first { inputs[$0]?.storage === tensor.storage }
+        note(tensor, owner: owner ?? inputs.count)
       }
     } else {
-      versions.reserveCapacity(inputs.count + 1)
-      for (index, input) in inputs.enumerated() { note(input, index) }
-      note(value, inputs.count)
+      for index in inputs.indices { if let input = inputs[index] { note(input, owner: index) } }
+      note(value, owner: inputs.count)
     }
-    self.versions = versions
-    var depth = 0
-    self.inputs = inputs.map { input in
-      var edge = Edge.none
-      if let history = input.differentiation {
-        if let function = history.function {
-          edge = .function(function)
-          depth = max(depth, function.depth + 1)
-        } else if let leaf = history.leaf {
-          edge = .leaf(leaf)
-        }
-      }
-      return Input(edge: edge, shape: input.shape, dtype: input.dtype)
-    }
-    self.depth = depth
+  }
+
+  private func note(_ tensor: Tensor, owner: Int) {
+    let version = tensor.storage.version
+    let state = SavedState(writes: version.writes, owner: owner)
+    if versions.count < 3 { states[versions.count] = state } else { otherStates.append(state) }
+    versions.append(version)
   }
 
   /// - Precondition: nothing the op saved was written in place since.
   func requireUnchanged() {
-    for saved in versions where saved.version.writes != saved.writes {
-      let what = saved.owner < inputs.count ? "its input \(saved.owner)" : "its result"
+    for index in versions.indices {
+      let saved = index < 3 ? states[index] : otherStates[index - 3]
+      if versions[index]?.writes == saved.writes { continue }
+      let what = saved.owner < targets.count ? "its input \(saved.owner)" : "its result"
       fatalError(
         "backward: \(self) needs \(what) as it was, but it has been changed in place since; "
           + "change a copy (copied()), or use maskedFilled or Tensor.where")
@@ -85,26 +115,45 @@ public final class GradientFunction {
   /// Frees the graph behind in a loop: released one by one from within each other's deinit, a long
   /// chain (a recurrent net over a thousand steps) would overflow the stack.
   deinit {
-    var pending = takeInputs()
-    while var function = pending.popLast() {
-      if isKnownUniquelyReferenced(&function) { pending += function.takeInputs() }
+    var next: GradientFunction?
+    var others: [GradientFunction] = []
+    letGo(&next, &others)
+    while var function = next ?? others.popLast() {
+      next = nil
+      if isKnownUniquelyReferenced(&function) { function.letGo(&next, &others) }
     }
   }
 
-  private func takeInputs() -> [GradientFunction] {
-    var functions: [GradientFunction] = []
-    for input in inputs {
-      if case .function(let function) = input.edge { functions.append(function) }
+  /// Takes the functions behind off this one: the first into `next`, which is nil, as a chain needs no
+  /// more.
+  private func letGo(_ next: inout GradientFunction?, _ others: inout [GradientFunction]) {
+    for index in targets.indices {
+      guard let function = targets[index]?.function else { continue }
+      if next == nil { next = function } else { others.append(function) }
     }
-    inputs = []
+    targets = ShortList()
     // What the op saved may hold tensors with a graph of their own.
-    backward = nil
-    return functions
+    derivative = nil
+    if inner != nil, isKnownUniquelyReferenced(&inner) { inner?.targets = ShortList() }
   }
 
   /// The functions that made this one's inputs, in input order; nil for a leaf or a constant.
   public var nextFunctions: [GradientFunction?] {
-    inputs.map { if case .function(let function) = $0.edge { function } else { nil } }
+    if let innerName {
+      let known = inner ?? GradientFunction(name: innerName, of: self)
+      inner = known
+      return [known]
+    }
+    return targets.indices.map { targets[$0]?.function }
+  }
+
+  /// Stands for the op whose derivative `function` computes with its own.
+  private init(name: String, of function: GradientFunction) {
+    self.name = name
+    targets = function.targets
+    depth = function.depth
+    innerName = nil
+    super.init(shape: function.shape, dtype: function.dtype, isLeaf: false)
   }
 }
 
@@ -122,18 +171,21 @@ public struct GradientRequest {
 
   /// Whether anybody wants the gradient of input `index`; nil may be returned for the others.
   public func isNeeded(_ index: Int) -> Bool {
-    if case .none = function.inputs[index].edge { false } else { true }
+    function.targets[index] != nil
+  }
+
+  /// Passes the gradient of input `index` on.
+  func give(_ gradient: Tensor?, to index: Int) {
+    function.pass(gradient, along: index, progress)
   }
 
   /// Memory where the gradient of input `index` is to end up, if it may be written there at once:
   /// an arena's, at the first contribution. Return that very tensor after writing it.
   public func destination(_ index: Int) -> Tensor? {
-    guard case .leaf(let leaf) = function.inputs[index].edge, leaf.gradient == nil else {
-      return nil
-    }
+    guard let leaf = function.targets[index]?.leaf, leaf.gradient == nil else { return nil }
     // A leaf that enters an op twice gets two contributions at once: neither may overwrite.
-    for (other, input) in function.inputs.enumerated() where other != index {
-      if case .leaf(let twin) = input.edge, twin === leaf { return nil }
+    for other in function.targets.indices where other != index {
+      if function.targets[other] === leaf { return nil }
     }
     return leaf.destination
   }
@@ -142,12 +194,12 @@ public struct GradientRequest {
 extension GradientRequest {
   /// Whether somebody wants to know if the gradient of input `index` is finite.
   func asksWhetherFinite(_ index: Int) -> Bool {
-    if case .leaf(let leaf) = function.inputs[index].edge { leaf.asksWhetherFinite } else { false }
+    function.targets[index]?.leaf?.asksWhetherFinite ?? false
   }
 
   /// Says that the contribution of this op to the gradient of input `index` is finite.
   func noteFinite(_ index: Int) {
-    guard case .leaf(let leaf) = function.inputs[index].edge, leaf.gradient == nil else { return }
+    guard let leaf = function.targets[index]?.leaf, leaf.gradient == nil else { return }
     leaf.isSurelyFinite = true
   }
 }
@@ -166,14 +218,7 @@ public func record(
   _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor, _ request: GradientRequest) -> [Tensor?]
 ) -> Tensor {
-  guard isRecording, inputs.contains(where: \.requiresGrad) else { return value }
-  let result = Tensor(
-    storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
-    dtype: value.dtype)
-  let function = GradientFunction(
-    name: name, inputs: inputs, value: value, saved: saved, backward: backward)
-  result.history = History(value: value, function: function, leaf: nil)
-  return result
+  record(name, inputs: ShortList(inputs), value: value, saving: saved, .onRequest(backward))
 }
 
 /// The same for an op whose gradients are too small to care where they go.
@@ -181,5 +226,36 @@ public func record(
   _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor) -> [Tensor?]
 ) -> Tensor {
-  record(name, inputs: inputs, value: value, saving: saved) { dy, _ in backward(dy) }
+  record(name, inputs: ShortList(inputs), value: value, saving: saved, .ofGradient(backward))
+}
+
+private func record(
+  _ name: String, inputs: ShortList<Tensor>, value: Tensor, saving saved: [Tensor]?,
+  _ derivative: GradientFunction.Derivative
+) -> Tensor {
+  guard isRecorded(inputs) else { return value }
+  return recorded(
+    name, inputs: inputs, value: value, saving: saved.map { ShortList($0) }, derivative)
+}
+
+/// Whether an op of these inputs gets a place in the graph.
+func isRecorded(_ inputs: ShortList<Tensor>) -> Bool {
+  isRecording && inputs.indices.contains { inputs[$0]?.requiresGrad ?? false }
+}
+
+/// `record` for an op that has asked `isRecorded`.
+/// - innerName: of the op whose result this one's would be computed from, had it not been computed along
+///   with it.
+func recorded(
+  _ name: String, innerName: String? = nil, inputs: ShortList<Tensor>, value: Tensor,
+  saving saved: ShortList<Tensor>?, _ derivative: GradientFunction.Derivative
+) -> Tensor {
+  let result = Tensor(
+    storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
+    dtype: value.dtype)
+  let function = GradientFunction(
+    name: name, innerName: innerName, inputs: inputs, value: value, saved: saved,
+    derivative: derivative)
+  result.history = History(value: value, function: function, leaf: nil)
+  return result
 }

@@ -1,12 +1,19 @@
 import Kernels
 import TensorCore
 
-/// y = x Wᵀ + b, PyTorch's `linear`;  dx = dy W,  dW = dyᵀ x,  db = sum of dy over rows.
+/// What a linear layer may do to its product at once.
+public typealias OutputActivation = Kernels.OutputActivation
+
+/// y = f(x Wᵀ + b), PyTorch's `linear`, with f(z) = z unless there is an `activation`;
+/// dz = dy f'(z),  dx = dz W,  dW = dzᵀ x,  db = sum of dz over rows.
 /// - x: [..., in], with any axes in front.  weight: [out, in].  bias: [out], or nil.
 ///   Returns [..., out].
 /// - precision: of the operands of all three products.
+/// - activation: computed along with the product, with the bits of its own op behind `linear`: z is never
+///   kept, and the graph has one function that walks like two.
 public func linear(
-  _ x: Tensor, weight: Tensor, bias: Tensor?, precision: Precision = .float32
+  _ x: Tensor, weight: Tensor, bias: Tensor?, precision: Precision = .float32,
+  activation: OutputActivation? = nil
 ) -> Tensor {
   require(
     weight.axisCount == 2, "linear: the weight must be [out, in], not \(weight.shape)")
@@ -17,50 +24,81 @@ public func linear(
   guard x.axisCount == 2 else {
     let front = Array(x.shape.dropLast())
     let rows = x.reshaped([front.reduce(1, *), weight.shape[1]] as Shape)
-    return linear(rows, weight: weight, bias: bias, precision: precision)
+    return linear(rows, weight: weight, bias: bias, precision: precision, activation: activation)
       .reshaped(Shape(front + [weight.shape[0]]))
   }
   let (input, matrix) = (x.value, weight.value)
-  let y = Kernels.matmul(
+  var y = Kernels.matmul(
     input, matrix.transposedView, bias: bias?.value, precision: precision)
-  let hasBias = bias != nil
-  let inputs = bias.map { [x, weight, $0] } ?? [x, weight]
-  return record("linear", inputs: inputs, value: y, saving: [input, matrix]) { dy, request in
-    let dy = dy.contiguous()
-    // The parameters' gradients first, and from their ends: others may be waiting for them.
-    let (weightGradient, biasGradient) = parameterGradients(
-      dy, input, request, precision, hasBias: hasBias)
-    let gradients = [
-      request.isNeeded(0) ? Kernels.matmul(dy, matrix, precision: precision) : nil, weightGradient,
-    ]
-    return hasBias ? gradients + [biasGradient] : gradients
-  }
+  if let activation { y = Kernels.activated(y, by: activation) }
+  var inputs = ShortList<Tensor>()
+  inputs.append(x)
+  inputs.append(weight)
+  if let bias { inputs.append(bias) }
+  guard isRecorded(inputs) else { return y }
+  var saved = ShortList<Tensor>()
+  saved.append(input)
+  saved.append(matrix)
+  if activation != nil { saved.append(y) }
+  let layer = LinearLayer(
+    input: input, matrix: matrix, hasBias: bias != nil, precision: precision,
+    output: activation.map { ($0, y) })
+  return recorded(
+    activation?.rawValue ?? "linear", innerName: activation == nil ? nil : "linear",
+    inputs: inputs, value: y, saving: saved, .giving(layer.backward))
 }
 
-/// dW and db; nil where nobody wants them.
-private func parameterGradients(
-  _ dy: Tensor, _ x: Tensor, _ request: GradientRequest, _ precision: Precision, hasBias: Bool
-) -> (weight: Tensor?, bias: Tensor?) {
-  let needsWeight = request.isNeeded(1)
-  let needsBias = hasBias && request.isNeeded(2)
-  if needsWeight, needsBias, precision == .float32,
-    let (weight, bias) = Kernels.tinyProductAndColumnSums(
-      dy, x, into: request.destination(1), sums: request.destination(2))
-  {
-    request.noteFinal(2, bias, from: 0)
-    request.noteFinal(1, weight, from: 0)
-    return (weight, bias)
+/// What a linear layer's backward pass needs.
+private struct LinearLayer {
+  let input: Tensor
+  let matrix: Tensor
+  let hasBias: Bool
+  let precision: Precision
+  /// What was done to the product, and its result.
+  let output: (activation: OutputActivation, y: Tensor)?
+
+  func backward(_ dy: Tensor, _ request: GradientRequest) {
+    let dy = dy.contiguous()
+    let needsWeight = request.isNeeded(1)
+    let needsBias = hasBias && request.isNeeded(2)
+    // The parameters' gradients first, and from their ends: others may be waiting for them.
+    var (weight, bias): (Tensor?, Tensor?) = (nil, nil)
+    var dz = dy
+    let joinsProduct = needsWeight && needsBias && precision == .float32 && isTiny
+    if let output {
+      if needsBias && !joinsProduct {
+        (dz, bias) = Kernels.activationBackwardAndColumnSums(
+          output.activation, dy, y: output.y, sums: request.destination(2))
+      } else {
+        dz = Kernels.activationBackward(output.activation, dy, y: output.y)
+      }
+    }
+    if joinsProduct,
+      let both = Kernels.tinyProductAndColumnSums(
+        dz, input, into: request.destination(1), sums: request.destination(2))
+    {
+      (weight, bias) = both
+    }
+    if needsBias && bias == nil { bias = Kernels.columnSums(dz, into: request.destination(2)) }
+    if let bias { request.noteFinal(2, bias, from: 0) }
+    if let weight {
+      request.noteFinal(1, weight, from: 0)
+    } else if needsWeight {
+      if request.asksWhetherFinite(1),
+        Kernels.productIsSurelyFinite(
+          dz, input, terms: dz.shape[0], elementCount: matrix.elementCount)
+      {
+        request.noteFinite(1)
+      }
+      weight = weightGradient(dz, input, request, precision)
+    }
+    let dx = request.isNeeded(0) ? Kernels.matmul(dz, matrix, precision: precision) : nil
+    request.give(dx, to: 0)
+    request.give(weight, to: 1)
+    if hasBias { request.give(bias, to: 2) }
   }
-  let bias = needsBias ? Kernels.columnSums(dy, into: request.destination(2)) : nil
-  if let bias { request.noteFinal(2, bias, from: 0) }
-  guard needsWeight else { return (nil, bias) }
-  if request.asksWhetherFinite(1),
-    Kernels.productIsSurelyFinite(
-      dy, x, terms: dy.shape[0], elementCount: dy.shape[1] * x.shape[1])
-  {
-    request.noteFinite(1)
-  }
-  return (weightGradient(dy, x, request, precision), bias)
+
+  private var isTiny: Bool { matrix.elementCount <= Kernels.tinyProductElements }
 }
 
 /// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows

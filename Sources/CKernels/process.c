@@ -10,7 +10,8 @@
 #include <string.h>
 
 // Here because Swift has no thread-local variables and no async-signal-safe globals.
-static _Thread_local void *slots[4];
+// In the program's own block of them, which is not looked up: each op asks for a slot or two.
+static _Thread_local void *slots[4] __attribute__((tls_model("initial-exec")));
 
 void *nd_thread_slot(int slot) { return slots[slot]; }
 void nd_set_thread_slot(int slot, void *value) { slots[slot] = value; }

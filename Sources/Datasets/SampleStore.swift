@@ -223,6 +223,12 @@ extension SampleStore {
         .trainingFailed, "\(name): out of memory: shard \(shard)'s samples, \(byteCount) bytes",
         remedy: "use more hosts, so that each loads fewer shards")
     }
+    // Shuffled samples are far apart: with small pages, the first byte of most costs a walk through the
+    // page tables. Where the system refuses, the pages are small.
+    let hugePage = 1 << 21
+    let first = buffer.alignedUp(toMultipleOf: hugePage)
+    let count = (buffer + byteCount - first) / hugePage
+    if count > 0 { madvise(first, count * hugePage, MADV_HUGEPAGE) }
     return buffer
   }
 }

@@ -17,7 +17,7 @@ public func convolve(
   let (weight, bias) = (weight.contiguous(), bias?.contiguous())
   let y = images(shape.outputShape, x.dtype, isChannelsLast)
   if y.elementCount == 0 { return y }
-  dispatch("conv2d", [x, weight] + (bias.map { [$0] } ?? [])) {
+  dispatch("conv2d", x, weight, bias) {
     let operands = [x, weight] + (bias.map { [$0] } ?? []) + [y]
     if runOneDNN(.forward, shape, hasBias: bias != nil, isChannelsLast, precision, operands) {
       return
@@ -46,7 +46,7 @@ public func convolutionInputGradient(
     dx.shape == shape.inputShape && (isChannelsLast ? dx.isChannelsLast : dx.isContiguous),
     "conv2d dx: a destination of shape \(dx.shape) for \(shape.inputShape), or laid out otherwise")
   if dx.elementCount == 0 { return dx }
-  dispatch("conv2d dx", [dy, weight]) {
+  dispatch("conv2d dx", dy, weight) {
     let operands = [dy, weight, dx]
     if runOneDNN(.inputGradient, shape, hasBias: false, isChannelsLast, precision, operands) {
       return
@@ -68,7 +68,7 @@ public func convolutionWeightGradient(
   let isChannelsLast = takesChannelsLast(x, shape)
   let (x, dy) = isChannelsLast ? (x, dy.channelsLast()) : (x.contiguous(), dy.contiguous())
   let dw = result("conv2d dw", shape.weightShape, x.dtype, into: destination)
-  dispatch("conv2d dw", [x, dy]) {
+  dispatch("conv2d dw", x, dy) {
     let operands = [x, dy, dw]
     if runOneDNN(.weightGradient, shape, hasBias: false, isChannelsLast, precision, operands) {
       return
@@ -111,7 +111,7 @@ public func channelSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor 
   let images = x.shape[0]
   let plane = x.shape.dropFirst(2).reduce(1, *)
   let y = result("channelSums", [channels], x.dtype, into: destination)
-  dispatch("channelSums", [x]) {
+  dispatch("channelSums", x) {
     for c in 0..<channels {
       var sum = 0.0
       for n in 0..<images { sum += nd_sum(x.floats + (n * channels + c) * plane, plane) }

@@ -7,17 +7,20 @@ import TensorCore
 /// - Precondition: the tensors share one of these dtypes; otherwise traps, naming `op`.
 @inline(__always)
 func dispatch<Result>(
-  _ op: StaticString, _ tensors: [Tensor], fast: () -> Result, reference: () -> Result
+  _ op: StaticString, _ x: Tensor, _ y: Tensor? = nil, _ z: Tensor? = nil, fast: () -> Result,
+  reference: () -> Result
 ) -> Result {
-  let dtype = tensors[0].dtype
-  for tensor in tensors where tensor.dtype != dtype {
-    fatalError(
-      "\(op): operands of \(dtype) and \(tensor.dtype); convert one of them first")
+  func requireAlike(_ other: Tensor) {
+    if other.dtype != x.dtype {
+      fatalError("\(op): operands of \(x.dtype) and \(other.dtype); convert one of them first")
+    }
   }
-  switch dtype {
+  if let y { requireAlike(y) }
+  if let z { requireAlike(z) }
+  switch x.dtype {
   case .float32: return clocked(fast)
   case .float64: return reference()
-  default: fatalError("\(op): needs float32 or float64, not \(dtype)")
+  default: fatalError("\(op): needs float32 or float64, not \(x.dtype)")
   }
 }
 

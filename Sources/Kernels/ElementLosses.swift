@@ -14,7 +14,7 @@ public enum ElementLoss: Sendable {
 /// - Precondition: one shape and dtype.
 public func lossSum(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor) -> Double {
   let (x, y) = alike(x, y)
-  return dispatch("loss", [x, y]) {
+  return dispatch("loss", x, y) {
     switch loss {
     case .squaredError: nd_squared_error(x.floats, y.floats, x.elementCount)
     case .binaryCrossEntropy: nd_binary_cross_entropy(x.floats, y.floats, x.elementCount)
@@ -34,7 +34,7 @@ public func lossGradient(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor, scale: D
   let (x, y) = alike(x, y)
   let dx = Tensor(uninitialized: x.shape, x.dtype)
   let (count, factor) = (x.elementCount, Float(scale))
-  dispatch("loss backward", [x, y]) {
+  dispatch("loss backward", x, y) {
     switch loss {
     case .squaredError: nd_squared_error_backward(dx.floats, x.floats, y.floats, count, factor)
     case .binaryCrossEntropy:
@@ -51,10 +51,26 @@ public func lossGradient(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor, scale: D
   return dx
 }
 
+/// `lossSum` and `lossGradient` of the squared error in one pass.
+/// - x, y: float32, one shape.
+public func squaredErrorAndGradient(
+  _ x: Tensor, _ y: Tensor, scale: Double
+) -> (sum: Double, gradient: Tensor) {
+  let (x, y) = alike(x, y)
+  let dx = Tensor(uninitialized: x.shape)
+  let sum = withExtendedLifetime((x, y)) {
+    let (target, first, second) = (dx.floats, x.floats, y.floats)
+    return clocked {
+      nd_squared_error_and_gradient(target, first, second, x.elementCount, Float(scale))
+    }
+  }
+  return (sum, dx)
+}
+
 /// Whether every element is in 0 ... 1; not a number is not.
 public func areProbabilities(_ x: Tensor) -> Bool {
   let x = x.contiguous()
-  return dispatch("probabilities", [x]) {
+  return dispatch("probabilities", x) {
     nd_all_probabilities(x.floats, x.elementCount) == 1
   } reference: {
     Reference.areProbabilities(x.doubleElements)

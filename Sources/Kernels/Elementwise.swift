@@ -15,7 +15,7 @@ public func relu(_ x: Tensor) -> Tensor {
   }
   let x = x.dense()
   let y = Tensor(uninitializedLike: x)
-  dispatch("relu", [x]) {
+  dispatch("relu", x) {
     nd_relu(y.floats, x.floats, x.elementCount)
   } reference: {
     Reference.relu(x.doubleElements, y.doubleElements)
@@ -30,7 +30,7 @@ public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
   let y = y.dense()
   let dy = dy.laidOut(like: y)
   let dx = Tensor(uninitializedLike: y)
-  dispatch("relu backward", [dy, y]) {
+  dispatch("relu backward", dy, y) {
     nd_relu_backward(dx.floats, dy.floats, y.floats, y.elementCount)
   } reference: {
     Reference.reluBackward(dy.doubleElements, y.doubleElements, dx.doubleElements)
@@ -44,7 +44,7 @@ public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Te
   require(x.shape == y.shape, "add: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
   let z = result("add", x.shape, x.dtype, into: destination)
-  dispatch("add", [x, y]) {
+  dispatch("add", x, y) {
     nd_add(z.floats, x.floats, y.floats, x.elementCount)
   } reference: {
     Reference.add(x.doubleElements, y.doubleElements, z.doubleElements)
@@ -58,7 +58,7 @@ public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
   require(x.shape == y.shape, "multiply: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
   let z = Tensor(uninitialized: x.shape, x.dtype)
-  dispatch("multiply", [x, y]) {
+  dispatch("multiply", x, y) {
     nd_multiply(z.floats, x.floats, y.floats, x.elementCount)
   } reference: {
     Reference.multiply(x.doubleElements, y.doubleElements, z.doubleElements)
@@ -70,7 +70,7 @@ public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
 public func repeated(_ value: Tensor, shape: Shape) -> Tensor {
   let y = Tensor(uninitialized: shape, value.dtype)
   let number = value.item()
-  dispatch("repeated", [value]) {
+  dispatch("repeated", value) {
     y.floats.update(repeating: Float(number), count: y.elementCount)
   } reference: {
     y.doubles.update(repeating: number, count: y.elementCount)

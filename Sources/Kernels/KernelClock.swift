@@ -3,7 +3,7 @@ import TensorCore
 /// What kernels do, for benchmarks. One thread's: others must not run kernels while it is on.
 public enum KernelClock {
   /// Whether kernels are timed, which costs some 50 ns each.
-  public nonisolated(unsafe) static var isOn = false
+  @exclusivity(unchecked) public nonisolated(unsafe) static var isOn = false
   /// Seconds in kernels while it was on.
   public private(set) nonisolated(unsafe) static var seconds = 0.0
   private nonisolated(unsafe) static var isInside = false

@@ -10,9 +10,9 @@ final class KernelContext {
   private(set) lazy var stream = KernelContext.newStream(engine)
   private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
   private var convolutions: [ConvolutionPrimitive.Key: ConvolutionPrimitive] = [:]
-  private var scratch: Storage?
+  @exclusivity(unchecked) private var scratch: Storage?
   /// Multiplications and additions of matrix products and convolutions so far.
-  var operations = 0
+  @exclusivity(unchecked) var operations = 0
 
   /// Enough for any real run (a net has a few shapes); beyond it the cache starts anew, so that
   /// shapes that never come back do not pile up.

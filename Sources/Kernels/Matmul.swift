@@ -29,7 +29,7 @@ public func matmul(
       bias.dtype == a.dtype,
       "matmul: operands of \(a.dtype) and \(bias.dtype); convert one of them first")
   }
-  dispatch("matmul", [a, b]) {
+  dispatch("matmul", a, b) {
     if k == 0 {
       // An empty sum, which oneDNN would leave undone.
       c.fillWithZeros()
@@ -99,6 +99,9 @@ private func product(
   return product
 }
 
+/// Elements of the largest product that `tinyProductAndColumnSums` takes.
+public let tinyProductElements = 16
+
 /// aᵀ b and `columnSums(a)` in one pass over a, with the bits they have apart. Only where the product is
 /// tiny, so that to wait for sums takes most of the time; nil elsewhere, and nothing is written.
 /// - a: [K, M].  b: [K, N].  Both contiguous float32.  Returns [M, N] and [M].
@@ -108,7 +111,8 @@ public func tinyProductAndColumnSums(
 ) -> (product: Tensor, sums: Tensor)? {
   let (m, k, n) = (a.shape[1], a.shape[0], b.shape[1])
   guard
-    m * n > 0, m * n <= 16, k > 0, a.dtype == .float32, b.dtype == .float32, a.isContiguous,
+    m * n > 0, m * n <= tinyProductElements, k > 0, a.dtype == .float32, b.dtype == .float32,
+    a.isContiguous,
     b.isContiguous, instructionSet != nd_none
   else { return nil }
   let c = result("tinyProductAndColumnSums", [m, n], .float32, into: product)

@@ -21,7 +21,7 @@ public func softmaxCrossEntropy(
       "crossEntropy: target \(labels[row]) of row \(row) is not a class in 0 ..< \(classes)")
   }
   let probabilities = Tensor(uninitialized: logits.shape, logits.dtype)
-  let lossSum = dispatch("crossEntropy", [logits]) {
+  let lossSum = dispatch("crossEntropy", logits) {
     nd_softmax_cross_entropy(probabilities.floats, logits.floats, labels, rows, classes)
   } reference: {
     Reference.softmaxCrossEntropy(
@@ -43,7 +43,7 @@ public func softmaxCrossEntropyBackward(
   let (rows, classes) = (probabilities.shape[0], probabilities.shape[1])
   let dx = Tensor(uninitialized: probabilities.shape, probabilities.dtype)
   let labels = targets.pointer(Int64.self)
-  dispatch("crossEntropy backward", [probabilities]) {
+  dispatch("crossEntropy backward", probabilities) {
     nd_softmax_cross_entropy_backward(
       dx.floats, probabilities.floats, labels, rows, classes, Float(scale))
   } reference: {

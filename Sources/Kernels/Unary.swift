@@ -30,7 +30,7 @@ public func backward(_ operation: UnaryOperation, _ dy: Tensor, y: Tensor) -> Te
   let (dy, y) = (dy.contiguous(), y.contiguous())
   let dx = Tensor(uninitialized: y.shape, y.dtype)
   let count = y.elementCount
-  dispatch("sigmoid or tanh backward", [dy, y]) {
+  dispatch("sigmoid or tanh backward", dy, y) {
     (isSigmoid ? nd_sigmoid_backward : nd_tanh_backward)(dx.floats, dy.floats, y.floats, count)
   } reference: {
     for i in 0..<count {

@@ -3,6 +3,18 @@ import TensorCore
 
 // Layers without parameters; input and output of any shape.
 
+extension OutputActivation {
+  /// The function that `module` is, if a linear layer can compute it at once.
+  init?(_ module: any Module) {
+    switch module {
+    case is ReLU: self = .relu
+    case is Sigmoid: self = .sigmoid
+    case is Tanh: self = .tanh
+    default: return nil
+    }
+  }
+}
+
 /// y = x where x > 0, else slope x.
 public final class LeakyReLU: Module {
   public let slope: Double

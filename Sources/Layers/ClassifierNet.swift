@@ -12,6 +12,8 @@ public final class ClassifierNet: Module {
   /// Where it is set, hidden activations a become 1 where a > it and 0 elsewhere, the notebook's
   /// Threshold(t, 0)(a) / a. No gradient flows through them.
   public var binaryThreshold: Double?
+  /// The activations, where a linear layer can compute them at once.
+  private let joined, outputJoined: OutputActivation?
 
   /// - Precondition: at least one hidden layer.
   public init(
@@ -24,6 +26,8 @@ public final class ClassifierNet: Module {
     self.activation = activation
     self.outputActivation = outputActivation
     self.binaryThreshold = binaryThreshold
+    joined = OutputActivation(activation)
+    outputJoined = outputActivation.flatMap { OutputActivation($0) }
   }
 
   public func visit(_ v: inout Visitor) {
@@ -35,10 +39,20 @@ public final class ClassifierNet: Module {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let hidden = layerList.reduce(x) { x, layer in
-      let a = activation.call(layer.call(x))
+      let a = ClassifierNet.call(layer, activation, joined, x)
       return binaryThreshold.map { (a .> $0).to(a.dtype) } ?? a
     }
-    let y = outputLayer.call(hidden)
-    return outputActivation?.call(y) ?? y
+    guard let outputActivation else { return outputLayer.call(hidden) }
+    return ClassifierNet.call(outputLayer, outputActivation, outputJoined, hidden)
+  }
+
+  /// A layer and its activation, at once where that can be and nobody looks at what lies between.
+  private static func call(
+    _ layer: any Module, _ activation: any Module, _ joined: OutputActivation?, _ x: Tensor
+  ) -> Tensor {
+    if let joined, !ActivationRecorder.isRecording, let layer = layer as? Linear {
+      return layer(x, activation: joined)
+    }
+    return activation.call(layer.call(x))
   }
 }

@@ -28,6 +28,11 @@ public final class Linear: Module, HasPrecision {
     linear(x, weight: weight, bias: bias, precision: precision)
   }
 
+  /// `activation` of what the layer puts out.
+  func callAsFunction(_ x: Tensor, activation: OutputActivation) -> Tensor {
+    linear(x, weight: weight, bias: bias, precision: precision, activation: activation)
+  }
+
   public var extraDescription: String {
     "in_features=\(inFeatures), out_features=\(outFeatures), bias=\(pythonFlag(bias != nil))"
   }

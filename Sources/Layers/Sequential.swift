@@ -8,7 +8,16 @@ import TensorCore
 public final class Sequential: Module {
   public let typeName: String
   public let children: [(name: String, module: any Module)]
-  private let steps: [Step]
+  private let parts: [Part]
+
+  /// What is called at once where nobody looks at what lies between.
+  private enum Part {
+    case module(any Module)
+    /// The largest of what is rectified is what is rectified of the largest, and so are the gradients,
+    /// to the bit; but there are fewer of them to rectify.
+    case pool(Conv2d?, MaxPool2d, ReLU?)
+    case activated(Linear, OutputActivation)
+  }
 
   public convenience init(_ modules: any Module...) {
     self.init(named: modules.enumerated().map { (String($0), $1) })
@@ -21,8 +30,39 @@ public final class Sequential: Module {
       Set(children.map(\.name)).count == children.count,
       "two children of a Sequential share a name: \(children.map(\.name))")
     self.children = children
-    steps = Sequential.steps(of: children.map(\.module))
     self.typeName = typeName
+    parts = Sequential.parts(children.map(\.module))
+  }
+
+  private static func parts(_ modules: [any Module]) -> [Part] {
+    var parts: [Part] = []
+    var rest = modules[...]
+    while let module = rest.first {
+      if let (pool, count) = pool(rest) {
+        parts.append(pool)
+        rest = rest.dropFirst(count)
+      } else if let linear = module as? Linear,
+        let activation = rest.dropFirst().first.flatMap(OutputActivation.init)
+      {
+        parts.append(.activated(linear, activation))
+        rest = rest.dropFirst(2)
+      } else {
+        parts.append(.module(module))
+        rest = rest.dropFirst()
+      }
+    }
+    return parts
+  }
+
+  /// The pooling that `modules` begin with, behind a convolution, ReLU, or both; and their number.
+  private static func pool(_ modules: ArraySlice<any Module>) -> (Part, count: Int)? {
+    var rest = modules
+    let convolution = rest.first as? Conv2d
+    if convolution != nil { rest = rest.dropFirst() }
+    let relu = rest.first as? ReLU
+    if relu != nil { rest = rest.dropFirst() }
+    guard rest.count < modules.count, let pool = rest.first as? MaxPool2d else { return nil }
+    return (.pool(convolution, pool, relu), modules.count - rest.count + 1)
   }
 
   public func visit(_ v: inout Visitor) {
@@ -31,42 +71,16 @@ public final class Sequential: Module {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     if ActivationRecorder.isRecording { return children.reduce(x) { $1.module.call($0) } }
-    return steps.reduce(x) { $1($0) }
-  }
-
-  /// What is done at once where nobody looks at what lies between.
-  private enum Step {
-    case call(any Module)
-    /// The largest of what is rectified is what is rectified of the largest, and so are the gradients,
-    /// to the bit; but there are fewer of them to rectify.
-    case pool(Conv2d?, MaxPool2d, ReLU?)
-
-    func callAsFunction(_ x: Tensor) -> Tensor {
-      switch self {
-      case .call(let module): return module.call(x)
+    return parts.reduce(x) { x, part in
+      switch part {
+      case .module(let module):
+        return module(x)
       case .pool(let convolution, let pool, let relu):
         let y = convolution?(x, pooledBy: pool) ?? pool(x)
         return relu?(y) ?? y
+      case .activated(let linear, let activation):
+        return linear(x, activation: activation)
       }
     }
-  }
-
-  private static func steps(of modules: [any Module]) -> [Step] {
-    var steps: [Step] = []
-    var rest = modules[...]
-    while let first = rest.first {
-      let convolution = first as? Conv2d
-      var tail = convolution == nil ? rest : rest.dropFirst()
-      let relu = tail.first as? ReLU
-      if relu != nil { tail = tail.dropFirst() }
-      if tail.count < rest.count, let pool = tail.first as? MaxPool2d {
-        steps.append(.pool(convolution, pool, relu))
-        rest = tail.dropFirst()
-      } else {
-        steps.append(.call(first))
-        rest = rest.dropFirst()
-      }
-    }
-    return steps
   }
 }

@@ -40,12 +40,11 @@ public class Adam: Optimizer {
     self.groups = ParameterGroup.inOrder(groups, elementCount: elementCount)
     mean = Tensor(zeros: [elementCount])
     square = Tensor(zeros: [elementCount])
+    state = [("exp_avg", mean), ("exp_avg_sq", square)]
   }
 
   public var name: String { isDecayDecoupled ? "AdamW" : "Adam" }
-  public var state: [(name: String, arena: Tensor)] {
-    [("exp_avg", mean), ("exp_avg_sq", square)]
-  }
+  public let state: [(name: String, arena: Tensor)]
 
   public func update(_ run: ElementRun) {
     let meanCorrection = 1 - pow(beta1, Double(run.step))

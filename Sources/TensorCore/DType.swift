@@ -6,7 +6,7 @@ public enum DType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
   case float32, float64, int32, int64, uint8, bool
 
   /// Bytes an element takes.
-  public var byteCount: Int {
+  @inlinable public var byteCount: Int {
     switch self {
     case .float64, .int64: 8
     case .float32, .int32: 4
@@ -14,7 +14,7 @@ public enum DType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     }
   }
 
-  public var isFloatingPoint: Bool { self == .float32 || self == .float64 }
+  @inlinable public var isFloatingPoint: Bool { self == .float32 || self == .float64 }
 
   public var description: String {
     switch self {
@@ -33,9 +33,9 @@ public protocol TensorScalar: BitwiseCopyable, Sendable {
   static var dtype: DType { get }
 }
 
-extension Float: TensorScalar { public static var dtype: DType { .float32 } }
-extension Double: TensorScalar { public static var dtype: DType { .float64 } }
-extension Int32: TensorScalar { public static var dtype: DType { .int32 } }
-extension Int64: TensorScalar { public static var dtype: DType { .int64 } }
-extension UInt8: TensorScalar { public static var dtype: DType { .uint8 } }
-extension Bool: TensorScalar { public static var dtype: DType { .bool } }
+extension Float: TensorScalar { @inlinable public static var dtype: DType { .float32 } }
+extension Double: TensorScalar { @inlinable public static var dtype: DType { .float64 } }
+extension Int32: TensorScalar { @inlinable public static var dtype: DType { .int32 } }
+extension Int64: TensorScalar { @inlinable public static var dtype: DType { .int64 } }
+extension UInt8: TensorScalar { @inlinable public static var dtype: DType { .uint8 } }
+extension Bool: TensorScalar { @inlinable public static var dtype: DType { .bool } }

@@ -24,22 +24,28 @@ public enum FaultPoint {
     case damaged
   }
 
-  package typealias Handler = (Visit) -> Fault?
-
   /// Written once, by a test's program, before anything runs.
-  private nonisolated(unsafe) static var handler: Handler?
+  @exclusivity(unchecked) @usableFromInline nonisolated(unsafe) static var handler:
+    ((Visit) -> Fault?)?
 
   /// For the programs of tests alone.
-  package static func install(_ handler: @escaping Handler) { self.handler = handler }
+  package static func install(_ handler: @escaping (Visit) -> Fault?) { self.handler = handler }
 
-  /// Called at each place.
+  /// Called at each place, and inlined there.
   /// - Returns: what to do wrong; in the product nil.
-  public static func reach(
+  @inlinable @inline(__always) public static func reach(
     _ site: @autoclosure () -> String, rank: Int, step: Int,
     tensors: @autoclosure @escaping () -> [(name: String, tensor: Tensor)] = []
   ) -> Fault? {
-    guard let handler else { return nil }
-    return handler(Visit(site: site(), rank: rank, step: step, tensors: tensors))
+    if handler == nil { return nil }
+    return visited(site(), rank, step, tensors)
+  }
+
+  @usableFromInline static func visited(
+    _ site: String, _ rank: Int, _ step: Int,
+    _ tensors: @escaping () -> [(name: String, tensor: Tensor)]
+  ) -> Fault? {
+    handler?(Visit(site: site, rank: rank, step: step, tensors: tensors))
   }
 
   /// The same at a place that can fail.

@@ -1,11 +1,11 @@
 /// The extents of a tensor's axes, outermost first. A scalar has none.
 ///
 /// Held inline, so that making a tensor does not allocate for its shape; hence at most
-/// `maxAxisCount` axes.
+/// `maxAxisCount` axes. What a step of a small network asks thousands of times is inlinable.
 public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral {
   public static let maxAxisCount = 8
 
-  private var extents: InlineArray<8, Int>
+  @usableFromInline var extents: InlineArray<8, Int>
   public let count: Int
 
   /// - Precondition: at most `maxAxisCount` extents, none negative.
@@ -13,7 +13,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
 
   /// Of an array, which needs no generic code: a step of a small network makes many shapes.
   /// - Precondition: at most `maxAxisCount` extents, none negative.
-  public init(_ extents: [Int]) {
+  @inlinable public init(_ extents: [Int]) {
     require(
       extents.count <= Shape.maxAxisCount,
       "a tensor has at most \(Shape.maxAxisCount) axes, not \(extents.count)")
@@ -25,25 +25,29 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     }
   }
 
-  public init(arrayLiteral elements: Int...) { self.init(elements) }
+  @inlinable public init(arrayLiteral elements: Int...) { self.init(elements) }
 
-  public var startIndex: Int { 0 }
-  public var endIndex: Int { count }
+  @inlinable public var startIndex: Int { 0 }
+  @inlinable public var endIndex: Int { count }
 
-  public subscript(axis: Int) -> Int {
-    require(axis >= 0 && axis < count, "no axis \(axis) in a shape of \(count) axes")
+  @inlinable @inline(__always) public subscript(axis: Int) -> Int {
+    if axis < 0 || axis >= count { missing(axis) }
     return extents[axis]
   }
 
+  @usableFromInline @inline(never) func missing(_ axis: Int) -> Never {
+    fatalError("no axis \(axis) in a shape of \(count) axes")
+  }
+
   /// Elements in all: 1 for a scalar.
-  public var elementCount: Int {
+  @inlinable public var elementCount: Int {
     var product = 1
     for axis in 0..<count { product *= extents[axis] }
     return product
   }
 
   /// Row-major strides, in elements.
-  public var contiguousStrides: Strides {
+  @inlinable public var contiguousStrides: Strides {
     var strides = Strides(axisCount: count)
     var step = 1
     for axis in stride(from: count - 1, through: 0, by: -1) {
@@ -63,7 +67,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
 }
 
 extension Shape: Equatable, Hashable, CustomStringConvertible {
-  public static func == (a: Shape, b: Shape) -> Bool {
+  @inlinable public static func == (a: Shape, b: Shape) -> Bool {
     guard a.count == b.count else { return false }
     for axis in 0..<a.count where a.extents[axis] != b.extents[axis] { return false }
     return true
@@ -79,26 +83,30 @@ extension Shape: Equatable, Hashable, CustomStringConvertible {
 
 /// How far apart neighbours along each axis lie, in elements; 0 along a broadcast axis.
 public struct Strides: Sendable, Equatable {
-  private var steps: InlineArray<8, Int>
+  @usableFromInline var steps: InlineArray<8, Int>
   public let count: Int
 
-  public init(axisCount: Int) {
+  @inlinable public init(axisCount: Int) {
     steps = InlineArray(repeating: 0)
     count = axisCount
   }
 
-  public subscript(axis: Int) -> Int {
-    get {
-      require(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
+  @usableFromInline @inline(never) func missing(_ axis: Int) -> Never {
+    fatalError("no axis \(axis) among \(count) strides")
+  }
+
+  @inlinable public subscript(axis: Int) -> Int {
+    @inline(__always) get {
+      if axis < 0 || axis >= count { missing(axis) }
       return steps[axis]
     }
-    set {
-      require(axis >= 0 && axis < count, "no axis \(axis) among \(count) strides")
+    @inline(__always) set {
+      if axis < 0 || axis >= count { missing(axis) }
       steps[axis] = newValue
     }
   }
 
-  public static func == (a: Strides, b: Strides) -> Bool {
+  @inlinable public static func == (a: Strides, b: Strides) -> Bool {
     guard a.count == b.count else { return false }
     for axis in 0..<a.count where a.steps[axis] != b.steps[axis] { return false }
     return true

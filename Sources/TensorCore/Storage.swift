@@ -26,7 +26,7 @@ public final class Storage {
   }
 
   /// To be called by whatever changes elements that may already have been computed with.
-  public func markWritten() { version.writes &+= 1 }
+  public func markWritten() { version.count &+= 1 }
 
   deinit {
     if sizeClass >= 0 { BufferPool.shared.giveBack(base, sizeClass: sizeClass) }
@@ -36,5 +36,6 @@ public final class Storage {
 /// The number of in-place writes to a storage: an object of its own, so that a graph can notice a
 /// change of what it was computed from without keeping that memory.
 public final class StorageVersion {
-  @exclusivity(unchecked) public fileprivate(set) var writes = 0
+  @exclusivity(unchecked) @usableFromInline var count = 0
+  @inlinable public var writes: Int { count }
 }

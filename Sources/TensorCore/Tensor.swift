@@ -4,24 +4,30 @@
 /// gradients; Autograd hangs its history on the slot `history`.
 public final class Tensor {
   // Each access of these is one read or write: nothing to check at run time, which a step of a small
-  // network would feel.
-  @exclusivity(unchecked) public private(set) var storage: Storage
+  // network would feel. Other modules take the attribute from inlined code alone.
+  @exclusivity(unchecked) @usableFromInline var ownStorage: Storage
+  @exclusivity(unchecked) @usableFromInline var ownOffset: Int
+  @exclusivity(unchecked) @usableFromInline var ownHistory: AnyObject?
+  @inlinable public var storage: Storage { ownStorage }
   public let shape: Shape
   public let strides: Strides
   /// Elements between the storage's base and this view's first element.
-  @exclusivity(unchecked) public private(set) var offset: Int
+  @inlinable public var offset: Int { ownOffset }
   public let dtype: DType
   /// Autograd's, and nobody else's.
-  @exclusivity(unchecked) public package(set) var history: AnyObject?
+  @inlinable public package(set) var history: AnyObject? {
+    get { ownHistory }
+    set { ownHistory = newValue }
+  }
 
   /// A view of `storage`.
   /// - Precondition: `shape` and `strides` have the same number of axes and stay inside.
   public init(storage: Storage, shape: Shape, strides: Strides, offset: Int, dtype: DType) {
     require(shape.count == strides.count, "shape and strides differ in axes")
-    self.storage = storage
+    ownStorage = storage
     self.shape = shape
     self.strides = strides
-    self.offset = offset
+    ownOffset = offset
     self.dtype = dtype
     var last = offset
     for axis in 0..<shape.count { last += max(shape[axis] - 1, 0) * strides[axis] }
@@ -59,14 +65,15 @@ public final class Tensor {
 
   /// A scalar: no axes, one element.
   public convenience init<Scalar: TensorScalar>(scalar: Scalar) {
-    self.init([scalar], shape: [])
+    self.init(uninitialized: [], Scalar.dtype)
+    pointer(Scalar.self).initialize(to: scalar)
   }
 
-  public var axisCount: Int { shape.count }
-  public var elementCount: Int { shape.elementCount }
+  @inlinable public var axisCount: Int { shape.count }
+  @inlinable public var elementCount: Int { shape.elementCount }
 
   /// Row-major without gaps.
-  public var isContiguous: Bool {
+  @inlinable public var isContiguous: Bool {
     var step = 1
     for axis in stride(from: shape.count - 1, through: 0, by: -1) {
       if shape[axis] != 1 && strides[axis] != step { return false }
@@ -76,14 +83,16 @@ public final class Tensor {
   }
 
   /// The address of the first element.
-  public var rawPointer: UnsafeMutableRawPointer {
+  @inlinable public var rawPointer: UnsafeMutableRawPointer {
     storage.base + offset * dtype.byteCount
   }
 
   /// The address of the first element. Valid while the tensor lives: one that has no name, as in
   /// `f(x.contiguous().pointer(Float.self))`, is gone before `f` begins.
   /// - Precondition: `type` is the tensor's dtype.
-  public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<Scalar> {
+  @inlinable public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<
+    Scalar
+  > {
     require(Scalar.dtype == dtype, "a tensor of \(dtype) was read as \(Scalar.dtype)")
     return rawPointer.assumingMemoryBound(to: Scalar.self)
   }
@@ -104,7 +113,7 @@ public final class Tensor {
     require(
       offset >= 0 && (offset + elementCount) * dtype.byteCount <= storage.byteCount,
       "no room for shape \(shape) at element \(offset) of the arena")
-    self.storage = storage
-    self.offset = offset
+    ownStorage = storage
+    ownOffset = offset
   }
 }

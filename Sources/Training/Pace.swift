@@ -12,9 +12,7 @@ package struct Pace {
   static let leastLag = 0.0005
 
   /// The parts in which a rank waits for nobody.
-  static let sections: [(name: String, time: KeyPath<StepTimes, Double> & Sendable)] = [
-    ("data", \.batch), ("forward", \.forward), ("backward", \.backward),
-  ]
+  static let sections = ["data", "forward", "backward"]
 
   /// Seconds by section and step, since the last comparison.
   private var times = [[Double]](repeating: [], count: Pace.sections.count)
@@ -23,9 +21,9 @@ package struct Pace {
   private var named: Set<Int> = []
 
   mutating func add(_ step: StepTimes, samples count: Int) {
-    for (index, section) in Pace.sections.enumerated() {
-      times[index].append(step[keyPath: section.time])
-    }
+    times[0].append(step.batch)
+    times[1].append(step.forward)
+    times[2].append(step.backward)
     samples += count
   }
 
@@ -91,7 +89,7 @@ package struct Pace {
         return costs.of(rank) - costs.median
       }
       let worst = lags.indices.max { lags[$0] < lags[$1] }!
-      return (rank, sections[worst].name, total.median / own)
+      return (rank, sections[worst], total.median / own)
     }
   }
 

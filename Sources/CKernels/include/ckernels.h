@@ -30,6 +30,13 @@ void nd_sigmoid(float *y, const float *x, ptrdiff_t n);                         
 void nd_sigmoid_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy y (1 - y)
 void nd_tanh(float *y, const float *x, ptrdiff_t n);
 void nd_tanh_backward(float *dx, const float *dy, const float *y, ptrdiff_t n);  // dy (1 - y^2)
+// The same of rows and columns with sums[c] = sum over r, in order, of dx[r][c]. Nothing may overlap.
+void nd_relu_backward_and_sums(
+    float *dx, float *sums, const float *dy, const float *y, ptrdiff_t rows, ptrdiff_t columns);
+void nd_sigmoid_backward_and_sums(
+    float *dx, float *sums, const float *dy, const float *y, ptrdiff_t rows, ptrdiff_t columns);
+void nd_tanh_backward_and_sums(
+    float *dx, float *sums, const float *dy, const float *y, ptrdiff_t rows, ptrdiff_t columns);
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
@@ -66,6 +73,9 @@ double nd_squared_error(const float *x, const float *y, ptrdiff_t n);
 double nd_binary_cross_entropy(const float *x, const float *y, ptrdiff_t n);
 // dx = 2 (x - y) * scale, and dx = (x - y) / max((1 - x) x, 1e-12) * scale.
 void nd_squared_error_backward(
+    float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n, float scale);
+// Both at once, the sum as the result.
+double nd_squared_error_and_gradient(
     float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n, float scale);
 void nd_binary_cross_entropy_backward(
     float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n, float scale);
