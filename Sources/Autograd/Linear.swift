@@ -28,9 +28,11 @@ public func linear(
       .reshaped(Shape(front + [weight.shape[0]]))
   }
   let (input, matrix) = (x.value, weight.value)
+  // To rectify while the product is near costs nothing; the others are work.
   var y = Kernels.matmul(
-    input, matrix.transposedView, bias: bias?.value, precision: precision)
-  if let activation { y = Kernels.activated(y, by: activation) }
+    input, matrix.transposedView, bias: bias?.value, precision: precision,
+    isRectified: activation == .relu)
+  if let activation, activation != .relu { y = Kernels.activated(y, by: activation) }
   var inputs = ShortList<Tensor>()
   inputs.append(x)
   inputs.append(weight)

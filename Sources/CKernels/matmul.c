@@ -97,6 +97,15 @@ static void scatter_columns(const struct nd_product *p) {
     }
 }
 
+// Rectifies rows x columns of c, if that is wanted: they are done and still near. Not a number stays.
+ND_INLINE void finish(const struct nd_product *p, float *c, ptrdiff_t rows, ptrdiff_t columns) {
+  if (!p->rectifies) return;
+  for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t i = r * p->c_row; i < r * p->c_row + columns; i++) c[i] = c[i] <= 0 ? 0 : c[i];
+}
+
+ND_KERNEL static void finish_all(const struct nd_product *p) { finish(p, p->c, p->m, p->n); }
+
 // Whether blocks of a are turned, so that the elements a tile reads one after the other are
 // neighbours.
 static int turns_rows(const struct nd_product *p) {
@@ -351,8 +360,10 @@ enum nd_instruction_set nd_matmul_best_set(void) {
 }
 
 void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
-  if (is_tiny(p)) return multiply_tiny(p);
-  if (is_slim(p)) return multiply_slim(p);
+  if (is_tiny(p) || is_slim(p)) {
+    is_tiny(p) ? multiply_tiny(p) : multiply_slim(p);
+    return finish_all(p);
+  }
   if (set == nd_avx512) matmul_avx512(p);
   if (set == nd_avx2) matmul_avx2(p);
 }

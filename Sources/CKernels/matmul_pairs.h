@@ -87,6 +87,7 @@ TARGET static void SET(matmul)(const struct nd_product *all) {
         case 4: SET(column4)(&block, steps, a, panel, row, c, added, columns, k > 0, &ahead); break;
 #endif
         }
+        if (k + depth == all->k) SET(finish)(all, c, block.m, columns);
         panel += steps * row;
       }
     }

@@ -92,6 +92,11 @@ COLUMN(3)
 COLUMN(4)
 #endif
 
+TARGET static void SET(finish)(
+    const struct nd_product *p, float *c, ptrdiff_t rows, ptrdiff_t columns) {
+  finish(p, c, rows, columns);
+}
+
 #ifdef PAIR
 #include "matmul_pairs.h"
 #else
@@ -185,6 +190,7 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
         case 4: SET(column4)(&block, depth, a, b, b_row, c, added, columns, k > 0, &ahead); break;
 #endif
         }
+        if (k + depth == all->k) SET(finish)(all, c, block.m, columns);
       }
     }
   }
@@ -194,8 +200,11 @@ TARGET static void SET(multiply_swapped)(const struct nd_product *p) {
   struct nd_product other = swapped(p);
   SET(multiply)(&other);
   // A few columns: an element at a time is faster than to turn whole registers.
-  if (p->n <= 3) return scatter_columns(p);
-  SET(transpose)(p->scratch, p->m, p->n, p->m, p->c, p->c_row, p->bias);
+  if (p->n <= 3)
+    scatter_columns(p);
+  else
+    SET(transpose)(p->scratch, p->m, p->n, p->m, p->c, p->c_row, p->bias);
+  SET(finish)(p, p->c, p->m, p->n);
 }
 
 TARGET static void SET(matmul)(const struct nd_product *p) {

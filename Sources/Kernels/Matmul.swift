@@ -8,10 +8,11 @@ import TensorCore
 ///   - bias: [N], contiguous.
 ///   - destination: where c goes; nil makes a new tensor.
 ///   - precision: of float32 operands; float64 is left as it is.
+///   - isRectified: whether elements at most 0 become 0 in the end, as by `relu`.
 /// - Precondition: the inner extents agree.
 public func matmul(
   _ a: Tensor, _ b: Tensor, bias: Tensor? = nil, into destination: Tensor? = nil,
-  precision: Precision = .float32
+  precision: Precision = .float32, isRectified: Bool = false
 ) -> Tensor {
   require(
     a.axisCount == 2 && b.axisCount == 2 && a.shape[1] == b.shape[0],
@@ -24,6 +25,7 @@ public func matmul(
   }
   let c = result("matmul", [m, n], a.dtype, into: destination)
   if m == 0 || n == 0 { return c }
+  func finish() { if isRectified { nd_relu(c.floats, c.floats, c.elementCount) } }
   if let bias {
     require(
       bias.dtype == a.dtype,
@@ -36,16 +38,18 @@ public func matmul(
       if let bias {
         for row in 0..<m { c.floats.advanced(by: row * n).update(from: bias.floats, count: n) }
       }
-      return
+      return finish()
     }
     let (a, b) = (steppedByOne(a), steppedByOne(b))
     KernelContext.current.operations &+= 2 * m * n * k
     if instructionSet != nd_none {
       multiply(
-        a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision)
+        a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision,
+        isRectified: isRectified)
     } else if precision == .bf16 {
       let (a, b) = (a.contiguous(), b.contiguous())
       Reference.matmulBF16(a.floats, b.floats, bias?.floats, c.floats, m: m, n: n, k: k)
+      finish()
     } else {
       let key = MatmulPrimitive.Key(
         m: m, n: n, k: k, aStrides: SIMD2(a.strides[0], a.strides[1]),
@@ -53,10 +57,12 @@ public func matmul(
       let context = KernelContext.current
       context.matmul(key).run(
         in: context, a: a.rawPointer, b: b.rawPointer, bias: bias?.rawPointer, c: c.rawPointer)
+      finish()
     }
   } reference: {
     let (a, b) = (a.contiguous(), b.contiguous())
     Reference.matmul(a.doubles, b.doubles, bias?.doubles, c.doubles, m: m, n: n, k: k)
+    for i in 0..<m * n where isRectified && c.doubles[i] <= 0 { c.doubles[i] = 0 }
   }
   return c
 }
@@ -74,9 +80,10 @@ public let matmulBitsDependOnExtents = instructionSet == nd_none
 /// bits depend on no extent but k.
 private func multiply(
   _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ set: nd_instruction_set,
-  _ precision: Precision
+  _ precision: Precision, isRectified: Bool = false
 ) {
   var product = product(a, b, bias, into: c)
+  product.rectifies = isRectified ? 1 : 0
   let scratchCount =
     precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
   product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
@@ -133,14 +140,15 @@ extension Tensor {
 /// The kernel for one instruction set alone: `a` and `b` as `matmul` takes them, a stride of 1 in each.
 /// - Returns: nil where this processor has not got the set.
 package func matmul(
-  _ a: Tensor, _ b: Tensor, bias: Tensor?, onAVX512: Bool, precision: Precision = .float32
+  _ a: Tensor, _ b: Tensor, bias: Tensor?, onAVX512: Bool, precision: Precision = .float32,
+  isRectified: Bool = false
 ) -> Tensor? {
   let isRounded = precision == .bf16
   let set = !onAVX512 ? nd_avx2 : isRounded ? nd_avx512_bf16 : nd_avx512
   let best = isRounded ? bf16InstructionSet : instructionSet
   guard best.rawValue >= set.rawValue else { return nil }
   let c = Tensor(uninitialized: [a.shape[0], b.shape[1]])
-  multiply(a, b, bias, into: c, set, precision)
+  multiply(a, b, bias, into: c, set, precision, isRectified: isRectified)
   return c
 }
 

@@ -47,6 +47,39 @@ struct MatmulBitsTests {
     }
   }
 
+  /// What is done to a product in the end is what `relu` does to it, on any path.
+  @Test func productsAreRectifiedToTheBit() {
+    for number in 0..<300 {
+      var draws = Draws(case: number)
+      let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
+      let k = draws.pick([0] + Self.depths)
+      func matrix(_ rows: Int, _ columns: Int) -> Tensor {
+        // Whole numbers: sums of 0 and -0 are among them.
+        let values = (0..<rows * columns).map { _ in Float(draws.int(-1...1)) }
+        let matrix = Tensor(values, shape: [rows, columns])
+        return draws.pick([true, false]) ? matrix : matrix.transposedView.copied().transposedView
+      }
+      let (a, b) = (matrix(m, k), matrix(k, n))
+      if k > 0 { a.pointer(Float.self).pointee = draws.pick([.nan, .infinity, -0.0]) }
+      let bias = draws.pick([true, false]) ? Tensor(draws.floats(n), shape: [n]) : nil
+      let what = "m \(m) n \(n) k \(k), \(draws)"
+      for precision in Precision.allCases {
+        let plain = matmul(a, b, bias: bias, precision: precision)
+        let rectified = matmul(a, b, bias: bias, precision: precision, isRectified: true)
+        #expect(rectified.bits == relu(plain).bits, "\(precision) \(what)")
+        guard k > 0, let other = matmul(a, b, bias: bias, onAVX512: false, precision: precision)
+        else { continue }
+        let both = matmul(
+          a, b, bias: bias, onAVX512: false, precision: precision, isRectified: true)
+        #expect(both?.bits == relu(other).bits, "\(precision) \(what)")
+      }
+      let (x, y) = (converted(a, to: .float64), converted(b, to: .float64))
+      expectClose(
+        matmul(x, y, isRectified: true), relu(matmul(x, y)).asDoubles, shape: [m, n], what
+      ) { _ in 0 }
+    }
+  }
+
   /// Each of the narrow kernels, in either way: many rows of few elements, and few elements of long
   /// chains.
   @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))

@@ -169,6 +169,7 @@ struct nd_product {
   const float *b;
   ptrdiff_t b_row, b_column;
   const float *bias;  // or 0
+  int rectifies;  // whether elements at most 0 become 0 in the end
   float *c;
   ptrdiff_t c_row;
   float *scratch;  // nd_product_scratch_count floats
