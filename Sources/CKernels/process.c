@@ -1,11 +1,16 @@
-#define _GNU_SOURCE  // sched_getaffinity, dl_iterate_phdr
+#define _GNU_SOURCE  // sched_getaffinity, dl_iterate_phdr, addclosefrom_np, memfd_create
 #include "ckernels.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <string.h>
 
@@ -144,3 +149,70 @@ int nd_build_id(uint8_t *id, int capacity) {
   dl_iterate_phdr(find_build_id, &found);
   return found.count;
 }
+
+// Whether both are NAME=value of one name.
+static int sets_same(const char *a, const char *b) {
+  size_t length = strcspn(a, "=");
+  return !strncmp(a, b, length) && b[length] == '=';
+}
+
+// This process's variables but those that `added` sets anew, and `added`.
+static char **merged_environment(char *const *added) {
+  size_t own_count = 0, added_count = 0, count = 0;
+  while (environ && environ[own_count]) own_count++;
+  while (added[added_count]) added_count++;
+  char **merged = nd_allocate(sizeof *merged, (own_count + added_count + 1) * sizeof *merged);
+  for (size_t i = 0; i < own_count; i++) {
+    size_t j = 0;
+    while (j < added_count && !sets_same(added[j], environ[i])) j++;
+    if (j == added_count) merged[count++] = environ[i];
+  }
+  memcpy(merged + count, added, (added_count + 1) * sizeof *merged);
+  return merged;
+}
+
+int nd_start_program(
+    int *process, char *const *arguments, char *const *variables, const char *input,
+    const char *output, const char *errors, int is_job) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  const int write = O_WRONLY | O_CREAT | O_TRUNC;
+  int status = posix_spawn_file_actions_addopen(
+      &actions, 0, input ? input : "/dev/null", O_RDONLY, 0);
+  if (!status && output) status = posix_spawn_file_actions_addopen(&actions, 1, output, write, 0600);
+  if (!status && errors) status = posix_spawn_file_actions_addopen(&actions, 2, errors, write, 0600);
+  if (!status) status = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+
+  sigset_t none, unignored;
+  sigemptyset(&none);
+  // What this program ignores for itself (StopSignals.install) others do not expect.
+  sigemptyset(&unignored);
+  sigaddset(&unignored, SIGPIPE);
+  sigaddset(&unignored, SIGXFSZ);
+  if (is_job) sigfillset(&unignored);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &unignored);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(
+      &attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                           (is_job ? POSIX_SPAWN_SETPGROUP : 0)));
+
+  char **environment = merged_environment(variables);
+  if (!status)
+    status = posix_spawnp(process, arguments[0], &actions, &attributes, arguments, environment);
+  free(environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return status;
+}
+
+int nd_wait_for_program(int process) {
+  int status;
+  while (waitpid(process, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int nd_memory_file(void) { return memfd_create("nndist", MFD_CLOEXEC); }

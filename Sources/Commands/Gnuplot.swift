@@ -8,26 +8,18 @@ enum Gnuplot {
   ///   - path: what it writes, for messages.
   /// - Throws: Failure where there is no gnuplot, or it fails.
   static func draw(_ script: String, to path: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["gnuplot", "-"]
-    let (input, errors) = (Pipe(), Pipe())
-    process.standardInput = input
-    process.standardError = errors
-    try process.run()
-    // It reads the whole script before it draws, and says little.
-    try? input.fileHandleForWriting.write(contentsOf: Data(script.utf8))
-    try? input.fileHandleForWriting.close()
-    let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    // 127: env found none.
-    guard process.terminationStatus != 127 else {
+    let (input, errors) = (try MemoryFile(Array(script.utf8)), try MemoryFile())
+    let gnuplot: ChildProgram
+    do {
+      gnuplot = try ChildProgram(["gnuplot", "-"], input: input.path, errors: errors.path)
+    } catch let failure as Failure where failure.status == .inputMissing {
       throw Failure(
         .inputMissing, "--plot needs gnuplot, and there is none in PATH",
         remedy: "apt-get install gnuplot-nox")
     }
-    guard process.terminationStatus == 0 else {
-      let words = said.split(whereSeparator: \.isNewline).joined(separator: " ")
+    guard gnuplot.wait() == 0 else {
+      let words = try String(decoding: errors.contents(), as: UTF8.self)
+        .split(whereSeparator: \.isNewline).joined(separator: " ")
       throw Failure(.ioError, "gnuplot cannot draw \(path): \(words)")
     }
   }

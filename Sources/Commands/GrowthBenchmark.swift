@@ -54,30 +54,23 @@ struct GrowthBenchmark {
   }
 
   private static func report(ranks: Int, point: String) throws -> StepsReport {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    process.arguments = [
-      "mpirun", "--oversubscribe", "-n", "\(ranks)", program, "bench", "grow", "--point", point,
-    ]
-    var environment = ProcessInfo.processInfo.environment
-    // It starts nothing but this program, which runs as that user anyway.
-    environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-    environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-    process.environment = environment
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let said = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
+    let output = try MemoryFile()
+    let mpirun = try ChildProgram(
+      ["mpirun", "--oversubscribe", "-n", "\(ranks)", program, "bench", "grow", "--point", point],
+      // It starts nothing but this program, which runs as that user anyway.
+      environment: [
+        "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+      ], output: output.path)
+    let status = mpirun.wait()
+    guard status == 0 else {
       throw Failure(
-        .ioError, "mpirun -n \(ranks) ended with \(process.terminationStatus)",
+        .ioError, "mpirun -n \(ranks) ended with \(status)",
         remedy: "nndist doctor says what is missing")
     }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode(StepsReport.self, from: said)
+    return try decoder.decode(StepsReport.self, from: Data(output.contents()))
   }
 
   /// - Parameter rounds: all points of each round.

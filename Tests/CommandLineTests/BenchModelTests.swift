@@ -63,16 +63,17 @@ let hasGnuplot = (try? run(["gnuplot", "--version"]))?.status == 0
     #expect(lines.last?.split(separator: " ").prefix(2) == ["4096", "2048"], "\(lines)")
   }
 
+  private static let step = """
+    {"name": "it's", "host": "here", "gradients": [{"name": "w", "bytes": 4096, "ready": 1}],
+     "rows": [{"samples": 8, "forward_microseconds": 10, "backward_microseconds": 20,
+               "optimizer_microseconds": 5}]}
+    """
+
   @Test(.enabled(if: hasGnuplot, "needs gnuplot"))
   func efficienciesAreDrawn() throws {
-    let step = """
-      {"name": "it's", "host": "here", "gradients": [{"name": "w", "bytes": 4096, "ready": 1}],
-       "rows": [{"samples": 8, "forward_microseconds": 10, "backward_microseconds": 20,
-                 "optimizer_microseconds": 5}]}
-      """
     let command = [
       nndist, "bench", "model", "--between", writeBetween(), "--step",
-      jobs.folder.write("step.json", step),
+      jobs.folder.write("step.json", BenchModelTests.step),
     ]
     for (name, head) in [("plot.svg", "<?xml"), ("it's.png", "\u{fffd}PNG")] {
       let path = jobs.path(name)
@@ -82,6 +83,27 @@ let hasGnuplot = (try? run(["gnuplot", "--version"]))?.status == 0
     }
     let outcome = try run(command + ["--plot", jobs.path("no/such/folder.svg")])
     expectError(outcome, 74, "gnuplot cannot draw")
+  }
+
+  /// A gnuplot of the test's own, which says in which process group it is.
+  @Test func gnuplotThatFailsIsQuotedAndSharesCtrlC() throws {
+    let between = writeBetween()
+    let step = jobs.folder.write("step.json", BenchModelTests.step)
+    let command = [
+      nndist, "bench", "model", "--between", between, "--step", step, "--plot", jobs.path("x.svg"),
+    ]
+    let none = try run(command, environment: ["PATH": jobs.folder.path])
+    expectError(none, 66, "--plot needs gnuplot, and there is none in PATH | apt-get install")
+
+    let script =
+      "#!/bin/sh\nread first\necho \"$first\" in $(cut -d ' ' -f 5 /proc/$$/stat) >&2; exit 1\n"
+    chmod(jobs.folder.write("gnuplot", script), 0o700)
+    let program = try StartedProgram(
+      command, environment: ["PATH": jobs.folder.path + ":/usr/bin:/bin"])
+    expectError(
+      try program.outcome(), 74,
+      "gnuplot cannot draw \(jobs.path("x.svg")): set terminal svg",
+      "in \(program.processIdentifier)")
   }
 
   @Test func mistakesAreOneLine() throws {

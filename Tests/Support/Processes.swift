@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TensorCore
 
 /// How a program ended and what it wrote.
 public struct Outcome: Sendable, CustomStringConvertible {
@@ -40,60 +41,28 @@ public func run(
 }
 
 /// A program that runs beside the test; killed with its owner.
-///
-/// Not Foundation's Process: in Swift 6.3 its start copies a whole `dirent`, 256 bytes of name, for each
-/// entry of /proc/self/fd. The last one's may reach behind what readdir has read into, and of hundreds of
-/// starts one in some thousands then ended the tests with a segmentation fault.
 public final class StartedProgram {
   private let command: String
+  private let program: ChildProgram
   private let end: ProgramEnd
   // Files, not pipes: a grandchild that outlives the program cannot hold up the reading.
   private let folder = TemporaryFolder()
 
-  public let processIdentifier: Int32
-  public var isRunning: Bool { end.waitStatus == nil }
+  public var processIdentifier: Int32 { program.process }
+  public var isRunning: Bool { end.status == nil }
 
   /// Starts it; as for `run`.
   public init(_ arguments: [String], environment: [String: String] = [:]) throws {
     command = arguments.joined(separator: " ")
-    let path = try executable(arguments[0])
-    var actions = posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
+    do {
+      // A group of its own, no signal blocked (the threads that tests run on block some) or ignored.
+      program = try ChildProgram(
+        arguments, environment: environment, output: folder.path + "/stdout",
+        errors: folder.path + "/stderr", isJob: true)
+    } catch {
+      throw RunError(description: "\(error)")
     }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    for (descriptor, name) in [(Int32(1), "stdout"), (2, "stderr")] {
-      posix_spawn_file_actions_addopen(
-        &actions, descriptor, folder.path + "/" + name, O_WRONLY | O_CREAT, 0o600)
-    }
-    _ = closeFrom(&actions, 3)
-    // A group of its own, no signal blocked (the threads that tests run on block some) or ignored.
-    var none = sigset_t()
-    var all = sigset_t()
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes,
-      Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
-    let variables = ownEnvironment.merging(environment) { $1 }.map { "\($0)=\($1)" }
-    var words = arguments.map { strdup($0) } + [nil]
-    var settings = variables.map { strdup($0) } + [nil]
-    defer { for text in words + settings { free(text) } }
-    var identifier: pid_t = 0
-    let status = posix_spawn(&identifier, path, &actions, &attributes, &words, &settings)
-    guard status == 0 else {
-      throw RunError(description: "'\(command)': \(String(cString: strerror(status)))")
-    }
-    processIdentifier = identifier
-    end = ProgramEnd(of: identifier)
+    end = ProgramEnd(of: program)
   }
 
   deinit { send(SIGKILL) }
@@ -115,11 +84,7 @@ public final class StartedProgram {
       send(SIGKILL)
       _ = end.wait(seconds: nil)
     }
-    let status = end.waitStatus!
-    let signal = status & 0x7f
-    let outcome = Outcome(
-      status: signal == 0 ? status >> 8 & 0xff : 128 + signal,
-      stdout: text("stdout"), stderr: text("stderr"))
+    let outcome = Outcome(status: end.status!, stdout: text("stdout"), stderr: text("stderr"))
     guard inTime else {
       throw RunError(description: "'\(command)' was killed after \(deadlineSeconds) s: \(outcome)")
     }
@@ -127,25 +92,18 @@ public final class StartedProgram {
   }
 }
 
-/// posix_spawn_file_actions_addclosefrom_np, which glibc's headers show to C with GNU extensions alone.
-private let closeFrom: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32 = {
-  let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np")!
-  return unsafeBitCast(symbol, to: (@convention(c) (UnsafeMutableRawPointer, Int32) -> Int32).self)
-}()
-
 /// A thread that waits for a program's end.
 private final class ProgramEnd: Sendable {
-  private let status = Mutex<Int32?>(nil)
+  private let known = Mutex<Int32?>(nil)
   private let ended = DispatchSemaphore(value: 0)
 
-  /// As waitpid gives it; nil while the program runs.
-  var waitStatus: Int32? { status.withLock { $0 } }
+  /// nil while the program runs.
+  var status: Int32? { known.withLock { $0 } }
 
-  init(of process: pid_t) {
+  init(of program: ChildProgram) {
     Thread.detachNewThread { [self] in
-      var status: Int32 = 0
-      while waitpid(process, &status, 0) < 0 && errno == EINTR {}
-      self.status.withLock { [status] in $0 = status }
+      let status = program.wait()
+      known.withLock { $0 = status }
       ended.signal()
     }
   }
@@ -195,14 +153,3 @@ public func mpirun(
 public let mpirunAsRoot = [
   "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
 ]
-
-/// Read once: hundreds of programs are started, from several threads.
-private let ownEnvironment = ProcessInfo.processInfo.environment
-
-private func executable(_ name: String) throws -> String {
-  let path = ownEnvironment["PATH"] ?? ""
-  let folders = name.contains("/") ? [""] : path.split(separator: ":").map { $0 + "/" }
-  guard let found = folders.map({ $0 + name }).first(where: FileManager.default.isExecutableFile)
-  else { throw RunError(description: "no program '\(name)' in PATH (\(path))") }
-  return found
-}

@@ -284,3 +284,19 @@ void nd_wake_promptly(void);
 
 // The cores this process may run on; returns how many, 0 where the system does not say.
 int nd_usable_cores(int *cores, int capacity);
+
+// Starts a program: arguments[0], looked up in PATH. It gets the files `input` (NULL: /dev/null), `output`
+// and `errors` (made where missing; NULL: this process's own) and no other open one, and no signal is
+// blocked in it. `variables`, each NAME=value, are added to this process's environment; both lists end
+// with NULL. Returns an errno, 0 and `process` where it runs.
+// is_job: in a process group of its own, and no signal is ignored, as a shell starts a job. Else it shares
+// this process's group, and with it Ctrl-C, and what this process was told to ignore (nohup).
+int nd_start_program(
+    int *process, char *const *arguments, char *const *variables, const char *input,
+    const char *output, const char *errors, int is_job);
+// Waits for its end, once. Returns its exit status, 128 + n where signal n ended it; -1 where the system
+// does not tell (SIGCHLD is ignored).
+int nd_wait_for_program(int process);
+
+// A file in memory alone, which is gone when its descriptor is closed; -1 and errno where there is none.
+int nd_memory_file(void);
