@@ -20,7 +20,7 @@ public func sum(_ x: Tensor) -> Tensor {
 ///   - elementCount: of the product, M N.
 public func productIsSurelyFinite(_ a: Tensor, _ b: Tensor, terms: Int, elementCount: Int) -> Bool {
   guard a.dtype == .float32, b.dtype == .float32, a.isContiguous, b.isContiguous,
-    3 * (a.elementCount + b.elementCount) < elementCount
+    2 * (a.elementCount + b.elementCount) < elementCount
   else { return false }
   return clocked {
     let (a, b) = (

@@ -281,11 +281,9 @@ public final class Trainer {
   private func step(batch: Int) throws -> Outcome? {
     var clock = Stopwatch()
     let workers = deal.workers
-    let job = self.job
     let number = state.step + 1
     communicator.step = number
     Progress.enter(.data)
-    let buffers = self.buffers
     workers[0].replica.isAskedToStop = StopSignals.received != nil
     workers[0].replica.timeIsUp = timeIsUp(batch: batch)
     // A network whose layers sum between shards does that on this thread, which must then be MPI's
