@@ -34,29 +34,29 @@ final class Prediction {
       forward: { x in
         let y = network(x)
         return metric == .none ? Tensor(run.inTargetUnits(y), shape: y.shape) : y
-      }
-    ) { first, batch, outputs in
-      if metric == .none {
-        result.addNumbers(first, outputs)
-      } else if outputs.axisCount > 2 {
-        result.addSequences(
-          first, batch, outputs, run.module, metric, names, onlyWrong: onlyWrong)
-      } else {
-        if first == 0 {
-          result.header +=
-            (hasTargets ? ["actual"] : []) + ["label"]
-            + names.map { run.hasProbabilities ? "p(\($0))" : "output(\($0))" }
+      },
+      add: { first, batch, outputs in
+        if metric == .none {
+          result.addNumbers(first, outputs)
+        } else if outputs.axisCount > 2 {
+          result.addSequences(
+            first, batch, outputs, run.module, metric, names, onlyWrong: onlyWrong)
+        } else {
+          if first == 0 {
+            result.header +=
+              (hasTargets ? ["actual"] : []) + ["label"]
+              + names.map { run.hasProbabilities ? "p(\($0))" : "output(\($0))" }
+          }
+          let actual = hasTargets ? metric.actual(batch.targets) : nil
+          let probabilities = run.probabilities(outputs)
+          for (row, label) in metric.predicted(outputs).enumerated() {
+            if onlyWrong && actual?[row] == label { continue }
+            result.lines.append(
+              ["\(first + row)"] + (actual.map { [names[$0[row]]] } ?? []) + [names[label]]
+                + probabilities[row].map { String(format: "%.4f", $0) })
+          }
         }
-        let actual = hasTargets ? metric.actual(batch.targets) : nil
-        let probabilities = run.probabilities(outputs)
-        for (row, label) in metric.predicted(outputs).enumerated() {
-          if onlyWrong && actual?[row] == label { continue }
-          result.lines.append(
-            ["\(first + row)"] + (actual.map { [names[$0[row]]] } ?? []) + [names[label]]
-              + probabilities[row].map { String(format: "%.4f", $0) })
-        }
-      }
-    }
+      })
     return result
   }
 
@@ -101,7 +101,7 @@ final class Prediction {
       run, reader,
       forward: { x in
         try ActivationRecorder.record([layer], in: network) { network(x) }[0].output
-      }, { first, _, outputs in result.addNumbers(first, outputs) })
+      }, add: { first, _, outputs in result.addNumbers(first, outputs) })
     return result
   }
 
@@ -158,7 +158,7 @@ final class Prediction {
 
   private func collect(
     _ run: TrainedRun, _ reader: SplitReader, forward: ((Tensor) throws -> Tensor)? = nil,
-    _ add: (_ first: Int, Batch, Tensor) throws -> Void
+    add: (_ first: Int, Batch, Tensor) throws -> Void
   ) throws {
     run.module.eval()
     var first = 0

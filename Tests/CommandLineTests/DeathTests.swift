@@ -84,6 +84,29 @@ import struct TestSupport.Outcome
       program.outcome(), status: 137, [], more: ["--eval-every", "0"])
   }
 
+  /// What mpirun does where a rank bears SIGTERM (row 6): who sees that it was killed then says nothing of it.
+  /// mpirun itself is stopped meanwhile, as it would end the other one too.
+  @Test func deathAfterSIGTERMIsNoNews() throws {
+    let program = try row.start(
+      ranks: 2, ["--stall-timeout", "6", "--checkpoint-every", "5"])
+    let processes = row.processes
+    let (seeing, killed) = (try #require(processes[0]), try #require(processes[1]))
+    program.send(SIGSTOP)
+    kill(killed, SIGSTOP)
+    kill(seeing, SIGTERM)
+    // More than the 0.6 s by which the watchdog knows a death of a rank's own, which mpirun answers.
+    sleep(3)
+    kill(killed, SIGKILL)
+    // It waits for the killed one until the timeout.
+    row.expectNobodyLeft()
+    program.send(SIGCONT)
+    let outcome = try program.outcome()
+    // That of the rank whose end mpirun finds first.
+    #expect([75, 137].contains(outcome.status), "\(outcome)")
+    try row.expectOnlyStopped(
+      outcome, status: outcome.status, [], more: ["--eval-every", "0"])
+  }
+
   /// Row 40: what one rank cannot open, of a run that was begun where it could.
   @Test(arguments: [0, 1, 2])
   func dataThatOneRankCannotOpenEndsAll(rank: Int) throws {

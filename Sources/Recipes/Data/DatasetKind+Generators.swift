@@ -24,13 +24,13 @@ extension DatasetKind {
       mistake: { arguments in
         let box = arguments.numbers("center_box")
         return box[0] > box[1] ? ("center_box", "\(box[0]) is above \(box[1]); exchange them") : nil
-      }
-    ) { arguments in
-      let features = arguments.whole("features")
-      return arguments.flag("binary")
-        ? SampleShapes(input: [features], target: [1])
-        : SampleShapes(input: [features], target: [], classCount: arguments.whole("centers"))
-    },
+      },
+      shapes: { arguments in
+        let features = arguments.whole("features")
+        return arguments.flag("binary")
+          ? SampleShapes(input: [features], target: [1])
+          : SampleShapes(input: [features], target: [], classCount: arguments.whole("centers"))
+      }),
     DatasetKind(
       "line", "y = slope x + intercept + noise, at whole x drawn at random.",
       [
@@ -89,8 +89,8 @@ extension DatasetKind {
         }
         return trendCount(arguments) < 1
           ? ("train_fraction", "it leaves nothing of \(pairs) pairs to train on") : nil
-      }
-    ) { SampleShapes(input: [trendCount($0), 1], target: [trendCount($0), 1]) },
+      },
+      shapes: { SampleShapes(input: [trendCount($0), 1], target: [trendCount($0), 1]) }),
     DatasetKind(
       "noise", "Normal numbers with no relation between inputs and targets.",
       [

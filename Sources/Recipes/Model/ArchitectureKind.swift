@@ -71,11 +71,11 @@ extension ArchitectureKind {
           activation: activations[arguments.text("activation")]!(),
           outputActivation: arguments.optionalText("output_activation").map { activations[$0]!() },
           binaryThreshold: arguments.optionalNumber("binary_threshold"))
-      }
-    ) { arguments, input, path in
-      try check(input, is: [arguments.whole("inputs")], "inputs", "ClassifierNet", path)
-      return [arguments.whole("outputs")]
-    },
+      },
+      shape: { arguments, input, path in
+        try check(input, is: [arguments.whole("inputs")], "inputs", "ClassifierNet", path)
+        return [arguments.whole("outputs")]
+      }),
     ArchitectureKind(
       "AE", "Images through a narrow layer and back; targets are the inputs.",
       [
@@ -92,14 +92,14 @@ extension ArchitectureKind {
       module: {
         Autoencoder(
           inputs: $0.whole("inputs"), hidden: $0.whole("hidden"), image: $0.wholes("image"))
-      }
-    ) { arguments, input, path in
-      guard elementCount(input) == arguments.whole("inputs") else {
-        throw RecipeProblem(
-          path + ["inputs"], "AE gets \(input) a sample; set inputs to \(elementCount(input))")
-      }
-      return arguments.wholes("image")
-    },
+      },
+      shape: { arguments, input, path in
+        guard elementCount(input) == arguments.whole("inputs") else {
+          throw RecipeProblem(
+            path + ["inputs"], "AE gets \(input) a sample; set inputs to \(elementCount(input))")
+        }
+        return arguments.wholes("image")
+      }),
   ]
 
   private static let descents: [ArchitectureKind] = [
@@ -112,11 +112,11 @@ extension ArchitectureKind {
       ],
       module: {
         Linear($0.whole("in_features"), $0.whole("out_features"), bias: $0.flag("bias"))
-      }
-    ) { arguments, input, path in
-      try check(input, is: [arguments.whole("in_features")], "in_features", "Linear", path)
-      return [arguments.whole("out_features")]
-    },
+      },
+      shape: { arguments, input, path in
+        try check(input, is: [arguments.whole("in_features")], "in_features", "Linear", path)
+        return [arguments.whole("out_features")]
+      }),
     ArchitectureKind(
       "Parabola", "w x^2 + b; both begin at 1.", module: { _ in Parabola() },
       shape: { _, shape, _ in shape }),
@@ -156,11 +156,11 @@ extension ArchitectureKind {
           inputSize: $0.whole("input_size"), hiddenSize: $0.whole("hidden_size"),
           outputSize: $0.whole("output_size"),
           activation: $0.text("activation") == "Tanh" ? .tanh : .relu)
-      }
-    ) { arguments, input, path in
-      try check(input, is: [-1, arguments.whole("input_size")], "input_size", "RNN", path)
-      return [input[0], arguments.whole("output_size")]
-    },
+      },
+      shape: { arguments, input, path in
+        try check(input, is: [-1, arguments.whole("input_size")], "input_size", "RNN", path)
+        return [input[0], arguments.whole("output_size")]
+      }),
     ArchitectureKind(
       "SequenceNet", "Recurrent layers, and a linear one behind each step.",
       [
@@ -174,11 +174,12 @@ extension ArchitectureKind {
           cell: cell($0), inputSize: $0.whole("input_size"), hiddenSize: $0.whole("hidden_size"),
           outputSize: $0.whole("output_size"), layerCount: $0.whole("layers"),
           isBidirectional: $0.flag("bidirectional"))
-      }
-    ) { arguments, input, path in
-      try check(input, is: [-1, arguments.whole("input_size")], "input_size", "SequenceNet", path)
-      return [input[0], arguments.whole("output_size")]
-    },
+      },
+      shape: { arguments, input, path in
+        try check(
+          input, is: [-1, arguments.whole("input_size")], "input_size", "SequenceNet", path)
+        return [input[0], arguments.whole("output_size")]
+      }),
     ArchitectureKind(
       "SequenceAutoencoder",
       "A series through one hidden state and back, in 0 to 1; targets are the inputs.",
@@ -203,27 +204,27 @@ extension ArchitectureKind {
         SequenceAutoencoder(
           cell: cell($0), features: $0.whole("features"), length: $0.whole("length"),
           hiddenSize: $0.whole("hidden_size"), image: $0.optionalWholes("image"))
-      }
-    ) { arguments, input, path in
-      let series = [arguments.whole("length"), arguments.whole("features")]
-      let sample = arguments.optionalWholes("image") ?? series
-      guard input == sample || input == series else {
-        throw RecipeProblem(
-          path + ["image"], "SequenceAutoencoder gets \(input) a sample; it takes \(sample)")
-      }
-      return input
-    },
+      },
+      shape: { arguments, input, path in
+        let series = [arguments.whole("length"), arguments.whole("features")]
+        let sample = arguments.optionalWholes("image") ?? series
+        guard input == sample || input == series else {
+          throw RecipeProblem(
+            path + ["image"], "SequenceAutoencoder gets \(input) a sample; it takes \(sample)")
+        }
+        return input
+      }),
     ArchitectureKind(
       "Seq2Seq", "A series of symbols into another: an encoder and a teacher-forced decoder.",
       [cell, .count("symbols", "Different symbols."), hiddenSize],
       module: {
         Seq2Seq(
           cell: cell($0), symbols: $0.whole("symbols"), hiddenSize: $0.whole("hidden_size"))
-      }
-    ) { arguments, input, path in
-      let symbols = arguments.whole("symbols")
-      try check(input, is: [2, -1, symbols + 1], "symbols", "Seq2Seq", path)
-      return [symbols, input[1]]
-    },
+      },
+      shape: { arguments, input, path in
+        let symbols = arguments.whole("symbols")
+        try check(input, is: [2, -1, symbols + 1], "symbols", "Seq2Seq", path)
+        return [symbols, input[1]]
+      }),
   ]
 }

@@ -15,20 +15,20 @@ extension LayerKind {
         Field("start_dim", .anyWhole, .whole(1), "The first axis; 0 is the batch's."),
         Field("end_dim", .anyWhole, .whole(-1), "The last axis; -1 is the last of all."),
       ],
-      module: { Flatten(startAxis: $0.whole("start_dim"), endAxis: $0.whole("end_dim")) }
-    ) { arguments, shape, path in
-      let (start, end) = (arguments.whole("start_dim"), arguments.whole("end_dim"))
-      let count = shape.count + 1
-      let first = start < 0 ? start + count : start
-      let last = end < 0 ? end + count : end
-      guard 1 <= first, first <= last, last < count else {
-        throw RecipeProblem(
-          path, "Flatten cannot join axes \(start) through \(end) of \(count), batch included")
-      }
-      var shape = shape
-      shape[(first - 1)...(last - 1)] = [elementCount(Array(shape[(first - 1)...(last - 1)]))]
-      return shape
-    },
+      module: { Flatten(startAxis: $0.whole("start_dim"), endAxis: $0.whole("end_dim")) },
+      shape: { arguments, shape, path in
+        let (start, end) = (arguments.whole("start_dim"), arguments.whole("end_dim"))
+        let count = shape.count + 1
+        let first = start < 0 ? start + count : start
+        let last = end < 0 ? end + count : end
+        guard 1 <= first, first <= last, last < count else {
+          throw RecipeProblem(
+            path, "Flatten cannot join axes \(start) through \(end) of \(count), batch included")
+        }
+        var shape = shape
+        shape[(first - 1)...(last - 1)] = [elementCount(Array(shape[(first - 1)...(last - 1)]))]
+        return shape
+      }),
     LayerKind(
       "Unflatten", "One axis as several.",
       [
@@ -41,35 +41,35 @@ extension LayerKind {
         arguments.wholes("unflattened_size").count { $0 == -1 } > 1
           ? ("unflattened_size", "only one extent can be -1, what is left") : nil
       },
-      module: { Unflatten(axis: $0.whole("dim"), sizes: $0.wholes("unflattened_size")) }
-    ) { arguments, shape, path in
-      let axis = try place(of: arguments.whole("dim"), in: shape, "Unflatten", path)
-      let sizes = arguments.wholes("unflattened_size")
-      let known = elementCount(sizes.filter { $0 != -1 })
-      let isOpen = sizes.contains(-1)
-      guard isOpen ? known > 0 && shape[axis] % known == 0 : known == shape[axis] else {
-        throw RecipeProblem(
-          path,
-          "Unflatten to \(sizes) gets \(shape) a sample; the extents must multiply to \(shape[axis])"
-        )
-      }
-      return shape[..<axis] + sizes.map { $0 == -1 ? shape[axis] / known : $0 }
-        + shape[(axis + 1)...]
-    },
+      module: { Unflatten(axis: $0.whole("dim"), sizes: $0.wholes("unflattened_size")) },
+      shape: { arguments, shape, path in
+        let axis = try place(of: arguments.whole("dim"), in: shape, "Unflatten", path)
+        let sizes = arguments.wholes("unflattened_size")
+        let known = elementCount(sizes.filter { $0 != -1 })
+        let isOpen = sizes.contains(-1)
+        guard isOpen ? known > 0 && shape[axis] % known == 0 : known == shape[axis] else {
+          throw RecipeProblem(
+            path,
+            "Unflatten to \(sizes) gets \(shape) a sample; the extents must multiply to \(shape[axis])"
+          )
+        }
+        return shape[..<axis] + sizes.map { $0 == -1 ? shape[axis] / known : $0 }
+          + shape[(axis + 1)...]
+      }),
     LayerKind(
       "View", "Every sample under another shape; a function, which a printed module does not show.",
       [Field("shape", .list(.count, count: nil), "A sample's new shape; the batch axis stays.")],
-      module: { View($0.wholes("shape")) }
-    ) { arguments, shape, path in
-      let target = arguments.wholes("shape")
-      guard elementCount(target) == elementCount(shape) else {
-        throw RecipeProblem(
-          path,
-          "View of shape \(target) gets \(shape) a sample; it must have \(elementCount(shape)) "
-            + "elements")
-      }
-      return target
-    },
+      module: { View($0.wholes("shape")) },
+      shape: { arguments, shape, path in
+        let target = arguments.wholes("shape")
+        guard elementCount(target) == elementCount(shape) else {
+          throw RecipeProblem(
+            path,
+            "View of shape \(target) gets \(shape) a sample; it must have \(elementCount(shape)) "
+              + "elements")
+        }
+        return target
+      }),
   ]
 
   /// Where an axis of a batch is in a sample's shape.

@@ -12,24 +12,24 @@ extension LayerKind {
       ],
       module: {
         Linear($0.whole("in_features"), $0.whole("out_features"), bias: $0.flag("bias"))
-      }
-    ) { arguments, shape, path in
-      let count = arguments.whole("in_features")
-      guard shape.last == count else {
-        let advice =
-          switch shape.count {
-          case 0: "put a View of shape [1] before it"
-          case 1: "set in_features to \(shape[0])"
-          default:
-            "put a Flatten before it"
-              + (elementCount(shape) == count
-                ? "" : " and set in_features to \(elementCount(shape))")
-          }
-        throw RecipeProblem(
-          path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
-      }
-      return shape.dropLast() + [arguments.whole("out_features")]
-    },
+      },
+      shape: { arguments, shape, path in
+        let count = arguments.whole("in_features")
+        guard shape.last == count else {
+          let advice =
+            switch shape.count {
+            case 0: "put a View of shape [1] before it"
+            case 1: "set in_features to \(shape[0])"
+            default:
+              "put a Flatten before it"
+                + (elementCount(shape) == count
+                  ? "" : " and set in_features to \(elementCount(shape))")
+            }
+          throw RecipeProblem(
+            path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
+        }
+        return shape.dropLast() + [arguments.whole("out_features")]
+      }),
     LayerKind(
       "MultiheadAttention", "The attention of a sample's rows to each other.",
       [
@@ -46,16 +46,16 @@ extension LayerKind {
         MultiheadAttention(
           $0.whole("embed_dim"), headCount: $0.whole("num_heads"), bias: $0.flag("bias"),
           isBatchFirst: true)
-      }
-    ) { arguments, shape, path in
-      let features = arguments.whole("embed_dim")
-      guard shape.count == 2, shape[1] == features else {
-        throw RecipeProblem(
-          path,
-          "MultiheadAttention with embed_dim \(features) gets \(shape) a sample; "
-            + (shape.count == 2 ? "set embed_dim to \(shape[1])" : "it takes [rows, features]"))
-      }
-      return shape
-    },
+      },
+      shape: { arguments, shape, path in
+        let features = arguments.whole("embed_dim")
+        guard shape.count == 2, shape[1] == features else {
+          throw RecipeProblem(
+            path,
+            "MultiheadAttention with embed_dim \(features) gets \(shape) a sample; "
+              + (shape.count == 2 ? "set embed_dim to \(shape[1])" : "it takes [rows, features]"))
+        }
+        return shape
+      }),
   ]
 }

@@ -19,14 +19,15 @@ extension LayerKind {
           $0.whole("in_channels"), $0.whole("out_channels"), kernel: $0.pair("kernel_size"),
           stride: $0.pair("stride"), padding: $0.pair("padding"), dilation: $0.pair("dilation"),
           groups: $0.whole("groups"), bias: $0.flag("bias"))
-      }
-    ) { arguments, shape, path in
-      try checkChannels("Conv2d", arguments, shape, path)
-      return [arguments.whole("out_channels")]
-        + (try windows(
-          "Conv2d", shape, kernel: arguments.pair("kernel_size"), stride: arguments.pair("stride"),
-          padding: arguments.pair("padding"), dilation: arguments.pair("dilation"), path))
-    },
+      },
+      shape: { arguments, shape, path in
+        try checkChannels("Conv2d", arguments, shape, path)
+        return [arguments.whole("out_channels")]
+          + (try windows(
+            "Conv2d", shape, kernel: arguments.pair("kernel_size"),
+            stride: arguments.pair("stride"),
+            padding: arguments.pair("padding"), dilation: arguments.pair("dilation"), path))
+      }),
     LayerKind(
       "ConvTranspose2d", "The transposed convolution, which makes images larger.",
       channels + [
@@ -52,22 +53,22 @@ extension LayerKind {
           stride: $0.pair("stride"), padding: $0.pair("padding"),
           outputPadding: $0.pair("output_padding"), groups: $0.whole("groups"),
           bias: $0.flag("bias"), dilation: $0.pair("dilation"))
-      }
-    ) { arguments, shape, path in
-      try checkChannels("ConvTranspose2d", arguments, shape, path)
-      let extents = zip(shape[1...], axes).map { extent, axis in
-        func of(_ key: String) -> Int { arguments.pair(key)[keyPath: axis] }
-        return (extent - 1) * of("stride") - 2 * of("padding")
-          + of("dilation") * (of("kernel_size") - 1) + of("output_padding") + 1
-      }
-      guard extents.allSatisfy({ (1...ValueType.most).contains($0) }) else {
-        throw RecipeProblem(
-          path,
-          "ConvTranspose2d makes \(extents) of \(shape) a sample; use "
-            + (extents.min()! < 1 ? "less padding" : "a smaller stride"))
-      }
-      return [arguments.whole("out_channels")] + extents
-    },
+      },
+      shape: { arguments, shape, path in
+        try checkChannels("ConvTranspose2d", arguments, shape, path)
+        let extents = zip(shape[1...], axes).map { extent, axis in
+          func of(_ key: String) -> Int { arguments.pair(key)[keyPath: axis] }
+          return (extent - 1) * of("stride") - 2 * of("padding")
+            + of("dilation") * (of("kernel_size") - 1) + of("output_padding") + 1
+        }
+        guard extents.allSatisfy({ (1...ValueType.most).contains($0) }) else {
+          throw RecipeProblem(
+            path,
+            "ConvTranspose2d makes \(extents) of \(shape) a sample; use "
+              + (extents.min()! < 1 ? "less padding" : "a smaller stride"))
+        }
+        return [arguments.whole("out_channels")] + extents
+      }),
     LayerKind(
       "MaxPool2d", "The largest element under a window that moves over each channel.", pooling,
       mistake: paddingMistake,
@@ -87,12 +88,12 @@ extension LayerKind {
     LayerKind(
       "AdaptiveAvgPool2d", "The means of windows that share each channel out.",
       [.pair("output_size", "Windows along each axis.")],
-      module: { AdaptiveAvgPool2d($0.pair("output_size")) }
-    ) { arguments, shape, path in
-      try checkImage("AdaptiveAvgPool2d", shape, path)
-      let size = arguments.pair("output_size")
-      return [shape[0], size.height, size.width]
-    },
+      module: { AdaptiveAvgPool2d($0.pair("output_size")) },
+      shape: { arguments, shape, path in
+        try checkImage("AdaptiveAvgPool2d", shape, path)
+        let size = arguments.pair("output_size")
+        return [shape[0], size.height, size.width]
+      }),
   ]
 
   private static var axes: [KeyPath<HeightWidth, Int>] { [\.height, \.width] }

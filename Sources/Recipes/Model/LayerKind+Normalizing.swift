@@ -32,17 +32,17 @@ extension LayerKind {
         LayerNorm(
           Shape($0.wholes("normalized_shape")), epsilon: $0.number("eps"),
           affine: $0.flag("elementwise_affine"), bias: $0.flag("bias"))
-      }
-    ) { arguments, shape, path in
-      let own = arguments.wholes("normalized_shape")
-      guard shape.suffix(own.count) == own[...] else {
-        throw RecipeProblem(
-          path,
-          "LayerNorm with normalized_shape \(own) gets \(shape) a sample; set it to the sample's "
-            + "last extents")
-      }
-      return shape
-    },
+      },
+      shape: { arguments, shape, path in
+        let own = arguments.wholes("normalized_shape")
+        guard shape.suffix(own.count) == own[...] else {
+          throw RecipeProblem(
+            path,
+            "LayerNorm with normalized_shape \(own) gets \(shape) a sample; set it to the sample's "
+              + "last extents")
+        }
+        return shape
+      }),
     LayerKind(
       "Dropout", "In training, sets elements to 0 by chance and lets the others grow.",
       [.number("p", .share, 0.5, "The probability of 0.")],
