@@ -23,7 +23,7 @@ struct BenchReduceCommand: SessionCommand {
       """)
 
   @Option(
-    help: "The largest size in bytes; the sizes are 1 KB, 4 KB, 16 KB and so on. (default: 64 MB)")
+    help: "The largest size in bytes, behind 1 KB, 4 KB, 16 KB and so on. (default: 64 MB)")
   var upTo: Int?
 
   @Flag(help: "Print JSON. (default: a table)")
@@ -32,6 +32,9 @@ struct BenchReduceCommand: SessionCommand {
   func validate() throws {
     if let upTo, upTo < ReduceBenchmark.sizes[0] {
       throw ValidationError("--up-to \(upTo) is below the smallest size, 1024 bytes")
+    }
+    if let upTo, upTo % MemoryLayout<Float>.stride != 0 {
+      throw ValidationError("--up-to \(upTo) is no number of floats, which have 4 bytes each")
     }
   }
 
@@ -74,7 +77,8 @@ extension ReduceBenchmark {
   }
 
   private static func size(_ bytes: Int) -> String {
-    bytes < 1 << 20 ? "\(bytes >> 10) KB" : "\(bytes >> 20) MB"
+    let (unit, name) = bytes < 1 << 20 ? (1 << 10, "KB") : (1 << 20, "MB")
+    return fixed(Double(bytes) / Double(unit), bytes % unit == 0 ? 0 : 1) + " " + name
   }
 
   /// Three digits.

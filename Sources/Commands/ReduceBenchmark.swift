@@ -33,9 +33,11 @@ struct ReduceBenchmark: Encodable {
   static let sizes = (0...8).map { 1024 << (2 * $0) }
 
   /// Collective: every rank. The same report on all.
+  /// - Parameter largest: the last size; nil: that of `sizes`.
   /// - Throws: Failure, where a sum is wrong; MPIError.
   static func run(_ world: Communicator, upTo largest: Int?) throws -> ReduceBenchmark {
-    let sizes = sizes.filter { $0 <= largest ?? Int.max }
+    var sizes = sizes
+    if let largest { sizes = sizes.filter { $0 < largest } + [largest] }
     // All bandwidths first: nothing else is to be on its way meanwhile.
     let bandwidths = try sizes.map { try copyBandwidth(bytes: $0, world) }
     var path = TreeReduction.Path.messages

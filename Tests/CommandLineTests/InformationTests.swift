@@ -177,24 +177,26 @@ import Testing
     let outcome = try run([nndist, "bench", "reduce"])
     expectError(outcome, 64, "this is one rank", "mpirun -n ")
     expectError(try run([nndist, "bench", "reduce", "--up-to", "9"]), 64, "--up-to 9 is below")
+    expectError(
+      try run([nndist, "bench", "reduce", "--up-to", "4098"]), 64, "4098 is no number of floats")
   }
 
   @Test func benchmarkOfReductionsGivesATableAndJSON() throws {
-    let command = [nndist, "bench", "reduce", "--up-to", "16384"]
+    let command = [nndist, "bench", "reduce", "--up-to", "10000"]
     let table = try mpirun(ranks: 2, command)
     #expect(table.status == 0, "\(table)")
     let lines = table.stdout.split(separator: "\n")
     #expect(lines.first?.hasPrefix("2 ranks, ") ?? false, "\(table)")
     #expect(
       lines.suffix(3).map { $0.split(separator: " ").prefix(3) }
-        == [["1", "KB", "256"], ["4", "KB", "1024"], ["16", "KB", "4096"]], "\(table)")
+        == [["1", "KB", "256"], ["4", "KB", "1024"], ["9.8", "KB", "2500"]], "\(table)")
 
     let json = try mpirun(ranks: 3, command + ["--json"])
     let report = try #require(
       try JSONSerialization.jsonObject(with: Data(json.stdout.utf8)) as? [String: Any], "\(json)")
     #expect(report["ranks"] as? Int == 3 && report["path"] as? String == "shared window")
     let rows = try #require(report["rows"] as? [[String: Any]])
-    #expect(rows.map { $0["bytes"] as? Int } == [1024, 4096, 16384])
+    #expect(rows.map { $0["bytes"] as? Int } == [1024, 4096, 10000])
     for row in rows {
       func number(_ key: String) -> Double { row[key] as? Double ?? .nan }
       let pass = number("bytes") / number("copy_bytes_per_second") * 1e6
