@@ -123,8 +123,8 @@ public final class TreeReduction {
   /// Whether there is one shard, whose arena is the sum.
   public var isTrivial: Bool { shardCount == 1 }
 
-  /// The sum over all shards, `elementCount` floats, in memory that it is not to be written through:
-  /// it holds until this rank's next sum or write to its arenas.
+  /// The sum over all shards, `elementCount` floats: to be read only, as other ranks may read the very
+  /// same memory. It holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
   /// - Parameter surelyFinite: elements that need no look to be known to be finite; in order, where
