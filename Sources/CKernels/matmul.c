@@ -1,5 +1,6 @@
 #include "ckernels.h"
 #include "clones.h"
+#include <string.h>
 
 // c = a b with tiles of c in registers, after Goto and van de Geijn (Anatomy of high-performance
 // matrix multiplication, 2008, doi:10.1145/1356052.1356053), for the shapes of training: a batch is
@@ -10,6 +11,7 @@
 // threads or on the instruction set.
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define GREATEST(a, b) ((a) > (b) ? (a) : (b))
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
 // A block of b, DEPTH x 64 floats, is 66 KB and one of a 100 KB: both stay in a second-level cache.
@@ -112,9 +114,24 @@ static int turns_rows(const struct nd_product *p) {
   return p->a_column != 1 && p->m > 12 && p->n > 8 * MOST_LANES;
 }
 
+// A sparse a's: elements whose zeros a mask tells, so many of these parts that share panels, rows whose
+// masks are made at once, registers of a row of c, and lines of a that are looked at before.
+enum { PART = 64, PARTS = 4, TALL = 256, BREADTH = 8, SAMPLE = 64 };
+// In floats: the masks, and rows of an a that lies transposed.
+enum { MASKS = 2 * TALL, TURNED = TALL * (PART + PADDING) };
+
+// Whether it can be worth while to look whether a is sparse.
+static int may_be_sparse(const struct nd_product *p) {
+  return p->m >= 16 && p->n >= 4 * MOST_LANES && p->k >= 16 && p->m * p->n * p->k >= 1 << 18;
+}
+
+static ptrdiff_t padded_columns(const struct nd_product *p) {
+  return in_registers(p->n) * MOST_LANES;
+}
+
 static ptrdiff_t scratch_count(const struct nd_product *p) {
   const ptrdiff_t depth = block_depth(p);
-  return depth * ((p->n + MOST_LANES - 1) / MOST_LANES * MOST_LANES)
+  return depth * padded_columns(p)
          + (turns_rows(p) ? HEIGHT * (depth + PADDING) : 0);
 }
 
@@ -123,13 +140,20 @@ static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
   return p->m * p->n + scratch_count(&other);
 }
 
-ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
+static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
+  return may_be_sparse(p) ? MASKS + TURNED + PARTS * PART * padded_columns(p) : 0;
+}
+
+static ptrdiff_t dense_scratch_count(const struct nd_product *p) {
   if (swaps(p)) return swapped_scratch_count(p);
   const ptrdiff_t odd = odd_columns(p);
   if (odd == 0) return scratch_count(p);
   const struct nd_product last = last_columns(p, odd);
-  const ptrdiff_t most = scratch_count(p), apart = swapped_scratch_count(&last);
-  return most > apart ? most : apart;
+  return GREATEST(scratch_count(p), swapped_scratch_count(&last));
+}
+
+ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
+  return GREATEST(dense_scratch_count(p), sparse_scratch_count(p));
 }
 
 static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
@@ -146,7 +170,8 @@ static ptrdiff_t pairs_depth(const struct nd_product *p) {
 }
 
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
-  return PAIRS_OF_A + pairs_depth(p) * ((p->n + MOST_LANES - 1) / MOST_LANES * MOST_LANES);
+  const ptrdiff_t dense = PAIRS_OF_A + pairs_depth(p) * padded_columns(p);
+  return GREATEST(dense, sparse_scratch_count(p));
 }
 
 #if defined(__x86_64__)
@@ -176,6 +201,10 @@ ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
 #define SPREAD(x) _mm512_set1_ps(x)
 #define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
 #define ADD(x, y) _mm512_add_ps(x, y)
+#define NONZERO(x) _mm512_cmp_ps_mask(x, ZERO, _CMP_NEQ_UQ)
+#define NOT_FINITE(x) (_mm512_fpclass_ps_mask(x, 0x99) != 0)
+#define SPREAD_BITS(x) (__m512)_mm512_set1_epi32(x)
+#define SPAN 1
 
 // Transposes 16 x 16 floats: pairs, pairs of pairs, then quarters of registers.
 TARGET ND_INLINE void turn_avx512(__m512 *x) {
@@ -224,6 +253,16 @@ TARGET ND_INLINE void turn_avx512(__m512 *x) {
 #define SPREAD(x) _mm256_set1_ps(x)
 #define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
 #define ADD(x, y) _mm256_add_ps(x, y)
+#define NONZERO(x) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, ZERO, _CMP_NEQ_UQ))
+#define NOT_FINITE(x) not_finite_avx2(x)
+#define SPREAD_BITS(x) (__m256)_mm256_set1_epi32(x)
+#define SPAN 1
+
+// Of those x - x is no number.
+TARGET ND_INLINE int not_finite_avx2(__m256 x) {
+  x = _mm256_sub_ps(x, x);
+  return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
+}
 
 TARGET ND_INLINE __m256i first_avx2(ptrdiff_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -270,6 +309,12 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 #define ADD(x, y) _mm512_add_ps(x, y)
 #define JOIN(first, second) ((__m512)_mm512_cvtne2ps_pbh(second, first))
 #define PAIR(low, high) pair_bf16(low, high)
+#define NONZERO(x) _mm512_test_epi32_mask((__m512i)(x), _mm512_set1_epi32(0x7fff7fff))
+#define NOT_FINITE(x) \
+  (_mm512_cmpeq_epi16_mask( \
+       _mm512_and_si512((__m512i)(x), _mm512_set1_epi16(0x7f80)), _mm512_set1_epi16(0x7f80)) != 0)
+#define SPREAD_BITS(x) (__m512)_mm512_set1_epi32(x)
+#define SPAN 2
 #define turn_bf16 turn_avx512
 
 TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
@@ -301,7 +346,23 @@ TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
 #define ADD(x, y) _mm256_add_ps(x, y)
 #define JOIN(first, second) join_avx2(first, second)
 #define PAIR(low, high) pair_avx2(low, high)
+#define NONZERO(x) nonzero_pairs_avx2((__m256i)(x))
+#define NOT_FINITE(x) not_finite_pairs_avx2((__m256i)(x))
+#define SPREAD_BITS(x) (__m256)_mm256_set1_epi32(x)
+#define SPAN 2
 #define turn_bf16_avx2 turn_avx2
+
+TARGET ND_INLINE unsigned nonzero_pairs_avx2(__m256i x) {
+  x = _mm256_and_si256(x, _mm256_set1_epi32(0x7fff7fff));
+  const __m256i zero = _mm256_cmpeq_epi32(x, _mm256_setzero_si256());
+  return 0xff & ~(unsigned)_mm256_movemask_ps((__m256)zero);
+}
+
+TARGET ND_INLINE int not_finite_pairs_avx2(__m256i x) {
+  const __m256i exponent = _mm256_set1_epi16(0x7f80);
+  x = _mm256_cmpeq_epi16(_mm256_and_si256(x, exponent), exponent);
+  return _mm256_movemask_epi8(x) != 0;
+}
 
 TARGET ND_INLINE __m256 add_pair_avx2(__m256 x, __m256 y, __m256 sum) {
   const __m256 upper = (__m256)_mm256_set1_epi32((int)0xffff0000);
@@ -345,13 +406,13 @@ enum nd_instruction_set nd_matmul_bf16_best_set(void) {
   return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
 }
 
-void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {
+ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {
   // Denormals are 0, read or written: the bias is added as vdpbf16ps adds products.
   const unsigned control = _mm_getcsr();
   _mm_setcsr(control | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
-  if (set == nd_avx512_bf16) matmul_bf16(p);
-  if (set == nd_avx2) matmul_bf16_avx2(p);
+  const ptrdiff_t made = set == nd_avx2 ? matmul_bf16_avx2(p) : matmul_bf16(p);
   _mm_setcsr(control);
+  return made;
 }
 
 enum nd_instruction_set nd_matmul_best_set(void) {
@@ -359,13 +420,13 @@ enum nd_instruction_set nd_matmul_best_set(void) {
   return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
 }
 
-void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
+ptrdiff_t nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {
   if (is_tiny(p) || is_slim(p)) {
     is_tiny(p) ? multiply_tiny(p) : multiply_slim(p);
-    return finish_all(p);
+    finish_all(p);
+    return p->m * p->n * p->k;
   }
-  if (set == nd_avx512) matmul_avx512(p);
-  if (set == nd_avx2) matmul_avx2(p);
+  return set == nd_avx2 ? matmul_avx2(p) : matmul_avx512(p);
 }
 
 int nd_matmul_and_row_sums(const struct nd_product *p, float *sums) {
@@ -386,12 +447,12 @@ void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
 #else
 
 enum nd_instruction_set nd_matmul_best_set(void) { return nd_none; }
-void nd_matmul(const struct nd_product *p, enum nd_instruction_set set) {}
+ptrdiff_t nd_matmul(const struct nd_product *p, enum nd_instruction_set set) { return 0; }
 int nd_matmul_and_row_sums(const struct nd_product *p, float *sums) { return 0; }
 void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   transpose_plainly(y, x, rows, columns);
 }
 enum nd_instruction_set nd_matmul_bf16_best_set(void) { return nd_none; }
-void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {}
+ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) { return 0; }
 
 #endif

@@ -45,6 +45,7 @@ NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
         sum = _mm256_fmadd_ps(
             _mm256_permutevar8x32_ps(near, _mm256_loadu_si256((const __m256i *)places[v][i])),
             _mm256_loadu_ps(factors[v][i]), sum);
+      sum = _mm256_add_ps(sum, _mm256_setzero_ps());
       if (adds) sum = _mm256_add_ps(sum, _mm256_loadu_ps(added[v]));
       _mm256_storeu_ps(p->c + r * n + WIDTH * v, sum);
     }
@@ -64,6 +65,7 @@ NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, 
     UNROLLED for (int j = 0; j < n; j++) {
       float sum = 0;
       UNROLLED for (int i = 0; i < k; i++) sum = __builtin_fmaf(a[r * k + i], b[i * n + j], sum);
+      sum += 0;  // not -0, as everywhere
       c[r * n + j] = adds ? sum + bias[j] : sum;
     }
 }
@@ -82,8 +84,10 @@ NARROW_TARGET ND_INLINE void tiny_chains(
     }
   for (int r = 0; r < m; r++) {
     if (row_sums) row_sums[r] = own[r];
-    for (int j = 0; j < n; j++)
-      p->c[r * p->c_row + j] = p->bias ? sums[r * n + j] + p->bias[j] : sums[r * n + j];
+    for (int j = 0; j < n; j++) {
+      const float sum = sums[r * n + j] + 0;
+      p->c[r * p->c_row + j] = p->bias ? sum + p->bias[j] : sum;
+    }
   }
 }
 

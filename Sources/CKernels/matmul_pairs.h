@@ -48,8 +48,57 @@ TARGET static void SET(turn_pairs)(
     }
 }
 
+// pairs[i][q] = (x[2 q][i], x[2 q + 1][i]). Whole registers are written.
+TARGET static void SET(turn_pair_rows)(
+    const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
+    float *restrict pairs, ptrdiff_t pairs_row) {
+  for (ptrdiff_t c = 0; c < columns; c += LANES) {
+    const mask here = MASK(LEAST(columns - c, LANES));
+    for (ptrdiff_t r = 0; r < rows; r += 2 * LANES) {
+      vector block[LANES];
+      UNROLLED for (int i = 0; i < LANES; i++) {
+        const ptrdiff_t k = r + 2 * i;
+        const vector low = k < rows ? MASKED_LOAD(x + k * x_row + c, here) : ZERO;
+        block[i] = PAIR(low, k + 1 < rows ? MASKED_LOAD(x + (k + 1) * x_row + c, here) : ZERO);
+      }
+      SET(turn)(block);
+      UNROLLED for (int i = 0; i < LANES; i++)
+        if (c + i < columns) STORE(pairs + (c + i) * pairs_row + r / 2, block[i]);
+    }
+  }
+}
+
+TARGET static void SET(pack)(
+    const struct nd_product *p, const float *b, ptrdiff_t depth, ptrdiff_t width,
+    ptrdiff_t columns, float *restrict panel) {
+  if (p->b_column == 1)
+    SET(pair_rows)(b, p->b_row, depth, columns, panel, width * LANES);
+  else
+    SET(turn_pairs)(b, p->b_column, columns, depth, panel, width * LANES);
+}
+
+TARGET static const float *SET(rows_of_a)(
+    const struct nd_product *p, ptrdiff_t m, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
+    float *scratch, ptrdiff_t *a_row) {
+  const float *a = p->a + m * p->a_row + k * p->a_column;
+  *a_row = PART + PADDING;
+  if (p->a_column == 1)
+    SET(pair_columns)(a, p->a_row, rows, depth, scratch, *a_row);
+  else
+    SET(turn_pair_rows)(a, p->a_column, depth, rows, scratch, *a_row);
+  return scratch;
+}
+
+TARGET ND_INLINE vector SET(elements)(const struct nd_product *p, const float *place) {
+  return p->a_column == 1 ? JOIN(LOAD(place), LOAD(place + LANES))
+                          : PAIR(LOAD(place), LOAD(place + p->a_column));
+}
+
+#include "matmul_sparse.h"
+
 // In float32's blocks, but that a DEPTH of pairs is twice as many of k.
-TARGET static void SET(matmul)(const struct nd_product *all) {
+TARGET static ptrdiff_t SET(matmul)(const struct nd_product *all) {
+  if (SET(is_sparse)(all)) return SET(multiply_sparse)(all);
   struct nd_product block = *all;
   const ptrdiff_t most = pairs_depth(all);
   struct ahead ahead = {0};
@@ -74,9 +123,7 @@ TARGET static void SET(matmul)(const struct nd_product *all) {
         columns = LEAST(all->n - n, width * LANES);
         const ptrdiff_t row = width * LANES;
         const float *b = all->b + k * all->b_row + n * all->b_column;
-        if (m == 0 && all->b_column == 1) SET(pair_rows)(b, all->b_row, depth, columns, panel, row);
-        if (m == 0 && all->b_column != 1)
-          SET(turn_pairs)(b, all->b_column, columns, depth, panel, row);
+        if (m == 0) SET(pack)(all, b, depth, width, columns, panel);
         float *c = all->c + m * all->c_row + n;
         const float *added = bias ? bias + n : 0;
         switch (width) {
@@ -92,4 +139,5 @@ TARGET static void SET(matmul)(const struct nd_product *all) {
       }
     }
   }
+  return all->m * all->n * all->k;
 }

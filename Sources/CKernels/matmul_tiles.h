@@ -7,9 +7,26 @@
 //   WIDEST           registers of the widest tile
 //   vector, mask, ZERO, MASK, LOAD, STORE, MASKED_LOAD, MASKED_STORE, SPREAD, FMA, ADD
 //   PAIR, JOIN       for the bfloat16 product of matmul_pairs.h, which takes float32's place
+//   NONZERO, NOT_FINITE, SPREAD_BITS, SPAN: for matmul_sparse.h
 
 #define TILE_ROWS(width) \
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
+
+// Sums of `width` registers go to c, + bias; `last` are the last one's. No sum is -0: what products of 0
+// add to it is 0 then, and they may as well be left out.
+TARGET ND_INLINE void SET(store)(
+    const int width, const vector *sums, float *restrict c, const float *restrict bias, mask last) {
+  UNROLLED for (int j = 0; j < width; j++) {
+    vector sum = ADD(sums[j], ZERO);
+    float *place = c + j * LANES;
+    if (j < width - 1) {
+      STORE(place, bias ? ADD(sum, LOAD(bias + j * LANES)) : sum);
+    } else {
+      if (bias) sum = ADD(sum, MASKED_LOAD(bias + j * LANES, last));
+      MASKED_STORE(place, last, sum);
+    }
+  }
+}
 
 // c[rows, columns] = a b, or += where it `adds`; + bias behind the last product. `columns` fill `width`
 // registers but for some of the last. `next_c` is where the next tile's sums will go.
@@ -45,17 +62,7 @@ TARGET ND_INLINE void SET(tile)(
     }
   }
   ahead->next = next;
-  UNROLLED for (int i = 0; i < rows; i++)
-    UNROLLED for (int j = 0; j < width; j++) {
-      float *place = c + i * c_row + j * LANES;
-      vector sum = sums[i][j];
-      if (j < width - 1) {
-        STORE(place, bias ? ADD(sum, LOAD(bias + j * LANES)) : sum);
-      } else {
-        if (bias) sum = ADD(sum, MASKED_LOAD(bias + j * LANES, last));
-        MASKED_STORE(place, last, sum);
-      }
-    }
+  UNROLLED for (int i = 0; i < rows; i++) SET(store)(width, sums[i], c + i * c_row, bias, last);
 }
 
 // The tiles below each other that share a panel of b.
@@ -137,6 +144,22 @@ TARGET static void SET(pack)(
     }
 }
 
+TARGET static const float *SET(rows_of_a)(
+    const struct nd_product *p, ptrdiff_t m, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
+    float *scratch, ptrdiff_t *a_row) {
+  const float *a = p->a + m * p->a_row + k * p->a_column;
+  *a_row = p->a_column == 1 ? p->a_row : PART + PADDING;
+  if (p->a_column == 1) return a;
+  SET(transpose)(a, p->a_column, depth, rows, scratch, *a_row, 0);
+  return scratch;
+}
+
+TARGET ND_INLINE vector SET(elements)(const struct nd_product *p, const float *place) {
+  return LOAD(place);
+}
+
+#include "matmul_sparse.h"
+
 // In blocks: `DEPTH` of k, so that a panel of b stays near; HEIGHT rows of a, which stay near while
 // panel after panel passes.
 TARGET static void SET(multiply)(const struct nd_product *all) {
@@ -207,15 +230,21 @@ TARGET static void SET(multiply_swapped)(const struct nd_product *p) {
   SET(finish)(p, p->c, p->m, p->n);
 }
 
-TARGET static void SET(matmul)(const struct nd_product *p) {
-  if (swaps(p)) return SET(multiply_swapped)(p);
+TARGET static ptrdiff_t SET(matmul)(const struct nd_product *p) {
+  if (SET(is_sparse)(p)) return SET(multiply_sparse)(p);
+  if (swaps(p)) {
+    SET(multiply_swapped)(p);
+    return p->m * p->n * p->k;
+  }
   const ptrdiff_t odd = odd_columns(p);
   struct nd_product first = *p;
   first.n -= odd;
   SET(multiply)(&first);
-  if (odd == 0) return;
-  const struct nd_product last = last_columns(p, odd);
-  SET(multiply_swapped)(&last);
+  if (odd > 0) {
+    const struct nd_product last = last_columns(p, odd);
+    SET(multiply_swapped)(&last);
+  }
+  return p->m * p->n * p->k;
 }
 
 #endif
@@ -243,5 +272,9 @@ TARGET static void SET(matmul)(const struct nd_product *p) {
 #undef SPREAD
 #undef FMA
 #undef ADD
+#undef NONZERO
+#undef NOT_FINITE
+#undef SPREAD_BITS
+#undef SPAN
 #undef PAIR
 #undef JOIN

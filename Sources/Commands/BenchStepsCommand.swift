@@ -13,9 +13,10 @@ struct BenchStepsCommand: SessionCommand {
       mpirun -n 2 nndist bench steps --only mlp512,conv
 
       us is the median from the end of a step to the end of the next, on root, with the 10th and 90th
-      percentile. GFLOP/s counts matrix products and convolutions, beside what a product of matrices
-      that stay in the cache reaches here. limit us is the least a step needs: those operations at that
-      peak, or the bytes of parameters, gradients and optimizer state, each read or written once where
+      percentile. GFLOP/s counts all of matrix products and convolutions, beside what a product of
+      matrices that stay in the cache reaches here; made is the part of them that was computed, as
+      products of 0 (pixels, what ReLU or pooling left out) are passed over where that is faster.
+      limit us is the least a step needs: the operations made at that peak, or the bytes of parameters, gradients and optimizer state, each read or written once where
       it must be, at the bandwidth of a copy of as many bytes; the larger of both. Shares are of the
       median step: samples gathered, kernels and the graph around them in both passes, the sum over
       ranks and shards, the optimizer. new is how many tensors a step took from the system.

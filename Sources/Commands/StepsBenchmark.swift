@@ -15,6 +15,8 @@ struct StepsReport: Codable {
   let samplesPerSecond: Double
   /// Of matrix products and convolutions; nil where several threads share them.
   let gflopPerSecond: Double?
+  /// Of those operations, the part that was made: products of 0 are passed over in places.
+  let made: Double?
   /// What all ranks' cores reach together.
   let peakGflopPerSecond: Double
   /// Of parameters, gradients and optimizer state, on each rank.
@@ -36,7 +38,8 @@ struct StepsReport: Codable {
 
   static let columns: [(title: String, width: Int)] = [
     ("workload", -14), ("batch", 6), ("us", 9), ("low", 9), ("high", 9), ("samples/s", 10),
-    ("GFLOP/s", 8), ("of peak", 8), ("limit us", 9), ("us/limit", 8), ("data", 5), ("kernels", 8),
+    ("GFLOP/s", 8), ("of peak", 8), ("made", 6), ("limit us", 9), ("us/limit", 8), ("data", 5),
+    ("kernels", 8),
     ("graph", 6), ("sum", 5), ("optim.", 7), ("new", 5),
   ]
 
@@ -53,7 +56,8 @@ struct StepsReport: Codable {
     return StepsReport.aligned([
       workload, "\(batchSize)", time(microseconds), time(lowMicroseconds), time(highMicroseconds),
       fixed(samplesPerSecond, 0), gflopPerSecond.map { fixed($0, 1) } ?? "-",
-      share(gflopPerSecond.map { $0 / peakGflopPerSecond }), limitMicroseconds.map(time) ?? "-",
+      share(gflopPerSecond.map { $0 / peakGflopPerSecond }), share(made),
+      limitMicroseconds.map(time) ?? "-",
       limitMicroseconds.map { fixed(microseconds / $0, 2) } ?? "-", share(data), share(kernels),
       share(graph), share(reduction), share(optimizer), fixed(newTensors, 1),
     ])
@@ -122,6 +126,7 @@ struct StepsBenchmark {
     var parts = StepTimes()
     var clockedParts = StepTimes()
     var operations = (first: 0, last: 0)
+    var operationsMade = (first: 0, last: 0)
     var allocations = (first: 0, last: 0)
     let clockBefore = KernelClock.seconds
     ends.reserveCapacity(steps + 1)
@@ -130,11 +135,13 @@ struct StepsBenchmark {
       switch step {
       case warmUp:
         operations.first = KernelClock.operations
+        operationsMade.first = KernelClock.operationsMade
         allocations.first = BufferPool.shared.statistics.systemAllocations
       case warmUp + 1...warmUp + steps:
         parts.accumulate(times)
         guard step == warmUp + steps else { break }
         operations.last = KernelClock.operations
+        operationsMade.last = KernelClock.operationsMade
         allocations.last = BufferPool.shared.statistics.systemAllocations
         KernelClock.isOn = clocked > 0
       case (warmUp + steps)...: clockedParts.accumulate(times)
@@ -147,8 +154,13 @@ struct StepsBenchmark {
     let durations = zip(ends.dropFirst(), ends).map { $0 - $1 }.sorted()
     func percentile(_ share: Double) -> Double { durations[Int(share * Double(steps - 1))] }
     let step = ReduceBenchmark.median(durations)
-    let all = try world.allgather(UInt64(operations.last - operations.first)).reduce(0, +)
-    let gflop = threads == 1 ? Double(all) / Double(steps) * 1e-9 : nil
+    /// Of a step, on all ranks.
+    func gflop(_ operations: (first: Int, last: Int)) throws -> Double {
+      let all = try world.allgather(UInt64(operations.last - operations.first)).reduce(0, +)
+      return Double(all) / Double(steps) * 1e-9
+    }
+    let (all, made) = (try gflop(operations), try gflop(operationsMade))
+    let isCounted = threads == 1
     let allPeak = peak * Double(world.worldSize * threads)
     // Read forwards and backwards, made, and read and written by the optimizer, as its state is.
     let arena = trainer.parameterCount * MemoryLayout<Float>.size
@@ -164,9 +176,10 @@ struct StepsBenchmark {
       batchSize: recipe.batchSize, parameters: trainer.parameterCount, microseconds: step,
       lowMicroseconds: percentile(0.1), highMicroseconds: percentile(0.9),
       samplesPerSecond: Double(recipe.batchSize) / step * 1e6,
-      gflopPerSecond: gflop.map { $0 / step * 1e6 }, peakGflopPerSecond: allPeak, bytes: bytes,
+      gflopPerSecond: isCounted ? all / step * 1e6 : nil,
+      made: isCounted ? made / all : nil, peakGflopPerSecond: allPeak, bytes: bytes,
       bytesPerSecond: bandwidth,
-      limitMicroseconds: gflop.map { max($0 / allPeak * 1e6, byBytes) },
+      limitMicroseconds: isCounted ? max(made / allPeak * 1e6, byBytes) : nil,
       kernels: clocked > 0 ? share(kernels, of: clockedParts) : nil,
       graph: clocked > 0 ? share(passes - kernels, of: clockedParts) : nil,
       data: share(parts.batch, of: parts), reduction: share(parts.reduction, of: parts),

@@ -152,7 +152,7 @@ private func runOneDNN(
 ) -> Bool {
   guard shape.suitsOneDNN else { return false }
   let context = KernelContext.current
-  context.operations &+= 2 * shape.multiplications
+  context.count(multiplications: shape.multiplications)
   var operands = operands
   // Where oneDNN has no bfloat16, float32 takes the rounded operands.
   let isRounded = precision == .bf16 && !OneDNN.hasBF16

@@ -11,6 +11,8 @@ public enum KernelClock {
   /// Floating-point operations of the calling thread's matrix products and convolutions so far, on or
   /// off: 2 m n k for a product.
   public static var operations: Int { KernelContext.current.operations }
+  /// Those of them that were made: products of 0 are passed over in places.
+  public static var operationsMade: Int { KernelContext.current.operationsMade }
 
   static func timed<Result>(_ body: () -> Result) -> Result {
     // A kernel that calls another is one.

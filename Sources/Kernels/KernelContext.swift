@@ -11,8 +11,10 @@ final class KernelContext {
   private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
   private var convolutions: [ConvolutionPrimitive.Key: ConvolutionPrimitive] = [:]
   @exclusivity(unchecked) private var scratch: Storage?
-  /// Multiplications and additions of matrix products and convolutions so far.
-  @exclusivity(unchecked) var operations = 0
+  /// Multiplications and additions of matrix products and convolutions so far: all there are, and those
+  /// that were made, as 0 is passed over in places.
+  @exclusivity(unchecked) private(set) var operations = 0
+  @exclusivity(unchecked) private(set) var operationsMade = 0
 
   /// Enough for any real run (a net has a few shapes); beyond it the cache starts anew, so that
   /// shapes that never come back do not pile up.
@@ -26,6 +28,12 @@ final class KernelContext {
     let context = KernelContext()
     nd_set_thread_slot(0, Unmanaged.passRetained(context).toOpaque())
     return context
+  }
+
+  /// - made: nil for all of them.
+  func count(multiplications: Int, made: Int? = nil) {
+    operations &+= 2 * multiplications
+    operationsMade &+= 2 * (made ?? multiplications)
   }
 
   private init() {

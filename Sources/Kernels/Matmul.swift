@@ -41,12 +41,12 @@ public func matmul(
       return finish()
     }
     let (a, b) = (steppedByOne(a), steppedByOne(b))
-    KernelContext.current.operations &+= 2 * m * n * k
     if instructionSet != nd_none {
       multiply(
         a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision,
         isRectified: isRectified)
     } else if precision == .bf16 {
+      KernelContext.current.count(multiplications: m * n * k)
       let (a, b) = (a.contiguous(), b.contiguous())
       Reference.matmulBF16(a.floats, b.floats, bias?.floats, c.floats, m: m, n: n, k: k)
       finish()
@@ -55,6 +55,7 @@ public func matmul(
         m: m, n: n, k: k, aStrides: SIMD2(a.strides[0], a.strides[1]),
         bStrides: SIMD2(b.strides[0], b.strides[1]), hasBias: bias != nil)
       let context = KernelContext.current
+      context.count(multiplications: m * n * k)
       context.matmul(key).run(
         in: context, a: a.rawPointer, b: b.rawPointer, bias: bias?.rawPointer, c: c.rawPointer)
       finish()
@@ -89,9 +90,10 @@ private func multiply(
   product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
     .assumingMemoryBound(to: Float.self)
   // What is known of them from here on is their addresses.
-  withExtendedLifetime((a, b, bias, c)) {
-    if precision == .bf16 { nd_matmul_bf16(&product, set) } else { nd_matmul(&product, set) }
+  let made = withExtendedLifetime((a, b, bias, c)) {
+    precision == .bf16 ? nd_matmul_bf16(&product, set) : nd_matmul(&product, set)
   }
+  KernelContext.current.count(multiplications: product.m * product.n * product.k, made: made)
 }
 
 private func product(
@@ -129,7 +131,7 @@ public func tinyProductAndColumnSums(
     clocked { nd_matmul_and_row_sums(&product, sums.floats) != 0 }
   }
   guard isDone else { return nil }
-  KernelContext.current.operations &+= 2 * m * n * k
+  KernelContext.current.count(multiplications: m * n * k)
   return (c, sums)
 }
 

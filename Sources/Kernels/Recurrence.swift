@@ -69,7 +69,7 @@ public struct Recurrence {
       is_relu: isReLU ? 1 : 0)
     let byteCount = nd_recurrence_scratch_count(&recurrence) * MemoryLayout<Float>.size
     let context = KernelContext.current
-    context.operations &+= 2 * shape.elementCount * shape[2]
+    context.count(multiplications: shape.elementCount * shape[2])
     kernel(&recurrence, context.scratch(byteCount).assumingMemoryBound(to: Float.self))
   }
 }

@@ -8,7 +8,7 @@ import Testing
     let workload: String
     let ranks, threads, shards, batchSize, parameters, bytes: Int
     let microseconds, lowMicroseconds, highMicroseconds, samplesPerSecond: Double
-    let gflopPerSecond, limitMicroseconds, kernels, graph: Double?
+    let gflopPerSecond, made, limitMicroseconds, kernels, graph: Double?
     let peakGflopPerSecond, bytesPerSecond, data, reduction, optimizer, newTensors: Double
   }
 
@@ -38,6 +38,7 @@ import Testing
       let shares = [report.data, report.kernels ?? -1, report.graph ?? -1, report.optimizer]
       #expect(shares.allSatisfy { 0...1 ~= $0 }, "\(report)")
       #expect(0...1 ~= report.reduction && report.peakGflopPerSecond > 0)
+      #expect(report.made == 1, "too small for zeros to be looked for")
       #expect((report.limitMicroseconds ?? 0) > 0 && report.bytesPerSecond > 0)
     }
     // Forward 2,000 x 2 x 3 and 2,000 x 3 x 1 products, and as many for either gradient but that of the

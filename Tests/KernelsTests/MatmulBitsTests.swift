@@ -6,13 +6,13 @@ import Testing
 /// What the product promises of bits: each element is one chain of fused multiply-adds in the order of
 /// k, so they depend on nothing else.
 struct MatmulBitsTests {
-  /// The chain itself; `addingProduct` rounds once.
+  /// The chain itself; `addingProduct` rounds once, and no sum stays -0.
   private func chain(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
     -> [UInt32]
   {
     (0..<m * n).map { i in
       let sum = (0..<k).reduce(Float(0)) { $0.addingProduct(a[i / n * k + $1], b[$1 * n + i % n]) }
-      return (bias.map { sum + $0[i % n] } ?? sum).bitPattern
+      return (bias.map { sum + 0 + $0[i % n] } ?? sum + 0).bitPattern
     }
   }
 

@@ -161,7 +161,9 @@ uint64_t nd_hash_end(const nd_hash_state *state);
 
 // c[m][n] = a[m][k] b[k][n] (+ bias[n]), for m, n, k > 0. Strides in elements: of each operand one is 1;
 // c's columns are neighbours. Each element of c is one chain of fused multiply-adds in the order of k, the
-// bias last: the only kernel here that fuses, with the same bits on every instruction set that has it.
+// bias last: the only kernel here that fuses, with the same bits on every instruction set that has it. A sum
+// that is 0 is +0: products of an element of a that is 0 may then be passed over, and are where that
+// is faster, but beside an infinite element of b.
 struct nd_product {
   ptrdiff_t m, n, k;
   const float *a;
@@ -172,13 +174,14 @@ struct nd_product {
   int rectifies;  // whether elements at most 0 become 0 in the end
   float *c;
   ptrdiff_t c_row;
-  float *scratch;  // nd_product_scratch_count floats
+  float *scratch;  // nd_matmul_scratch_count floats
 };
 enum nd_instruction_set { nd_none, nd_avx2, nd_avx512, nd_avx512_bf16 };
 // nd_none: this processor has no fused multiply-add, and nd_matmul must not be called.
 enum nd_instruction_set nd_matmul_best_set(void);
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p);
-void nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
+// Returns how many multiply-adds it made.
+ptrdiff_t nd_matmul(const struct nd_product *p, enum nd_instruction_set set);
 // The same product, and in the same pass sums[m], of a's rows in the order of k, each addition rounded. Only
 // where c is tiny, so that to wait for the sums takes most of the time, and there is fused multiply-add:
 // else 0, and nothing is written.
@@ -212,7 +215,7 @@ void nd_recurrence_backward(
 // bits on every instruction set: nd_avx512_bf16 has the instruction, nd_avx2 does what it does.
 enum nd_instruction_set nd_matmul_bf16_best_set(void);
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p);
-void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
+ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
 
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about

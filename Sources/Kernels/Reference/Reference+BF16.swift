@@ -43,6 +43,7 @@ extension Reference {
           sum = flushedMultiplyAdd(second, other, sum)
           sum = flushedMultiplyAdd(a[row * k + i], b[i * n + column], sum)
         }
+        sum += 0  // never -0, whether or not products of 0 came last
         if let bias { sum = flushedMultiplyAdd(sum, 1, flushed(bias[column])) }
         c[row * n + column] = sum
       }

@@ -1,0 +1,162 @@
+// The product of an a that holds many zeros, which are passed over, for one instruction set.
+// matmul_tiles.h includes it for float32, and for bfloat16, where an element is a pair of SPAN = 2 of k:
+//   NONZERO(x)      a bit for each element of a register that is not 0
+//   NOT_FINITE(x)   whether any element of a register is infinite or no number
+//   SPREAD_BITS(x)  a register of elements with these bits
+//   SET(rows_of_a)  a block of a, its rows' elements as neighbours
+//   SET(elements)   a register of elements of a as they lie
+//   SET(pack)       a panel of b
+//
+// Images are half zeros, and so is what ReLU leaves of outputs and gradients. A row of c, as much of it
+// as BREADTH registers hold, adds the rows of b that meet elements of its row of a which are not 0. It
+// reads them from the cache for each row of a anew, so a panel of b is as large as the first level.
+//
+// A sum is the same without products of 0, but for its sign where it is 0, which no product here keeps,
+// and but for elements of b that are not finite: beside such ones nothing is passed over.
+
+// c[row] (+)= the rows of the panel that `left` names times a's elements, over `width` registers.
+TARGET ND_INLINE void SET(sparse_row)(
+    const int width, uint64_t left, const float *restrict a, const float *restrict panel,
+    float *restrict c, ptrdiff_t c_row, const float *restrict bias, mask last, int adds) {
+  vector sums[BREADTH];
+  UNROLLED for (int j = 0; j < width; j++) {
+    const float *place = c + j * LANES;
+    sums[j] = !adds ? ZERO : j == width - 1 ? MASKED_LOAD(place, last) : LOAD(place);
+    // The next row's, as what comes behind a row's last element is guessed badly.
+    __builtin_prefetch(place + c_row, 1);
+  }
+  for (; left; left &= left - 1) {
+    const int k = __builtin_ctzll(left);
+    // By way of an integer register: rows of b take all there is of vectors' loads.
+    int32_t bits;
+    memcpy(&bits, a + k, sizeof bits);
+    __asm__("" : "+r"(bits));
+    const vector element = SPREAD_BITS(bits);
+    UNROLLED for (int j = 0; j < width; j++)
+      sums[j] = FMA(element, LOAD(panel + (k * width + j) * LANES), sums[j]);
+  }
+  SET(store)(width, sums, c, bias, last);
+}
+
+#define SPARSE_ROWS(width)                                                                      \
+  case width:                                                                                   \
+    for (ptrdiff_t r = 0; r < rows; r++)                                                        \
+      SET(sparse_row)(width, masks[r], a + r * a_row, panel, c + r * c_row, c_row, bias, last, adds); \
+    break;
+
+TARGET static void SET(sparse_rows)(
+    ptrdiff_t width, ptrdiff_t rows, const uint64_t *masks, const float *a, ptrdiff_t a_row,
+    const float *panel, float *c, ptrdiff_t c_row, const float *bias, ptrdiff_t columns, int adds) {
+  const mask last = MASK(columns - (width - 1) * LANES);
+  switch (width) {
+    SPARSE_ROWS(1) SPARSE_ROWS(2) SPARSE_ROWS(3) SPARSE_ROWS(4)
+    SPARSE_ROWS(5) SPARSE_ROWS(6) SPARSE_ROWS(7) SPARSE_ROWS(8)
+  }
+}
+
+// masks[r]: a bit for each of the row's elements, at most 64, that is not 0. Returns how many those are.
+TARGET static ptrdiff_t SET(find_nonzeros)(
+    const float *a, ptrdiff_t a_row, ptrdiff_t rows, ptrdiff_t depth, uint64_t *masks) {
+  ptrdiff_t count = 0;
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    masks[r] = 0;
+    for (ptrdiff_t k = 0; k < depth; k += LANES) {
+      // No processor sees these strides coming.
+      __builtin_prefetch(a + (r + 16) * a_row + k);
+      const vector elements = MASKED_LOAD(a + r * a_row + k, MASK(LEAST(depth - k, LANES)));
+      masks[r] |= (uint64_t)NONZERO(elements) << k;
+    }
+    count += __builtin_popcountll(masks[r]);
+  }
+  return count;
+}
+
+TARGET static int SET(is_finite)(
+    const float *panel, ptrdiff_t depth, ptrdiff_t width, ptrdiff_t columns) {
+  int infinite = 0;
+  for (ptrdiff_t k = 0; k < depth; k++)
+    for (ptrdiff_t j = 0; j < width; j++)
+      infinite |= NOT_FINITE(MASKED_LOAD(
+          panel + (k * width + j) * LANES, MASK(LEAST(columns - j * LANES, LANES))));
+  return !infinite;
+}
+
+// Panels as wide as each other, in registers: the one that begins with `first` of so many.
+static ptrdiff_t SET(panel_width)(ptrdiff_t registers, ptrdiff_t first) {
+  const ptrdiff_t rest = registers - first, panels = (rest + BREADTH - 1) / BREADTH;
+  return rest / panels;
+}
+
+// Whether it takes less time than tiles do, by a sample of a's elements as they lie. Times are in those
+// of a register's products, as measured on a Zen 4.
+TARGET static int SET(is_sparse)(const struct nd_product *p) {
+  if (!may_be_sparse(p)) return 0;
+  const ptrdiff_t depth = p->k / SPAN, registers = (p->n + LANES - 1) / LANES;
+  const int lies_in_rows = p->a_column == 1;
+  const ptrdiff_t lines = lies_in_rows ? p->m : depth, length = lies_in_rows ? depth : p->m;
+  ptrdiff_t nonzeros = 0, seen = 0;
+  for (ptrdiff_t line = 0; line < lines; line += (lines + SAMPLE - 1) / SAMPLE) {
+    const float *a = p->a + line * (lies_in_rows ? p->a_row : SPAN * p->a_column);
+    for (ptrdiff_t i = 0; i + LANES <= length; i += LANES, seen += LANES)
+      nonzeros += __builtin_popcount(NONZERO(SET(elements)(p, a + i * (lies_in_rows ? SPAN : 1))));
+  }
+  const ptrdiff_t panels = (depth + PART - 1) / PART * ((registers + BREADTH - 1) / BREADTH);
+  const double products = (double)(p->m * depth * registers);
+  const double added = 1.15 * products * (double)nonzeros / (double)(seen > 0 ? seen : 1);
+  const ptrdiff_t rows = 30 * panels * p->m, masks = 10 * p->m * depth / LANES;
+  const ptrdiff_t packed = (p->b_column == 1 ? 3 : 7) * registers * depth;
+  return seen > 0 && added + (double)(rows + masks + packed) < products;
+}
+
+// Returns how many products it made.
+TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
+  const ptrdiff_t elements = (all->k + SPAN - 1) / SPAN, part = even_depth(elements, PART);
+  const ptrdiff_t registers = (all->n + LANES - 1) / LANES;
+  uint64_t *masks = (uint64_t *)all->scratch;
+  float *rows = all->scratch + MASKS, *panels = rows + TURNED;
+  ptrdiff_t nonzeros = 0;
+  for (ptrdiff_t block = 0; block < elements; block += PARTS * part) {
+    const ptrdiff_t end = LEAST(elements, block + PARTS * part);
+    int finite[PARTS];
+    float *panel = panels;
+    for (ptrdiff_t k = block, i = 0; k < end; k += part, i++) {
+      const ptrdiff_t depth = LEAST(part, end - k);
+      finite[i] = 1;
+      for (ptrdiff_t first = 0, width; first < registers; first += width) {
+        width = SET(panel_width)(registers, first);
+        const ptrdiff_t columns = LEAST(all->n - first * LANES, width * LANES);
+        SET(pack)(
+            all, all->b + k * SPAN * all->b_row + first * LANES * all->b_column,
+            LEAST(depth * SPAN, all->k - k * SPAN), width, columns, panel);
+        finite[i] &= SET(is_finite)(panel, depth, width, columns);
+        panel += depth * width * LANES;
+      }
+    }
+    for (ptrdiff_t m = 0; m < all->m; m += TALL) {
+      const ptrdiff_t height = LEAST(TALL, all->m - m);
+      panel = panels;
+      for (ptrdiff_t k = block, i = 0; k < end; k += part, i++) {
+        const ptrdiff_t depth = LEAST(part, end - k);
+        ptrdiff_t a_row;
+        const float *a = SET(rows_of_a)(
+            all, m, height, k * SPAN, LEAST(depth * SPAN, all->k - k * SPAN), rows, &a_row);
+        nonzeros += SET(find_nonzeros)(a, a_row, height, depth, masks);
+        if (!finite[i])
+          for (ptrdiff_t r = 0; r < height; r++) masks[r] = ~(uint64_t)0 >> (64 - depth);
+        const int is_last = k + depth == elements;
+        for (ptrdiff_t first = 0, width; first < registers; first += width) {
+          width = SET(panel_width)(registers, first);
+          const ptrdiff_t columns = LEAST(all->n - first * LANES, width * LANES);
+          float *c = all->c + m * all->c_row + first * LANES;
+          SET(sparse_rows)(
+              width, height, masks, a, a_row, panel, c, all->c_row,
+              all->bias && is_last ? all->bias + first * LANES : 0, columns, k > 0);
+          if (is_last) SET(finish)(all, c, height, columns);
+          panel += depth * width * LANES;
+        }
+      }
+    }
+  }
+  return nonzeros * SPAN * all->n;
+}
+#undef SPARSE_ROWS

@@ -1,0 +1,117 @@
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+/// Products of 0 are passed over where that is faster, and no bit shows it.
+@Suite(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
+struct MatmulSparseTests {
+  /// Every product of the chain, none passed over.
+  private func chain(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
+    -> [Float]
+  {
+    (0..<m * n).map { i in
+      let sum = (0..<k).reduce(Float(0)) { $0.addingProduct(a[i / n * k + $1], b[$1 * n + i % n]) }
+      return bias.map { sum + 0 + $0[i % n] } ?? sum + 0
+    }
+  }
+
+  private func expectSame(_ c: Tensor, _ expected: [Float], _ what: String) {
+    let differ = zip(c.bits, expected).enumerated().filter { _, pair in
+      pair.0 != pair.1.bitPattern && !(Float(bitPattern: pair.0).isNaN && pair.1.isNaN)
+    }
+    #expect(c.elementCount == expected.count && differ.isEmpty, "\(differ.prefix(3)) \(what)")
+  }
+
+  /// How many multiply-adds `body` makes.
+  private func made(_ body: () -> Tensor?) -> (Tensor?, Int) {
+    let before = KernelClock.operationsMade
+    let c = body()
+    return (c, (KernelClock.operationsMade - before) / 2)
+  }
+
+  /// Extents about those where parts of k (64, and 256 of them), blocks of rows (256) and panels end.
+  private static let rows = [16, 64, 65, 100, 255, 257, 300]
+  private static let columns = [64, 65, 100, 127, 129, 130, 200]
+  private static let depths = [63, 64, 65, 100, 257, 300]
+
+  @Test(arguments: [true, false])
+  func whatIsPassedOverLeavesNoTrace(onAVX512: Bool) {
+    var passed = 0
+    for number in 0..<60 {
+      var draws = Draws(case: number)
+      let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
+      let k = draws.pick(Self.depths)
+      let density = draws.pick([0, 1, 3, 5, 9])
+      let a = draws.floats(m * k).map { draws.int(0...9) < density ? $0 : draws.pick([0, -0.0]) }
+      var b = draws.floats(k * n)
+      // Their products with 0 are no numbers.
+      if number % 3 == 0 { b[draws.int(0...b.count - 1)] = draws.pick([.infinity, .nan]) }
+      let bias = draws.pick([true, false]) ? draws.floats(n) : nil
+      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+      let (left, right) = (Tensor(a, shape: [m, k]), Tensor(b, shape: [k, n]))
+
+      let (c, count) = made {
+        matmul(
+          turned[0] ? left.transposedView.copied().transposedView : left,
+          turned[1] ? right.transposedView.copied().transposedView : right,
+          bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512)
+      }
+      guard let c else { return }  // no such processor: nothing to show
+      let what = "m \(m) n \(n) k \(k) density \(density) \(turned), \(draws)"
+      expectSame(c, chain(a, b, bias, m: m, n: n, k: k), what)
+      let nonzeros = a.filter { $0 != 0 }.count
+      #expect(count == m * n * k || count == nonzeros * n, "\(count) \(what)")
+      if count < m * n * k { passed += 1 }
+    }
+    #expect(passed > 20, "the products that passed over something")
+  }
+
+  /// Of bfloat16 a pair of k is passed over where both of its elements round to 0.
+  @Test(arguments: [true, false])
+  func pairsThatArePassedOverLeaveNoTrace(onAVX512: Bool) {
+    var passed = 0
+    for number in 0..<40 {
+      var draws = Draws(case: number)
+      let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
+      let k = draws.pick(Self.depths)
+      let density = draws.pick([0, 2, 5])
+      let zeros: [Float] = [0, -0.0, 1e-42]
+      let a = draws.floats(m * k).map { draws.int(0...9) < density ? $0 : draws.pick(zeros) }
+      var b = draws.floats(k * n)
+      if number % 3 == 0 { b[draws.int(0...b.count - 1)] = draws.pick([.infinity, .nan]) }
+      let bias = draws.pick([true, false]) ? draws.floats(n) : nil
+      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+      let (left, right) = (Tensor(a, shape: [m, k]), Tensor(b, shape: [k, n]))
+
+      let (c, count) = made {
+        matmul(
+          turned[0] ? left.transposedView.copied().transposedView : left,
+          turned[1] ? right.transposedView.copied().transposedView : right,
+          bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512, precision: .bf16)
+      }
+      guard let c else { return }  // no such processor: nothing to show
+      var expected = [Float](repeating: 0, count: m * n)
+      Reference.matmulBF16(a, b, bias, &expected, m: m, n: n, k: k)
+      expectSame(c, expected, "m \(m) n \(n) k \(k) density \(density) \(turned), \(draws)")
+      if count < m * n * k { passed += 1 }
+    }
+    #expect(passed > 15, "the products that passed over something")
+  }
+
+  /// Products too small for float32 round to 0 with their sign: with the next product of 0, or without.
+  @Test func noSumIsMinusZero() {
+    let (m, n, k) = (64, 64, 64)
+    for holes in [0, 1] {
+      // With a hole behind it or not, every second row's last product is -1e-60.
+      let a = (0..<m * k).map { $0 % k == k - 1 - holes ? Float(1e-30) : 0 }
+      let b = [Float](repeating: -1e-30, count: k * n)
+      for (left, right) in [(1, n), (m, n), (m, 1), (2, 2)] {
+        let c = matmul(
+          Tensor(Array(a.prefix(left * k)), shape: [left, k]),
+          Tensor(Array(b.prefix(k * right)), shape: [k, right]))
+        #expect(c.bits.allSatisfy { $0 == 0 }, "\(left) x \(right), \(holes)")
+      }
+    }
+  }
+}
