@@ -117,8 +117,8 @@ static int turns_rows(const struct nd_product *p) {
 // A sparse a's: elements whose zeros a mask tells, so many of these parts that share panels, rows whose
 // masks are made at once, registers of a row of c, and lines of a that are looked at before.
 enum { PART = 64, PARTS = 4, TALL = 256, BREADTH = 8, SAMPLE = 64 };
-// In floats: the masks, and rows of an a that lies transposed.
-enum { MASKS = 2 * TALL, TURNED = TALL * (PART + PADDING) };
+// Of masks, in floats.
+enum { MASKS = 2 * TALL };
 
 // Whether it can be worth while to look whether a is sparse.
 static int may_be_sparse(const struct nd_product *p) {
@@ -141,7 +141,9 @@ static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
 }
 
 static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
-  return may_be_sparse(p) ? MASKS + TURNED + PARTS * PART * padded_columns(p) : 0;
+  return may_be_sparse(p) ? MASKS + LEAST(PARTS * PART, p->k) * padded_columns(p)
+                                + LEAST(TALL, p->m) * (PART + PADDING)
+                          : 0;
 }
 
 static ptrdiff_t dense_scratch_count(const struct nd_product *p) {

@@ -113,7 +113,8 @@ TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
   const ptrdiff_t elements = (all->k + SPAN - 1) / SPAN, part = even_depth(elements, PART);
   const ptrdiff_t registers = (all->n + LANES - 1) / LANES;
   uint64_t *masks = (uint64_t *)all->scratch;
-  float *rows = all->scratch + MASKS, *panels = rows + TURNED;
+  float *panels = all->scratch + MASKS;
+  float *rows = panels + LEAST(PARTS * part, elements) * registers * LANES;
   ptrdiff_t nonzeros = 0;
   for (ptrdiff_t block = 0; block < elements; block += PARTS * part) {
     const ptrdiff_t end = LEAST(elements, block + PARTS * part);
