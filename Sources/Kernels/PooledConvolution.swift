@@ -5,7 +5,7 @@ import TensorCore
 /// channels innermost, block by block, so that what lies between the two stays in the core's own cache
 /// and is never kept.
 public struct PooledConvolution {
-  private let shape: ConvolutionShape
+  package let shape: ConvolutionShape
   private let precision: Precision
   /// Images at a time. It follows from the shape alone, as the weight's gradient is added up by blocks.
   private let block: Int
@@ -31,7 +31,11 @@ public struct PooledConvolution {
     block = (shape.batch + blockCount - 1) / blockCount
   }
 
-  private var pooledShape: Shape {
+  /// Whether there are kernels of our own. Others convolve as oneDNN does, whose bits depend on the
+  /// instruction set.
+  private var hasKernel: Bool { precision == .float32 && shape.dilation == 1 }
+
+  var pooledShape: Shape {
     [shape.batch, shape.outChannels, shape.output.height / 2, shape.output.width / 2]
   }
 
@@ -77,6 +81,21 @@ public struct PooledConvolution {
     wantsWeight: Bool, into destination: Tensor?
   ) -> (input: Tensor?, weight: Tensor?) {
     let dy = dy.channelsLast()
+    if hasKernel {
+      return (
+        wantsInput ? inputGradient(dy, places: places, weight) : nil,
+        wantsWeight ? weightGradient(dy, places: places, x, into: destination) : nil
+      )
+    }
+    return denseGradients(
+      dy, places: places, x, weight, wantsInput: wantsInput, wantsWeight: wantsWeight,
+      into: destination)
+  }
+
+  private func denseGradients(
+    _ dy: Tensor, places: Tensor, _ x: Tensor, _ weight: Tensor, wantsInput: Bool,
+    wantsWeight: Bool, into destination: Tensor?
+  ) -> (input: Tensor?, weight: Tensor?) {
     let dx = wantsInput ? Tensor(uninitializedChannelsLast: shape.inputShape) : nil
     var dw: Tensor?
     eachBlock { start, part in

@@ -214,6 +214,31 @@ enum nd_instruction_set nd_matmul_bf16_best_set(void);
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p);
 void nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
 
+// The gradients of a convolution of images [height, width, in_channels], by a weight [out_channels,
+// in_channels, kernel_height, kernel_width], of which only the largest of 2 x 2 windows was wanted: from
+// dy, that of the windows, [images, rows, columns, out_channels], and their `places` in the convolution's
+// planes of out_width columns, as nd_max_pool_2x2_channels_last gives them.
+//
+// Every element is one chain of fused multiply-adds onto 0, dy times an element of the weight or of the
+// padded image, of those dy that are not 0: for dweight in the order of images and windows, for dx in
+// that of windows, then of the place in the window, then of output channels. So the bits are the same on
+// every instruction set, also where there is no such instruction.
+struct nd_pooled_convolution {
+  ptrdiff_t images, height, width, in_channels, out_channels;
+  ptrdiff_t rows, columns, out_width;
+  ptrdiff_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+  const float *dy;
+  const int32_t *places;
+  float *scratch;  // nd_pooled_convolution_scratch_count floats, each at a multiple of 8 bytes
+};
+ptrdiff_t nd_pooled_convolution_scratch_count(const struct nd_pooled_convolution *p);
+// Both return the number of dy that are not 0.
+ptrdiff_t nd_pooled_convolution_weight_gradient(
+    const struct nd_pooled_convolution *p, float *dw, const float *x, enum nd_instruction_set set);
+ptrdiff_t nd_pooled_convolution_input_gradient(
+    const struct nd_pooled_convolution *p, float *dx, const float *weight,
+    enum nd_instruction_set set);
+
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
 // probabilities.
