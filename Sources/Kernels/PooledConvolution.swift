@@ -2,12 +2,12 @@ import CKernels
 import TensorCore
 
 /// A convolution of which only the largest elements of 2 x 2 windows are wanted: images with the
-/// channels innermost, block by block, so that what lies between the two stays in the core's own cache
-/// and is never kept.
+/// channels innermost. What lies between the two is never kept.
 public struct PooledConvolution {
   package let shape: ConvolutionShape
   private let precision: Precision
-  /// Images at a time. It follows from the shape alone, as the weight's gradient is added up by blocks.
+  /// Images at a time where oneDNN convolves, so that what lies between stays in the core's own cache. It
+  /// follows from the shape alone, as the weight's gradient is added up by blocks.
   private let block: Int
 
   /// What lies between may take so many bytes: a second-level cache has 1 MiB or more.
@@ -31,7 +31,7 @@ public struct PooledConvolution {
     block = (shape.batch + blockCount - 1) / blockCount
   }
 
-  /// Whether there are kernels of our own. Others convolve as oneDNN does, whose bits depend on the
+  /// Whether the kernels are our own; else the whole output is oneDNN's, whose bits depend on the
   /// instruction set.
   private var hasKernel: Bool { precision == .float32 && shape.dilation == 1 }
 
@@ -51,6 +51,7 @@ public struct PooledConvolution {
 
   /// - Returns: as `maxPool` of `convolve`.
   public func forward(_ x: Tensor, _ weight: Tensor, bias: Tensor?) -> (y: Tensor, places: Tensor) {
+    if hasKernel { return forward(x, weight, bias: bias, on: instructionSet) }
     let y = Tensor(uninitializedChannelsLast: pooledShape)
     let places = Tensor(uninitializedChannelsLast: pooledShape, .int32)
     eachBlock { start, part in
@@ -83,8 +84,9 @@ public struct PooledConvolution {
     let dy = dy.channelsLast()
     if hasKernel {
       return (
-        wantsInput ? inputGradient(dy, places: places, weight) : nil,
-        wantsWeight ? weightGradient(dy, places: places, x, into: destination) : nil
+        wantsInput ? inputGradient(dy, places: places, weight, on: instructionSet) : nil,
+        wantsWeight
+          ? weightGradient(dy, places: places, x, into: destination, on: instructionSet) : nil
       )
     }
     return denseGradients(

@@ -19,7 +19,7 @@ struct PooledConvolutionBitsTests {
 
     init(_ draws: inout Draws) {
       let inChannels = draws.pick([1, 1, 3, 5, 16, 16, 20, 64])
-      let outChannels = draws.pick([2, 5, 16, 33, 48, 64])
+      let outChannels = draws.pick([2, 5, 16, 24, 33, 48, 64])
       let kernel = draws.pick([
         HeightWidth(1, 1), HeightWidth(3, 3), HeightWidth(3, 3), HeightWidth(5, 5),
         HeightWidth(2, 4),
@@ -49,6 +49,35 @@ struct PooledConvolutionBitsTests {
         draws.int(0...9) < density ? draws.float() : draws.pick([0, -0.0])
       }
       dy = Tensor(flow, shape: y.shape).channelsLast()
+    }
+  }
+
+  @Test func forwardIsTheChainsOfItsTwin() {
+    for number in 0..<RandomCases.pooledConvolution {
+      var draws = Draws(case: number)
+      let c = Case(&draws)
+      let bias = draws.pick([true, false]) ? c.bias : nil
+      // What is not a number is the largest; equals are many among whole numbers.
+      let x = Tensor(uninitializedChannelsLast: c.x.shape)
+      for i in 0..<x.elementCount {
+        x.pointer(Float.self)[i] =
+          number % 3 == 0 ? Float(draws.int(-1...1)) : c.x.pointer(Float.self)[i]
+      }
+      if number % 4 == 0 { x.pointer(Float.self)[x.elementCount / 2] = .nan }
+      var y = [Float](repeating: .nan, count: c.y.elementCount)
+      var places = [Int32](repeating: -1, count: c.y.elementCount)
+      Reference.pooledConvolution(
+        x.values(Float.self), c.weight.values(Float.self), bias?.values(Float.self), &y, &places,
+        c.shape)
+      for set in Self.sets {
+        let found = c.both.forward(x, c.weight, bias: bias, on: set)
+        let what = "\(set), \(c.shape), \(draws)"
+        #expect(
+          zip(found.y.values(Float.self), y).allSatisfy {
+            $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN)
+          }, "\(what)")
+        #expect(found.places.values(Int32.self) == places, "\(what)")
+      }
     }
   }
 

@@ -11,6 +11,6 @@ public enum RandomCases {
   public static let optimizers = 500
 
   public static let total =
-    matmul + convolution + pooledConvolution + elementwise + columnSums + softmaxCrossEntropy
+    matmul + convolution + 2 * pooledConvolution + elementwise + columnSums + softmaxCrossEntropy
     + softmaxCrossEntropyBackward + optimizers
 }

@@ -4,6 +4,31 @@ import TensorCore
 // element is one chain of fused multiply-adds. Padding is zeros like any others.
 
 extension Reference {
+  /// y = the first largest of each window of x convolved with w (+ bias of the channel, last), and its
+  /// place in planes [H', W']; not a number is the largest.
+  /// - y, places: [N, O, H' / 2, W' / 2].
+  package static func pooledConvolution(
+    _ x: UnsafePointer<Float>, _ w: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?,
+    _ y: UnsafeMutablePointer<Float>, _ places: UnsafeMutablePointer<Int32>, _ s: ConvolutionShape
+  ) {
+    let (rows, columns) = (s.output.height / 2, s.output.width / 2)
+    for i in 0..<s.batch * s.outChannels * rows * columns {
+      let (n, o) = (i / (rows * columns) / s.outChannels, i / (rows * columns) % s.outChannels)
+      let first = 2 * (i / columns % rows) * s.output.width + 2 * (i % columns)
+      for place in [first, first + 1, first + s.output.width, first + s.output.width + 1] {
+        var sum: Float = 0
+        forEachTap(s, n, o, place: place) { from, j in
+          sum.addProduct(from.map { x[$0] } ?? 0, w[j])
+        }
+        if let bias { sum += bias[o] }
+        if place == first || sum > y[i] || sum.isNaN {
+          y[i] = sum
+          places[i] = Int32(place)
+        }
+      }
+    }
+  }
+
   /// dw[o] += dy times the patch of x under it, image by image and window by window, of each dy that is
   /// not 0.
   /// - dy, places: of the pooled result, [N, O, H' / 2, W' / 2]; places in planes [H', W'].

@@ -1,9 +1,6 @@
-#include "ckernels.h"
-#include "clones.h"
-#include <string.h>
+#include "pooled_convolution.h"
 
-// The gradients of a convolution of which only the largest elements of 2 x 2 windows were wanted. Of
-// its output's gradient at most one element of four is not 0, and those alone are gone through: an
+// The gradients. Of the convolution's output's gradient at most one element of four is not 0, and those alone are gone through: an
 // entry is such an element, with the input's patch under it.
 //
 // A patch of images with the channels innermost is kernel_height rows of kernel_width * in_channels
@@ -11,11 +8,7 @@
 // registers, to which each entry adds its dy times the rows of a patch (to dweight) or of a channel's
 // weight (to dx).
 
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define UNROLLED _Pragma("clang loop unroll(full)")
-
 enum {
-  PLACES = 4,
   // Floats of images that are near while each channel's entries pass: half a first-level cache. And so
   // many entries a channel should have by then that to load and store its sums does not count.
   NEAR = 6 << 10, FEW = 32
@@ -23,8 +16,6 @@ enum {
 
 // What is added to rows: `factor` times the rows that begin at `offset`.
 struct entry { int32_t offset; float factor; };
-
-struct rows { float *first; ptrdiff_t stride; };
 
 typedef void adder(
     struct rows sums, const float *source, ptrdiff_t source_stride, ptrdiff_t height, ptrdiff_t length,
@@ -45,9 +36,6 @@ static void add_products_plainly(
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// To instrument so much unrolled code takes a compiler many minutes.
-#define UNCHECKED no_sanitize("address", "coverage")
-
 #define SET(name) name##_avx512
 #define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
 #define SIZE 16
@@ -60,7 +48,7 @@ static void add_products_plainly(
 #define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
 #define SPREAD(x) _mm512_set1_ps(x)
 #define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
-#include "pooled_convolution_tiles.h"
+#include "pooled_convolution_rows.h"
 
 #define SET(name) name##_avx2
 #define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
@@ -75,7 +63,7 @@ static void add_products_plainly(
 #define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
 #define SPREAD(x) _mm256_set1_ps(x)
 #define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
-#include "pooled_convolution_tiles.h"
+#include "pooled_convolution_rows.h"
 
 static adder *adder_of(enum nd_instruction_set set) {
   switch (set) {
@@ -90,19 +78,8 @@ static adder *adder_of(enum nd_instruction_set set) {
 static adder *adder_of(enum nd_instruction_set set) { return add_products_plainly; }
 #endif
 
-// An image with its padding.
-static ptrdiff_t padded_row(const struct nd_pooled_convolution *p) {
-  return (p->width + 2 * p->padding_width) * p->in_channels;
-}
-static ptrdiff_t padded_image(const struct nd_pooled_convolution *p) {
-  return (p->height + 2 * p->padding_height) * padded_row(p);
-}
-static int is_padded(const struct nd_pooled_convolution *p) {
-  return p->padding_height > 0 || p->padding_width > 0;
-}
-
 static ptrdiff_t weight_count(const struct nd_pooled_convolution *p) {
-  return p->out_channels * p->kernel_height * p->kernel_width * p->in_channels;
+  return p->out_channels * patch_count(p);
 }
 
 // Images whose entries are sorted by channel at a time.
@@ -123,7 +100,7 @@ static ptrdiff_t entry_count(ptrdiff_t entries) {
   return entries * (ptrdiff_t)(sizeof(struct entry) / sizeof(float));
 }
 
-ptrdiff_t nd_pooled_convolution_scratch_count(const struct nd_pooled_convolution *p) {
+ptrdiff_t nd_pooled_convolution_backward_scratch_count(const struct nd_pooled_convolution *p) {
   const ptrdiff_t block = block_of_images(p), image = is_padded(p) ? padded_image(p) : 0;
   return weight_count(p) + block * image
          + entry_count(p->out_channels * (list_length(p, block) + PLACES + 1));
@@ -132,7 +109,7 @@ ptrdiff_t nd_pooled_convolution_scratch_count(const struct nd_pooled_convolution
 // Between [channels][taps], as weights lie, and [taps][channels], of each output channel.
 static void turn_weights(
     float *to, const float *from, const struct nd_pooled_convolution *p, ptrdiff_t rows) {
-  const ptrdiff_t count = weight_count(p) / p->out_channels;
+  const ptrdiff_t count = patch_count(p);
   if (rows == 1 || rows == count) {
     memcpy(to, from, (size_t)weight_count(p) * sizeof *to);
     return;
@@ -141,37 +118,17 @@ static void turn_weights(
     nd_transpose(to + o * count, from + o * count, rows, count / rows);
 }
 
-static void copy_rows(struct rows to, struct rows from, ptrdiff_t height, ptrdiff_t length) {
-  for (ptrdiff_t r = 0; r < height; r++)
-    memcpy(to.first + r * to.stride, from.first + r * from.stride, (size_t)length * sizeof *to.first);
-}
-
-static struct rows inside(const struct nd_pooled_convolution *p, float *image) {
-  const ptrdiff_t row = padded_row(p);
-  return (struct rows){image + p->padding_height * row + p->padding_width * p->in_channels, row};
-}
-
-// Where the patches of a window's four places begin in an image with its padding.
-struct patches { ptrdiff_t offsets[PLACES]; };
-
-ND_INLINE struct patches patches_of(
-    const struct nd_pooled_convolution *p, ptrdiff_t row, ptrdiff_t column) {
-  const ptrdiff_t right = p->stride_width * p->in_channels, down = p->stride_height * padded_row(p);
-  const ptrdiff_t first = 2 * row * down + 2 * column * right;
-  return (struct patches){{first, first + right, first + down, first + down + right}};
-}
-
 // Which of the four it is, of `distance` from the first as forward counts.
 ND_INLINE ptrdiff_t number_of(ptrdiff_t distance, ptrdiff_t out_width) {
   return distance < out_width ? distance : distance - out_width + 2;
 }
 
 ptrdiff_t nd_pooled_convolution_weight_gradient(
-    const struct nd_pooled_convolution *p, float *dw, const float *x, enum nd_instruction_set set) {
+    const struct nd_pooled_convolution *p, float *dw, const float *x, const float *dy,
+    const int32_t *places, enum nd_instruction_set set) {
   adder *const add_products = adder_of(set);
   const ptrdiff_t windows = p->rows * p->columns, channels = p->out_channels;
   const ptrdiff_t row = padded_row(p), image = padded_image(p);
-  const ptrdiff_t plain_row = p->width * p->in_channels, plain_image = p->height * plain_row;
   const ptrdiff_t length = p->kernel_width * p->in_channels, patch = p->kernel_height * length;
   const ptrdiff_t block = block_of_images(p), list = list_length(p, block);
   float *const sums = p->scratch, *const padded = sums + channels * patch;
@@ -183,14 +140,7 @@ ptrdiff_t nd_pooled_convolution_weight_gradient(
   if (is_padded(p)) memset(padded, 0, (size_t)(block * image) * sizeof *padded);
   for (ptrdiff_t start = 0; start < p->images; start += block) {
     const ptrdiff_t count = LEAST(block, p->images - start);
-    const float *images = x + start * plain_image;
-    if (is_padded(p)) {
-      for (ptrdiff_t n = 0; n < count; n++)
-        copy_rows(
-            inside(p, padded + n * image),
-            (struct rows){(float *)images + n * plain_image, plain_row}, p->height, plain_row);
-      images = padded;
-    }
+    const float *images = with_padding(p, x, start, count, padded);
     memset(counts, 0, (size_t)channels * sizeof *counts);
     for (ptrdiff_t n = 0; n < count; n++)
       for (ptrdiff_t w = 0; w < windows; w++) {
@@ -199,12 +149,12 @@ ptrdiff_t nd_pooled_convolution_weight_gradient(
         const ptrdiff_t from = ((start + n) * windows + w) * channels;
         const ptrdiff_t first = 2 * r * p->out_width + 2 * c;
         for (ptrdiff_t o = 0; o < channels; o++) {
-          const float dy = p->dy[from + o];
-          const ptrdiff_t k = number_of(p->places[from + o] - first, p->out_width);
+          const float flow = dy[from + o];
+          const ptrdiff_t k = number_of(places[from + o] - first, p->out_width);
           // Written in any case, or there were a branch.
           lists[o * list + counts[o]] =
-              (struct entry){(int32_t)(n * image + patches.offsets[k]), dy};
-          counts[o] += dy != 0;
+              (struct entry){(int32_t)(n * image + patches.offsets[k]), flow};
+          counts[o] += flow != 0;
         }
       }
     for (ptrdiff_t o = 0; o < channels; o++) {
@@ -218,8 +168,8 @@ ptrdiff_t nd_pooled_convolution_weight_gradient(
 }
 
 ptrdiff_t nd_pooled_convolution_input_gradient(
-    const struct nd_pooled_convolution *p, float *dx, const float *weight,
-    enum nd_instruction_set set) {
+    const struct nd_pooled_convolution *p, float *dx, const float *weight, const float *dy,
+    const int32_t *places, enum nd_instruction_set set) {
   adder *const add_products = adder_of(set);
   const ptrdiff_t windows = p->rows * p->columns, channels = p->out_channels;
   const ptrdiff_t row = padded_row(p), image = padded_image(p);
@@ -239,10 +189,10 @@ ptrdiff_t nd_pooled_convolution_input_gradient(
       const ptrdiff_t first = 2 * r * p->out_width + 2 * c;
       ptrdiff_t counts[PLACES] = {0};
       for (ptrdiff_t o = 0; o < channels; o++) {
-        const float dy = p->dy[from + o];
-        const ptrdiff_t k = number_of(p->places[from + o] - first, p->out_width);
-        lists[k * channels + counts[k]] = (struct entry){(int32_t)(o * patch), dy};
-        counts[k] += dy != 0;
+        const float flow = dy[from + o];
+        const ptrdiff_t k = number_of(places[from + o] - first, p->out_width);
+        lists[k * channels + counts[k]] = (struct entry){(int32_t)(o * patch), flow};
+        counts[k] += flow != 0;
       }
       for (ptrdiff_t k = 0; k < PLACES; k++) {
         if (counts[k] == 0) continue;
