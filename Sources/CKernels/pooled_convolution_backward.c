@@ -123,6 +123,71 @@ ND_INLINE ptrdiff_t number_of(ptrdiff_t distance, ptrdiff_t out_width) {
   return distance < out_width ? distance : distance - out_width + 2;
 }
 
+#if defined(__x86_64__)
+// dweight of images with one channel by 3 x 3: the 4 x 4 pixels under a window are a register, of which
+// each of 16 output channels, a lane each, takes those its place needs. Returns the number of entries.
+__attribute__((target("arch=x86-64-v4"), UNCHECKED)) static ptrdiff_t add_single_channel(
+    const struct nd_pooled_convolution *p, float *sums, const float *images, const float *dy,
+    const int32_t *places, ptrdiff_t count) {
+  enum { TAPS = 9, SPAN = 4, GROUP = 16 };
+  const ptrdiff_t row = padded_row(p), image = padded_image(p), channels = p->out_channels;
+  const __m512i width = _mm512_set1_epi32((int)p->out_width);
+  const __m512i skipped = _mm512_set1_epi32((int)p->out_width - SPAN);
+  ptrdiff_t entries = 0;
+  for (ptrdiff_t o = 0; o < channels; o += GROUP) {
+    const ptrdiff_t taken = LEAST(channels - o, GROUP);
+    const __mmask16 lanes = (__mmask16)((1u << taken) - 1);
+    const __m512i turn = _mm512_mullo_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+        _mm512_set1_epi32(TAPS));
+    float *const to = sums + o * TAPS;
+    __m512 sum[TAPS];
+    UNROLLED for (int t = 0; t < TAPS; t++)
+      sum[t] = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes, turn, to + t, sizeof *to);
+    for (ptrdiff_t n = 0; n < count; n++)
+      for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t c = 0; c < p->columns; c++) {
+          const ptrdiff_t from = ((n * p->rows + r) * p->columns + c) * channels + o;
+          const __m512 flow = _mm512_maskz_loadu_ps(lanes, dy + from);
+          const __mmask16 some = _mm512_cmp_ps_mask(flow, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+          entries += __builtin_popcount(some);
+          const float *corner = images + n * image + 2 * r * row + 2 * c;
+          const __m256 upper = _mm256_set_m128(_mm_loadu_ps(corner + row), _mm_loadu_ps(corner));
+          const __m256 lower =
+              _mm256_set_m128(_mm_loadu_ps(corner + 3 * row), _mm_loadu_ps(corner + 2 * row));
+          const __m512 pixels = _mm512_insertf32x8(_mm512_castps256_ps512(upper), lower, 1);
+          const __m512i place = _mm512_sub_epi32(
+              _mm512_maskz_loadu_epi32(lanes, places + from),
+              _mm512_set1_epi32((int)(2 * r * p->out_width + 2 * c)));
+          const __m512i first = _mm512_mask_sub_epi32(
+              place, _mm512_cmpge_epi32_mask(place, width), place, skipped);
+          UNROLLED for (int t = 0; t < TAPS; t++) {
+            const __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32(t / 3 * SPAN + t % 3));
+            sum[t] =
+                _mm512_mask3_fmadd_ps(flow, _mm512_permutexvar_ps(at, pixels), sum[t], some);
+          }
+        }
+    UNROLLED for (int t = 0; t < TAPS; t++)
+      _mm512_mask_i32scatter_ps(to + t, lanes, turn, sum[t], sizeof *to);
+  }
+  return entries;
+}
+
+static int takes_single_channel(const struct nd_pooled_convolution *p, enum nd_instruction_set set) {
+  return set >= nd_avx512 && p->in_channels == 1 && p->kernel_height == 3 && p->kernel_width == 3
+         && p->stride_height == 1 && p->stride_width == 1;
+}
+#else
+static int takes_single_channel(const struct nd_pooled_convolution *p, enum nd_instruction_set set) {
+  return 0;
+}
+static ptrdiff_t add_single_channel(
+    const struct nd_pooled_convolution *p, float *sums, const float *images, const float *dy,
+    const int32_t *places, ptrdiff_t count) {
+  return 0;
+}
+#endif
+
 ptrdiff_t nd_pooled_convolution_weight_gradient(
     const struct nd_pooled_convolution *p, float *dw, const float *x, const float *dy,
     const int32_t *places, enum nd_instruction_set set) {
@@ -141,6 +206,11 @@ ptrdiff_t nd_pooled_convolution_weight_gradient(
   for (ptrdiff_t start = 0; start < p->images; start += block) {
     const ptrdiff_t count = LEAST(block, p->images - start);
     const float *images = with_padding(p, x, start, count, padded);
+    if (takes_single_channel(p, set)) {
+      const ptrdiff_t from = start * windows * channels;
+      entries += add_single_channel(p, sums, images, dy + from, places + from, count);
+      continue;
+    }
     memset(counts, 0, (size_t)channels * sizeof *counts);
     for (ptrdiff_t n = 0; n < count; n++)
       for (ptrdiff_t w = 0; w < windows; w++) {
