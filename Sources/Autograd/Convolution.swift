@@ -48,9 +48,9 @@ public func conv2d(
   }
 }
 
-/// `maxPool2d` of `conv2d`, bit for bit but for how the gradients of weight and bias are summed: the
-/// weight's by blocks of images, the bias's over what was pooled. Small windows are pooled as images are
-/// convolved, and nothing that lies between is kept.
+/// `maxPool2d` of `conv2d`, but for the order in which sums are added up, which for windows of 2 x 2 is
+/// its own. Those are pooled as images are convolved, nothing that lies between is kept, and the gradients
+/// come from the largest elements alone: of a dy that is 0 comes nothing, whatever it meets.
 /// - x, weight, bias, stride, padding, dilation, groups, precision: as for `conv2d`.
 /// - pool, poolStride, poolPadding: kernel, stride and padding of `maxPool2d`.
 public func conv2dMaxPooled(

@@ -100,10 +100,12 @@ private func images(_ shape: Shape, _ dtype: DType, _ isChannelsLast: Bool) -> T
 /// - x: [N, C, ...].  Returns [C].
 public func channelSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor {
   let channels = x.shape.extent(of: 1, op: "channelSums")
-  if x.dtype == .float32 && x.isChannelsLast && !x.isContiguous {
+  // Of one place each, channels are columns, too.
+  let isOnePlace = x.elementCount == x.shape[0] * channels
+  if x.dtype == .float32 && x.isChannelsLast && (!x.isContiguous || isOnePlace) {
     let y = result("channelSums", [channels], x.dtype, into: destination)
     clocked {
-      nd_column_sums_in_double(y.floats, x.floats, x.elementCount / channels, channels)
+      nd_column_sums_in_double(y.floats, x.floats, x.elementCount / max(channels, 1), channels)
     }
     return y
   }

@@ -69,7 +69,7 @@ public func matmul(
 }
 
 /// Where a processor lacks fused multiply-adds, oneDNN multiplies float32.
-private let instructionSet = nd_matmul_best_set()
+let instructionSet = nd_matmul_best_set()
 private let bf16InstructionSet = nd_matmul_bf16_best_set()
 
 /// Whether an element of a product may have other bits where it is computed beside other rows or

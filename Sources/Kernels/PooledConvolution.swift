@@ -2,12 +2,12 @@ import CKernels
 import TensorCore
 
 /// A convolution of which only the largest elements of 2 x 2 windows are wanted: images with the
-/// channels innermost, block by block, so that what lies between the two stays in the core's own cache
-/// and is never kept.
+/// channels innermost. What lies between the two is never kept.
 public struct PooledConvolution {
-  private let shape: ConvolutionShape
+  package let shape: ConvolutionShape
   private let precision: Precision
-  /// Images at a time. It follows from the shape alone, as the weight's gradient is added up by blocks.
+  /// Images at a time where oneDNN convolves, so that what lies between stays in the core's own cache. It
+  /// follows from the shape alone, as the weight's gradient is added up by blocks.
   private let block: Int
 
   /// What lies between may take so many bytes: a second-level cache has 1 MiB or more.
@@ -31,7 +31,11 @@ public struct PooledConvolution {
     block = (shape.batch + blockCount - 1) / blockCount
   }
 
-  private var pooledShape: Shape {
+  /// Whether the kernels are our own; else the whole output is oneDNN's, whose bits depend on the
+  /// instruction set.
+  private var hasKernel: Bool { precision == .float32 && shape.dilation == 1 }
+
+  var pooledShape: Shape {
     [shape.batch, shape.outChannels, shape.output.height / 2, shape.output.width / 2]
   }
 
@@ -47,6 +51,7 @@ public struct PooledConvolution {
 
   /// - Returns: as `maxPool` of `convolve`.
   public func forward(_ x: Tensor, _ weight: Tensor, bias: Tensor?) -> (y: Tensor, places: Tensor) {
+    if hasKernel { return forward(x, weight, bias: bias, on: instructionSet) }
     let y = Tensor(uninitializedChannelsLast: pooledShape)
     let places = Tensor(uninitializedChannelsLast: pooledShape, .int32)
     eachBlock { start, part in
@@ -77,6 +82,22 @@ public struct PooledConvolution {
     wantsWeight: Bool, into destination: Tensor?
   ) -> (input: Tensor?, weight: Tensor?) {
     let dy = dy.channelsLast()
+    if hasKernel {
+      return (
+        wantsInput ? inputGradient(dy, places: places, weight, on: instructionSet) : nil,
+        wantsWeight
+          ? weightGradient(dy, places: places, x, into: destination, on: instructionSet) : nil
+      )
+    }
+    return denseGradients(
+      dy, places: places, x, weight, wantsInput: wantsInput, wantsWeight: wantsWeight,
+      into: destination)
+  }
+
+  private func denseGradients(
+    _ dy: Tensor, places: Tensor, _ x: Tensor, _ weight: Tensor, wantsInput: Bool,
+    wantsWeight: Bool, into destination: Tensor?
+  ) -> (input: Tensor?, weight: Tensor?) {
     let dx = wantsInput ? Tensor(uninitializedChannelsLast: shape.inputShape) : nil
     var dw: Tensor?
     eachBlock { start, part in

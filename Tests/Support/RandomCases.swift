@@ -3,6 +3,7 @@
 public enum RandomCases {
   public static let matmul = 2500
   public static let convolution = 1000
+  public static let pooledConvolution = 200
   public static let elementwise = 2500
   public static let columnSums = 1500
   public static let softmaxCrossEntropy = 1200
@@ -10,6 +11,6 @@ public enum RandomCases {
   public static let optimizers = 500
 
   public static let total =
-    matmul + convolution + elementwise + columnSums + softmaxCrossEntropy
+    matmul + convolution + 2 * pooledConvolution + elementwise + columnSums + softmaxCrossEntropy
     + softmaxCrossEntropyBackward + optimizers
 }

@@ -217,6 +217,36 @@ enum nd_instruction_set nd_matmul_bf16_best_set(void);
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p);
 ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
 
+// The convolution of images [height, width, in_channels], their padding 0, by a weight [out_channels,
+// in_channels, kernel_height, kernel_width], of which only the largest of 2 x 2 windows are wanted, and
+// its gradients. Every sum is one chain of fused multiply-adds onto 0, the same bits on every instruction
+// set, also on those that have no such instruction:
+// - forward in the order of the weight's elements, the bias last;
+// - dweight: dy times an element of a padded image, in the order of images and windows;
+// - dx: dy times an element of the weight, in the order of windows, then of the place in the window,
+//   then of output channels.
+// Those dy that are 0 add nothing to either gradient.
+struct nd_pooled_convolution {
+  ptrdiff_t images, height, width, in_channels, out_channels;
+  ptrdiff_t rows, columns;  // of windows
+  ptrdiff_t out_width;      // the convolution's columns, of which an odd last one has no window
+  ptrdiff_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+  float *scratch;  // as many floats as is said below, each at a multiple of 8 bytes
+};
+ptrdiff_t nd_pooled_convolution_forward_scratch_count(const struct nd_pooled_convolution *p);
+// y and places: [images, rows, columns, out_channels], as nd_max_pool_2x2_channels_last's. bias: or 0.
+void nd_pooled_convolution_forward(
+    const struct nd_pooled_convolution *p, float *y, int32_t *places, const float *x,
+    const float *weight, const float *bias, enum nd_instruction_set set);
+ptrdiff_t nd_pooled_convolution_backward_scratch_count(const struct nd_pooled_convolution *p);
+// From dy, as y, and forward's places. Both return the number of dy that are not 0.
+ptrdiff_t nd_pooled_convolution_weight_gradient(
+    const struct nd_pooled_convolution *p, float *dw, const float *x, const float *dy,
+    const int32_t *places, enum nd_instruction_set set);
+ptrdiff_t nd_pooled_convolution_input_gradient(
+    const struct nd_pooled_convolution *p, float *dx, const float *weight, const float *dy,
+    const int32_t *places, enum nd_instruction_set set);
+
 // One pointer a thread, nil at first: where a thread keeps what it must not share.
 // 0 <= slot < 4: 0 oneDNN's context, 1 noGrad, 2 the activation recorder, 3 the warning about
 // probabilities.

@@ -1,0 +1,169 @@
+import CKernels
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+/// A convolution pooled as it goes against its naive twin, to the bit, on every instruction set that
+/// this processor has.
+struct PooledConvolutionBitsTests {
+  private static let sets = [nd_none, nd_avx2, nd_avx512].filter {
+    $0.rawValue <= nd_matmul_best_set().rawValue
+  }
+
+  private struct Case {
+    let shape: ConvolutionShape
+    let both: PooledConvolution
+    let x, weight, bias: Tensor
+    let y, places, dy: Tensor
+
+    init(_ draws: inout Draws) {
+      let inChannels = draws.pick([1, 1, 3, 5, 16, 16, 20, 64])
+      let outChannels = draws.pick([2, 5, 16, 24, 33, 48, 64])
+      let kernel = draws.pick([
+        HeightWidth(1, 1), HeightWidth(3, 3), HeightWidth(3, 3), HeightWidth(5, 5),
+        HeightWidth(2, 4),
+      ])
+      let (stride, padding) = (
+        HeightWidth(draws.pick([1, 1, 2]), draws.pick([1, 1, 2])),
+        draws.pick([HeightWidth(0, 0), HeightWidth(1, 1), HeightWidth(0, 2)])
+      )
+      // At least 2 rows and columns come of it; an odd last one has no window.
+      func extent(_ kernel: Int, _ stride: Int) -> Int { kernel + stride + draws.int(0...8) }
+      let x: Shape = [
+        draws.int(1...5), inChannels, extent(kernel.height, stride.height),
+        extent(kernel.width, stride.width),
+      ]
+      let weight: Shape = [outChannels, inChannels, kernel.height, kernel.width]
+      shape = ConvolutionShape(
+        x: x, weight: weight, stride: stride, padding: padding, dilation: 1, groups: 1)
+      self.x = convolutionInput(Tensor(draws.floats(x.elementCount), shape: x), shape)
+      self.weight = Tensor(draws.floats(weight.elementCount), shape: weight)
+      bias = Tensor(draws.floats(outChannels), shape: [outChannels])
+      both = PooledConvolution(
+        self.x, shape, window: 2, stride: 2, padding: 0, precision: .float32)!
+      (y, places) = both.forward(self.x, self.weight, bias: bias)
+      // What is rectified gives zeros, of either sign.
+      let density = draws.pick([0, 1, 5, 10])
+      let flow = (0..<y.elementCount).map { _ in
+        draws.int(0...9) < density ? draws.float() : draws.pick([0, -0.0])
+      }
+      dy = Tensor(flow, shape: y.shape).channelsLast()
+    }
+  }
+
+  @Test func forwardIsTheChainsOfItsTwin() {
+    for number in 0..<RandomCases.pooledConvolution {
+      var draws = Draws(case: number)
+      let c = Case(&draws)
+      let bias = draws.pick([true, false]) ? c.bias : nil
+      // What is not a number is the largest; equals are many among whole numbers.
+      let x = Tensor(uninitializedChannelsLast: c.x.shape)
+      for i in 0..<x.elementCount {
+        x.pointer(Float.self)[i] =
+          number % 3 == 0 ? Float(draws.int(-1...1)) : c.x.pointer(Float.self)[i]
+      }
+      if number % 4 == 0 { x.pointer(Float.self)[x.elementCount / 2] = .nan }
+      var y = [Float](repeating: .nan, count: c.y.elementCount)
+      var places = [Int32](repeating: -1, count: c.y.elementCount)
+      Reference.pooledConvolution(
+        x.values(Float.self), c.weight.values(Float.self), bias?.values(Float.self), &y, &places,
+        c.shape)
+      for set in Self.sets {
+        let found = c.both.forward(x, c.weight, bias: bias, on: set)
+        let what = "\(set), \(c.shape), \(draws)"
+        #expect(
+          zip(found.y.values(Float.self), y).allSatisfy {
+            $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN)
+          }, "\(what)")
+        #expect(found.places.values(Int32.self) == places, "\(what)")
+      }
+    }
+  }
+
+  private func twin(
+    _ c: Case, _ operand: Tensor, _ shape: Shape,
+    _ gradient: (
+      UnsafePointer<Float>, UnsafePointer<Int32>, UnsafePointer<Float>,
+      UnsafeMutablePointer<Float>, ConvolutionShape
+    ) -> Void
+  ) -> [UInt32] {
+    var result = [Float](repeating: .nan, count: shape.elementCount)
+    gradient(
+      c.dy.values(Float.self), c.places.values(Int32.self), operand.values(Float.self), &result,
+      c.both.shape)
+    return result.map(\.bitPattern)
+  }
+
+  @Test func gradientsAreTheChainsOfTheirTwins() {
+    for number in 0..<RandomCases.pooledConvolution {
+      var draws = Draws(case: number)
+      let c = Case(&draws)
+      let dw = twin(c, c.x, c.shape.weightShape, Reference.pooledConvolutionWeightGradient)
+      let dx = twin(c, c.weight, c.shape.inputShape, Reference.pooledConvolutionInputGradient)
+      for set in Self.sets {
+        let what = "\(set), \(c.shape), \(draws)"
+        let destination = Guarded(c.shape.weightShape, at: draws.int(0...17))
+        let weightGradient = c.both.weightGradient(
+          c.dy, places: c.places, c.x, into: destination.tensor, on: set)
+        #expect(weightGradient.bits == dw && destination.guardsStand, "dweight, \(what)")
+        #expect(
+          c.both.inputGradient(c.dy, places: c.places, c.weight, on: set).bits == dx,
+          "dx, \(what)")
+      }
+    }
+  }
+
+  /// Of the same elements spread out among zeros: oneDNN's sums of k products, in another order.
+  @Test func gradientsAreThoseOfTheWholeOutput() {
+    for number in 0..<40 {
+      var draws = Draws(case: number)
+      let c = Case(&draws)
+      let s = c.both.shape
+      let whole = maxPoolBackward(
+        c.dy, places: c.places.contiguous(), shape: s.outputShape, isChannelsLast: false)
+      let (dw, dx) = (
+        convolutionWeightGradient(c.x, whole, s), convolutionInputGradient(whole, c.weight, s)
+      )
+      let found = c.both.gradients(
+        c.dy, places: c.places, c.x, c.weight, wantsInput: true, wantsWeight: true, into: nil)
+      // Elements are less than 1 in magnitude, and so are products; see Higham, Accuracy and
+      // Stability, 3.1.
+      func compare(_ found: Tensor?, _ expected: Tensor, terms: Int, _ what: String) {
+        expectClose(found!, expected.asDoubles, shape: expected.shape, "\(what), \(s), \(draws)") {
+          _ in Double(terms * terms) * 0x1p-23
+        }
+      }
+      compare(found.weight, dw, terms: c.dy.elementCount / s.outChannels, "dweight")
+      compare(found.input, dx, terms: s.outChannels * s.kernel.product, "dx")
+    }
+  }
+
+  /// The guards of a step look for what is not finite; of 0 times an infinite pixel nothing comes.
+  @Test func whatIsNotFiniteStaysAndZerosAddNothing() {
+    var draws = Draws(case: 3)
+    let c = Case(&draws)
+    for value in [Float.nan, .infinity] {
+      let dy = Tensor([Float](repeating: 0, count: c.dy.elementCount), shape: c.dy.shape)
+        .channelsLast()
+      dy.pointer(Float.self)[1] = value
+      for set in Self.sets {
+        for gradient in [
+          c.both.weightGradient(dy, places: c.places, c.x, into: nil, on: set),
+          c.both.inputGradient(dy, places: c.places, c.weight, on: set),
+        ] {
+          #expect(gradient.values(Float.self).contains { !$0.isFinite }, "\(value) on \(set)")
+        }
+      }
+    }
+    let endless = Tensor(
+      [Float](repeating: .infinity, count: c.x.elementCount), shape: c.x.shape
+    ).channelsLast()
+    let zeros = Tensor([Float](repeating: 0, count: c.dy.elementCount), shape: c.dy.shape)
+      .channelsLast()
+    for set in Self.sets {
+      let dw = c.both.weightGradient(zeros, places: c.places, endless, into: nil, on: set)
+      #expect(dw.values(Float.self).allSatisfy { $0 == 0 }, "\(set)")
+    }
+  }
+}
