@@ -92,8 +92,10 @@ extension PooledConvolution {
       .assumingMemoryBound(to: Float.self)
   }
 
-  /// A multiplication and an addition for each element of a patch.
+  /// - patches: those that were gone through, of the output's.
   private func count(_ patches: Int) {
-    KernelContext.current.operations &+= 2 * patches * shape.inChannels * shape.kernel.product
+    KernelContext.current.count(
+      multiplications: shape.multiplications,
+      made: patches * shape.inChannels * shape.kernel.product)
   }
 }
