@@ -166,7 +166,8 @@ private func runOneDNN(
   return true
 }
 
-private func roundedToBF16(_ x: Tensor) -> Tensor {
+/// A copy with each element rounded, as `Reference.roundedToBF16`.
+func roundedToBF16(_ x: Tensor) -> Tensor {
   let copy = Tensor(uninitializedLike: x)
   memcpy(copy.rawPointer, x.rawPointer, x.elementCount * MemoryLayout<Float>.stride)
   nd_round_bf16(copy.floats, copy.elementCount)

@@ -114,6 +114,31 @@ struct PooledConvolutionBitsTests {
     }
   }
 
+  /// bfloat16 is float32 of rounded operands.
+  @Test func bfloat16RoundsTheOperandsOfAllThree() {
+    for number in 0..<40 {
+      var draws = Draws(case: number)
+      let c = Case(&draws)
+      func rounded(_ x: Tensor) -> Tensor {
+        let values = x.values(Float.self).map(Reference.roundedToBF16)
+        let copy = Tensor(values, shape: x.shape)
+        return x.isContiguous ? copy : copy.channelsLast()
+      }
+      let both = PooledConvolution(
+        c.x, c.shape, window: 2, stride: 2, padding: 0, precision: .bf16)!
+      let (x, weight) = (rounded(c.x), rounded(c.weight))
+      let (y, places) = both.forward(c.x, c.weight, bias: c.bias)
+      let expected = c.both.forward(x, weight, bias: c.bias)
+      #expect(y.bits == expected.y.bits && places.bits == expected.places.bits, "\(draws)")
+      let found = both.gradients(
+        c.dy, places: places, c.x, c.weight, wantsInput: true, wantsWeight: true, into: nil)
+      let gradients = c.both.gradients(
+        rounded(c.dy), places: places, x, weight, wantsInput: true, wantsWeight: true, into: nil)
+      #expect(found.weight!.bits == gradients.weight!.bits, "dweight, \(draws)")
+      #expect(found.input!.bits == gradients.input!.bits, "dx, \(draws)")
+    }
+  }
+
   /// Of the same elements spread out among zeros: oneDNN's sums of k products, in another order.
   @Test func gradientsAreThoseOfTheWholeOutput() {
     for number in 0..<40 {
