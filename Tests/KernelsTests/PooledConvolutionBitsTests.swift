@@ -129,7 +129,8 @@ struct PooledConvolutionBitsTests {
       let (x, weight) = (rounded(c.x), rounded(c.weight))
       let (y, places) = both.forward(c.x, c.weight, bias: c.bias)
       let expected = c.both.forward(x, weight, bias: c.bias)
-      #expect(y.bits == expected.y.bits && places.bits == expected.places.bits, "\(draws)")
+      #expect(y.bits == expected.y.bits, "\(draws)")
+      #expect(places.values(Int32.self) == expected.places.values(Int32.self), "\(draws)")
       let found = both.gradients(
         c.dy, places: places, c.x, c.weight, wantsInput: true, wantsWeight: true, into: nil)
       let gradients = c.both.gradients(
