@@ -11,9 +11,15 @@ typedef float lanes __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias
 
 static ptrdiff_t padded(ptrdiff_t count) { return (count + WIDTH - 1) / WIDTH * WIDTH; }
 
-// A matrix and two sets of rows, and the bias.
+// Of the smallest register that holds a state; 0: none does.
+static ptrdiff_t narrow_lanes(ptrdiff_t hidden) {
+  return hidden <= 4 ? 4 : hidden <= 8 ? 8 : hidden <= WIDTH ? WIDTH : 0;
+}
+
+// A matrix and two sets of rows, and the bias; of a narrow state a matrix of whole registers.
 ptrdiff_t nd_recurrence_scratch_count(const struct nd_recurrence *r) {
-  return padded(r->hidden) * (r->hidden + 2 * r->samples + 1);
+  const ptrdiff_t lanes = narrow_lanes(r->hidden);
+  return padded(r->hidden) * (r->hidden + 2 * r->samples + 1) + lanes * lanes;
 }
 
 // out[i][j] = sum over k of in[i][k] matrix[k][j] for `rows` rows and `width` registers of j.
@@ -54,6 +60,23 @@ ND_INLINE ptrdiff_t after(const struct nd_recurrence *r, ptrdiff_t t) {
   return r->is_backward ? t : t + 1;
 }
 
+// Samples whose series a narrow state goes through beside each other.
+enum { TOGETHER = 4 };
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+// All of it is inlined, so that it does not matter how vectors are passed.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define SET(name) name##_4
+#define LANES 4
+#include "recurrent_narrow.h"
+#define SET(name) name##_8
+#define LANES 8
+#include "recurrent_narrow.h"
+#define SET(name) name##_16
+#define LANES 16
+#include "recurrent_narrow.h"
+
 ND_KERNEL void nd_recurrence_forward(
     const struct nd_recurrence *r, float *restrict states, const float *restrict x,
     const float *restrict weight, const float *restrict bias, float *restrict scratch) {
@@ -61,9 +84,15 @@ ND_KERNEL void nd_recurrence_forward(
   float *matrix = scratch, *offsets = matrix + hidden * stride;
   float *h = offsets + stride, *sums = h + r->samples * stride;
   memset(scratch, 0, (size_t)nd_recurrence_scratch_count(r) * sizeof *scratch);
+  const ptrdiff_t lanes = narrow_lanes(hidden), column = lanes ? lanes : stride;
   for (ptrdiff_t j = 0; j < hidden; j++) {
-    for (ptrdiff_t k = 0; k < hidden; k++) matrix[k * stride + j] = weight[j * hidden + k];
+    for (ptrdiff_t k = 0; k < hidden; k++) matrix[k * column + j] = weight[j * hidden + k];
     if (bias) offsets[j] = bias[j];
+  }
+  switch (lanes) {
+  case 4: return forward_4(r, states, x, matrix, bias);
+  case 8: return forward_8(r, states, x, matrix, bias);
+  case 16: return forward_16(r, states, x, matrix, bias);
   }
   const float *start = states + (r->is_backward ? r->steps : 0) * row;
   for (ptrdiff_t i = 0; i < r->samples; i++)
@@ -103,8 +132,14 @@ ND_KERNEL void nd_recurrence_backward(
   float *matrix = scratch, *slopes = matrix + (hidden + 1) * stride;
   float *flow = slopes + r->samples * stride;
   memset(scratch, 0, (size_t)nd_recurrence_scratch_count(r) * sizeof *scratch);
+  const ptrdiff_t lanes = narrow_lanes(hidden), column = lanes ? lanes : stride;
   for (ptrdiff_t j = 0; j < hidden; j++)
-    memcpy(matrix + j * stride, weight + j * hidden, (size_t)hidden * sizeof *matrix);
+    memcpy(matrix + j * column, weight + j * hidden, (size_t)hidden * sizeof *matrix);
+  switch (lanes) {
+  case 4: return backward_4(r, dx, dstart, dy, states, matrix);
+  case 8: return backward_8(r, dx, dstart, dy, states, matrix);
+  case 16: return backward_16(r, dx, dstart, dy, states, matrix);
+  }
   for (ptrdiff_t step = 0; step < r->steps; step++) {
     const ptrdiff_t t = r->is_backward ? step : r->steps - 1 - step;
     for (ptrdiff_t i = 0; i < r->samples; i++) {

@@ -117,10 +117,10 @@ struct RecurrentTests {
     .enabled(if: !Kernels.matmulBitsDependOnExtents, "this processor has no fused multiply-add"),
     arguments: [RecurrentCell.tanh, .relu], [false, true])
   func plainRecurrencesAreTheirStepsBitForBit(cell: RecurrentCell, isBidirectional: Bool) {
-    for number in 0..<24 {
+    for number in 0..<48 {
       var draws = Draws(case: number)
-      let (t, n) = (draws.pick([1, 2, 7, 40]), draws.pick([1, 2, 3, 5]))
-      let (f, h) = (draws.int(1...3), draws.pick([1, 4, 15, 16, 17, 32, 33, 50]))
+      let (t, n) = (draws.pick([1, 2, 7, 40]), draws.pick([1, 2, 3, 4, 5, 9]))
+      let (f, h) = (draws.int(1...3), draws.pick([1, 2, 4, 5, 8, 13, 15, 16, 17, 32, 33, 50]))
       let (hasBias, directions) = (number % 3 > 0, isBidirectional ? 2 : 1)
       var values = [(draws.floats(t * n * f), [t, n, f] as Shape)]
       values.append((draws.floats(directions * n * h), [directions, n, h]))
