@@ -117,8 +117,8 @@ static int turns_rows(const struct nd_product *p) {
 // A sparse a's: elements whose zeros a mask tells, so many of these parts that share panels, rows whose
 // masks are made at once, registers of a row of c, and lines of a that are looked at before.
 enum { PART = 64, PARTS = 4, TALL = 256, BREADTH = 8, SAMPLE = 64 };
-// Of masks, in floats.
-enum { MASKS = 2 * TALL };
+// Of masks, and in front of a panel, in floats.
+enum { MASKS = 2 * TALL, HEAD = 16 };
 
 // Whether it can be worth while to look whether a is sparse.
 static int may_be_sparse(const struct nd_product *p) {
@@ -140,10 +140,28 @@ static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
   return p->m * p->n + scratch_count(&other);
 }
 
+// A sparse a's panels: those of PARTS parts, or one.
+static ptrdiff_t panels_count(const struct nd_product *p) {
+  if (p->m <= TALL) return HEAD + PART * BREADTH * MOST_LANES;
+  // Of the narrower registers.
+  const ptrdiff_t panels = PARTS * (padded_columns(p) / (BREADTH * MOST_LANES / 2) + 1);
+  return panels * HEAD + LEAST(PARTS * PART, p->k) * padded_columns(p);
+}
+
 static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
-  return may_be_sparse(p) ? MASKS + LEAST(PARTS * PART, p->k) * padded_columns(p)
-                                + LEAST(TALL, p->m) * (PART + PADDING)
-                          : 0;
+  return may_be_sparse(p) ? MASKS + panels_count(p) + LEAST(TALL, p->m) * (PART + PADDING) : 0;
+}
+
+// Stretches of memory, each so many floats behind the one before.
+struct lines {
+  const float *first;
+  ptrdiff_t stride, count, length;
+};
+
+// Asks for the next `count` of them.
+ND_INLINE void fetch_lines(struct lines *lines, ptrdiff_t count) {
+  for (; count > 0 && lines->count > 0; count--, lines->count--, lines->first += lines->stride)
+    for (ptrdiff_t i = 0; i < lines->length; i += 16) __builtin_prefetch(lines->first + i, 0, 2);
 }
 
 static ptrdiff_t dense_scratch_count(const struct nd_product *p) {
@@ -205,7 +223,8 @@ ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
 #define ADD(x, y) _mm512_add_ps(x, y)
 #define NONZERO(x) _mm512_cmp_ps_mask(x, ZERO, _CMP_NEQ_UQ)
 #define NOT_FINITE(x) (_mm512_fpclass_ps_mask(x, 0x99) != 0)
-#define SPREAD_BITS(x) (__m512)_mm512_set1_epi32(x)
+#define LARGEST(x, y) \
+  ((__m512)_mm512_max_epu32((__m512i)(x), _mm512_and_si512((__m512i)(y), _mm512_set1_epi32(INT32_MAX))))
 #define SPAN 1
 
 // Transposes 16 x 16 floats: pairs, pairs of pairs, then quarters of registers.
@@ -257,7 +276,8 @@ TARGET ND_INLINE void turn_avx512(__m512 *x) {
 #define ADD(x, y) _mm256_add_ps(x, y)
 #define NONZERO(x) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, ZERO, _CMP_NEQ_UQ))
 #define NOT_FINITE(x) not_finite_avx2(x)
-#define SPREAD_BITS(x) (__m256)_mm256_set1_epi32(x)
+#define LARGEST(x, y) \
+  ((__m256)_mm256_max_epu32((__m256i)(x), _mm256_and_si256((__m256i)(y), _mm256_set1_epi32(INT32_MAX))))
 #define SPAN 1
 
 // Of those x - x is no number.
@@ -315,7 +335,8 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 #define NOT_FINITE(x) \
   (_mm512_cmpeq_epi16_mask( \
        _mm512_and_si512((__m512i)(x), _mm512_set1_epi16(0x7f80)), _mm512_set1_epi16(0x7f80)) != 0)
-#define SPREAD_BITS(x) (__m512)_mm512_set1_epi32(x)
+#define LARGEST(x, y) \
+  ((__m512)_mm512_max_epu16((__m512i)(x), _mm512_and_si512((__m512i)(y), _mm512_set1_epi16(INT16_MAX))))
 #define SPAN 2
 #define turn_bf16 turn_avx512
 
@@ -350,7 +371,8 @@ TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
 #define PAIR(low, high) pair_avx2(low, high)
 #define NONZERO(x) nonzero_pairs_avx2((__m256i)(x))
 #define NOT_FINITE(x) not_finite_pairs_avx2((__m256i)(x))
-#define SPREAD_BITS(x) (__m256)_mm256_set1_epi32(x)
+#define LARGEST(x, y) \
+  ((__m256)_mm256_max_epu16((__m256i)(x), _mm256_and_si256((__m256i)(y), _mm256_set1_epi16(INT16_MAX))))
 #define SPAN 2
 #define turn_bf16_avx2 turn_avx2
 

@@ -2,7 +2,8 @@
 // matmul_tiles.h includes it for float32, and for bfloat16, where an element is a pair of SPAN = 2 of k:
 //   NONZERO(x)      a bit for each element of a register that is not 0
 //   NOT_FINITE(x)   whether any element of a register is infinite or no number
-//   SPREAD_BITS(x)  a register of elements with these bits
+//   LARGEST(x, y)   the larger of each two elements' magnitudes, x's being magnitudes; what is infinite is
+//                   larger than all else, and no number larger still
 //   SET(rows_of_a)  a block of a, its rows' elements as neighbours
 //   SET(elements)   a register of elements of a as they lie
 //   SET(pack)       a panel of b
@@ -27,11 +28,7 @@ TARGET ND_INLINE void SET(sparse_row)(
   }
   for (; left; left &= left - 1) {
     const int k = __builtin_ctzll(left);
-    // By way of an integer register: rows of b take all there is of vectors' loads.
-    int32_t bits;
-    memcpy(&bits, a + k, sizeof bits);
-    __asm__("" : "+r"(bits));
-    const vector element = SPREAD_BITS(bits);
+    const vector element = SPREAD(a[k]);
     UNROLLED for (int j = 0; j < width; j++)
       sums[j] = FMA(element, LOAD(panel + (k * width + j) * LANES), sums[j]);
   }
@@ -40,14 +37,20 @@ TARGET ND_INLINE void SET(sparse_row)(
 
 #define SPARSE_ROWS(width)                                                                      \
   case width:                                                                                   \
-    for (ptrdiff_t r = 0; r < rows; r++)                                                        \
-      SET(sparse_row)(width, masks[r], a + r * a_row, panel, c + r * c_row, c_row, bias, last, adds); \
+    for (ptrdiff_t r = 0; r < rows; r++) {                                                      \
+      fetch_lines(&next, a_turn);                                                               \
+      SET(sparse_row)(                                                                          \
+          width, masks[r] | always, a + r * a_row, panel, c + r * c_row, c_row, bias, last, adds); \
+    }                                                                                           \
     break;
 
+// always: elements of a that are not passed over though they are 0.
 TARGET static void SET(sparse_rows)(
-    ptrdiff_t width, ptrdiff_t rows, const uint64_t *masks, const float *a, ptrdiff_t a_row,
-    const float *panel, float *c, ptrdiff_t c_row, const float *bias, ptrdiff_t columns, int adds) {
+    ptrdiff_t width, ptrdiff_t rows, const uint64_t *masks, uint64_t always, const float *a,
+    ptrdiff_t a_row, const float *panel, float *c, ptrdiff_t c_row, const float *bias,
+    ptrdiff_t columns, int adds, struct lines next) {
   const mask last = MASK(columns - (width - 1) * LANES);
+  const ptrdiff_t a_turn = (next.count + rows - 1) / rows;
   switch (width) {
     SPARSE_ROWS(1) SPARSE_ROWS(2) SPARSE_ROWS(3) SPARSE_ROWS(4)
     SPARSE_ROWS(5) SPARSE_ROWS(6) SPARSE_ROWS(7) SPARSE_ROWS(8)
@@ -58,14 +61,14 @@ TARGET static void SET(sparse_rows)(
 TARGET static ptrdiff_t SET(find_nonzeros)(
     const float *a, ptrdiff_t a_row, ptrdiff_t rows, ptrdiff_t depth, uint64_t *masks) {
   ptrdiff_t count = 0;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    masks[r] = 0;
-    for (ptrdiff_t k = 0; k < depth; k += LANES) {
-      // No processor sees these strides coming.
-      __builtin_prefetch(a + (r + 16) * a_row + k);
-      const vector elements = MASKED_LOAD(a + r * a_row + k, MASK(LEAST(depth - k, LANES)));
-      masks[r] |= (uint64_t)NONZERO(elements) << k;
-    }
+  const ptrdiff_t whole = (depth - 1) / LANES * LANES;
+  const mask last = MASK(depth - whole);
+  for (ptrdiff_t r = 0; r < rows; r++, a += a_row) {
+    masks[r] = (uint64_t)NONZERO(MASKED_LOAD(a + whole, last)) << whole;
+    for (ptrdiff_t k = 0; k < whole; k += LANES)
+      masks[r] |= (uint64_t)NONZERO(LOAD(a + k)) << k;
+    // No processor sees these strides coming.
+    for (ptrdiff_t k = 0; k < depth; k += 16) __builtin_prefetch(a + 16 * a_row + k);
     count += __builtin_popcountll(masks[r]);
   }
   return count;
@@ -73,12 +76,13 @@ TARGET static ptrdiff_t SET(find_nonzeros)(
 
 TARGET static int SET(is_finite)(
     const float *panel, ptrdiff_t depth, ptrdiff_t width, ptrdiff_t columns) {
-  int infinite = 0;
-  for (ptrdiff_t k = 0; k < depth; k++)
-    for (ptrdiff_t j = 0; j < width; j++)
-      infinite |= NOT_FINITE(MASKED_LOAD(
-          panel + (k * width + j) * LANES, MASK(LEAST(columns - j * LANES, LANES))));
-  return !infinite;
+  const mask last = MASK(columns - (width - 1) * LANES);
+  vector largest = ZERO;
+  for (ptrdiff_t k = 0; k < depth; k++, panel += width * LANES) {
+    for (ptrdiff_t j = 0; j < width - 1; j++) largest = LARGEST(largest, LOAD(panel + j * LANES));
+    largest = LARGEST(largest, MASKED_LOAD(panel + (width - 1) * LANES, last));
+  }
+  return !NOT_FINITE(largest);
 }
 
 // Panels as wide as each other, in registers: the one that begins with `first` of so many.
@@ -108,52 +112,59 @@ TARGET static int SET(is_sparse)(const struct nd_product *p) {
   return seen > 0 && added + (double)(rows + masks + packed) < products;
 }
 
+// Where in b a panel begins, of `depth` elements of k.
+TARGET ND_INLINE struct lines SET(lines_of_b)(
+    const struct nd_product *p, ptrdiff_t k, ptrdiff_t depth, ptrdiff_t first) {
+  const ptrdiff_t columns = LEAST(p->n - first * LANES, BREADTH * LANES);
+  const float *b = p->b + k * SPAN * p->b_row + first * LANES * p->b_column;
+  return p->b_column == 1 ? (struct lines){b, p->b_row, depth * SPAN, columns}
+                          : (struct lines){b, p->b_column, columns, depth * SPAN};
+}
+
 // Returns how many products it made.
 TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
   const ptrdiff_t elements = (all->k + SPAN - 1) / SPAN, part = even_depth(elements, PART);
   const ptrdiff_t registers = (all->n + LANES - 1) / LANES;
+  // Where all rows are one block, a panel is needed but once: it is made when its time has come.
+  const int is_short = all->m <= TALL;
   uint64_t *masks = (uint64_t *)all->scratch;
   float *panels = all->scratch + MASKS;
-  float *rows = panels + LEAST(PARTS * part, elements) * registers * LANES;
+  float *rows = panels + panels_count(all);
   ptrdiff_t nonzeros = 0;
   for (ptrdiff_t block = 0; block < elements; block += PARTS * part) {
     const ptrdiff_t end = LEAST(elements, block + PARTS * part);
-    int finite[PARTS];
-    float *panel = panels;
-    for (ptrdiff_t k = block, i = 0; k < end; k += part, i++) {
-      const ptrdiff_t depth = LEAST(part, end - k);
-      finite[i] = 1;
-      for (ptrdiff_t first = 0, width; first < registers; first += width) {
-        width = SET(panel_width)(registers, first);
-        const ptrdiff_t columns = LEAST(all->n - first * LANES, width * LANES);
-        SET(pack)(
-            all, all->b + k * SPAN * all->b_row + first * LANES * all->b_column,
-            LEAST(depth * SPAN, all->k - k * SPAN), width, columns, panel);
-        finite[i] &= SET(is_finite)(panel, depth, width, columns);
-        panel += depth * width * LANES;
-      }
-    }
     for (ptrdiff_t m = 0; m < all->m; m += TALL) {
       const ptrdiff_t height = LEAST(TALL, all->m - m);
-      panel = panels;
-      for (ptrdiff_t k = block, i = 0; k < end; k += part, i++) {
+      float *panel = panels;
+      for (ptrdiff_t k = block; k < end; k += part) {
         const ptrdiff_t depth = LEAST(part, end - k);
+        const ptrdiff_t depth_of_k = LEAST(depth * SPAN, all->k - k * SPAN);
         ptrdiff_t a_row;
-        const float *a = SET(rows_of_a)(
-            all, m, height, k * SPAN, LEAST(depth * SPAN, all->k - k * SPAN), rows, &a_row);
+        const float *a = SET(rows_of_a)(all, m, height, k * SPAN, depth_of_k, rows, &a_row);
         nonzeros += SET(find_nonzeros)(a, a_row, height, depth, masks);
-        if (!finite[i])
-          for (ptrdiff_t r = 0; r < height; r++) masks[r] = ~(uint64_t)0 >> (64 - depth);
         const int is_last = k + depth == elements;
         for (ptrdiff_t first = 0, width; first < registers; first += width) {
           width = SET(panel_width)(registers, first);
           const ptrdiff_t columns = LEAST(all->n - first * LANES, width * LANES);
+          // In front of a panel lies whether it is finite.
+          float *b = panel + HEAD;
+          if (m == 0) {
+            SET(pack)(
+                all, all->b + k * SPAN * all->b_row + first * LANES * all->b_column, depth_of_k, width,
+                columns, b);
+            *panel = SET(is_finite)(b, depth, width, columns);
+          }
+          struct lines next = {0};
+          if (is_short && first + width < registers)
+            next = SET(lines_of_b)(all, k, depth, first + width);
+          else if (is_short && k + depth < elements)
+            next = SET(lines_of_b)(all, k + depth, LEAST(part, elements - k - depth), 0);
           float *c = all->c + m * all->c_row + first * LANES;
           SET(sparse_rows)(
-              width, height, masks, a, a_row, panel, c, all->c_row,
-              all->bias && is_last ? all->bias + first * LANES : 0, columns, k > 0);
+              width, height, masks, *panel ? 0 : ~(uint64_t)0 >> (64 - depth), a, a_row, b, c,
+              all->c_row, all->bias && is_last ? all->bias + first * LANES : 0, columns, k > 0, next);
           if (is_last) SET(finish)(all, c, height, columns);
-          panel += depth * width * LANES;
+          if (!is_short) panel = b + depth * width * LANES;
         }
       }
     }

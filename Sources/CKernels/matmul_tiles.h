@@ -7,7 +7,7 @@
 //   WIDEST           registers of the widest tile
 //   vector, mask, ZERO, MASK, LOAD, STORE, MASKED_LOAD, MASKED_STORE, SPREAD, FMA, ADD
 //   PAIR, JOIN       for the bfloat16 product of matmul_pairs.h, which takes float32's place
-//   NONZERO, NOT_FINITE, SPREAD_BITS, SPAN: for matmul_sparse.h
+//   NONZERO, NOT_FINITE, LARGEST, SPAN: for matmul_sparse.h
 
 #define TILE_ROWS(width) \
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
@@ -137,11 +137,12 @@ TARGET static void SET(pack)(
     ptrdiff_t columns, float *restrict panel) {
   if (p->b_column != 1)
     return SET(transpose)(b, p->b_column, columns, depth, panel, width * LANES, 0);
-  for (ptrdiff_t k = 0; k < depth; k++)
-    for (ptrdiff_t j = 0; j < width; j++) {
-      const mask here = MASK(LEAST(columns - j * LANES, LANES));
-      STORE(panel + (k * width + j) * LANES, MASKED_LOAD(b + k * p->b_row + j * LANES, here));
-    }
+  const ptrdiff_t whole = (width - 1) * LANES;
+  const mask last = MASK(columns - whole);
+  for (ptrdiff_t k = 0; k < depth; k++, b += p->b_row, panel += width * LANES) {
+    for (ptrdiff_t j = 0; j < whole; j += LANES) STORE(panel + j, LOAD(b + j));
+    STORE(panel + whole, MASKED_LOAD(b + whole, last));
+  }
 }
 
 TARGET static const float *SET(rows_of_a)(
@@ -274,7 +275,7 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *p) {
 #undef ADD
 #undef NONZERO
 #undef NOT_FINITE
-#undef SPREAD_BITS
+#undef LARGEST
 #undef SPAN
 #undef PAIR
 #undef JOIN
