@@ -92,7 +92,8 @@ static ptrdiff_t SET(panel_width)(ptrdiff_t registers, ptrdiff_t first) {
 }
 
 // Whether it takes less time than tiles do, by a sample of a's elements as they lie. Times are in those
-// of a register's products, as measured on a Zen 4.
+// of a register's products, as measured on a Zen 5, whose products are fast; where they are slower the rest
+// counts for less.
 TARGET static int SET(is_sparse)(const struct nd_product *p) {
   if (!may_be_sparse(p)) return 0;
   const ptrdiff_t depth = p->k / SPAN, registers = (p->n + LANES - 1) / LANES;
@@ -106,10 +107,12 @@ TARGET static int SET(is_sparse)(const struct nd_product *p) {
   }
   const ptrdiff_t panels = (depth + PART - 1) / PART * ((registers + BREADTH - 1) / BREADTH);
   const double products = (double)(p->m * depth * registers);
-  const double added = 1.15 * products * (double)nonzeros / (double)(seen > 0 ? seen : 1);
-  const ptrdiff_t rows = 30 * panels * p->m, masks = 10 * p->m * depth / LANES;
-  const ptrdiff_t packed = (p->b_column == 1 ? 3 : 7) * registers * depth;
-  return seen > 0 && added + (double)(rows + masks + packed) < products;
+  const double added = 1.2 * products * (double)nonzeros / (double)(seen > 0 ? seen : 1);
+  const ptrdiff_t rows = 40 * panels * p->m, masks = 10 * p->m * depth / LANES;
+  const ptrdiff_t packed = (p->b_column == 1 ? 6 : 13) * registers * depth;
+  // Tiles of one register's columns are waiting for their rows' elements.
+  const double dense = swaps(p) && p->m <= MOST_LANES ? 1.75 * products : products;
+  return seen > 0 && added + (double)(rows + masks + packed) < dense;
 }
 
 // Where in b a panel begins, of `depth` elements of k.
