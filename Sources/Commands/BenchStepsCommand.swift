@@ -16,10 +16,12 @@ struct BenchStepsCommand: SessionCommand {
       percentile. GFLOP/s counts all of matrix products and convolutions, beside what a product of
       matrices that stay in the cache reaches here; made is the part of them that was computed, as
       products of 0 (pixels, what ReLU or pooling left out) are passed over where that is faster.
-      limit us is the least a step needs: the operations made at that peak, or the bytes of parameters, gradients and optimizer state, each read or written once where
-      it must be, at the bandwidth of a copy of as many bytes; the larger of both. Shares are of the
-      median step: samples gathered, kernels and the graph around them in both passes, the sum over
-      ranks and shards, the optimizer. new is how many tensors a step took from the system.
+      limit us is the least a step needs: the operations made at that peak; or the bytes of parameters,
+      gradients and optimizer state, each read or written once where it must be, at the bandwidth of a
+      copy of as many bytes; or a recurrence's steps, which wait for each other, alone; the largest of
+      these. Shares are of the median step: samples gathered, kernels and the graph around them in both
+      passes, the sum over ranks and shards, the optimizer. new is how many tensors a step took from the
+      system.
       """)
 
   @Option(help: "Workloads, with commas between. (default: all)")

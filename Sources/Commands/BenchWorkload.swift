@@ -12,10 +12,14 @@ struct BenchWorkload {
   let batchSize: Int
   /// So many take a second or two on one core of 2023.
   let steps: Int
+  /// Of a plain recurrence the steps, samples and hidden features.
+  let series: Shape?
 
   private init(
-    _ name: String, _ recipe: String, batchSize: Int, steps: Int, _ settings: [String] = []
+    _ name: String, _ recipe: String, batchSize: Int, steps: Int, series: Shape? = nil,
+    _ settings: [String] = []
   ) {
+    self.series = series
     self.name = name
     self.recipe = recipe
     self.batchSize = batchSize
@@ -36,7 +40,7 @@ struct BenchWorkload {
     BenchWorkload("conv256", "mnist-conv", batchSize: 256, steps: 30, garments),
     BenchWorkload("ae", "mnist-autoencoder", batchSize: 16, steps: 12000, garments),
     BenchWorkload("rings", "rings-3", batchSize: 2000, steps: 20000),
-    BenchWorkload("rnn", "trend-rnn", batchSize: 1, steps: 800),
+    BenchWorkload("rnn", "trend-rnn", batchSize: 1, steps: 800, series: [699, 1, 4]),
   ]
 
   /// 2 inputs, `depth` hidden layers of `width` nodes, 1 output, on generated points: it grows as one wants

@@ -103,6 +103,21 @@ struct StepsBenchmark {
     return Double(2 * m * n * k) / best * 1e-3
   }
 
+  /// Of all steps of a recurrence, forwards and backwards, and nothing else: the fastest of many. Each step
+  /// waits for the one before it, so that neither operations nor bytes bound it.
+  private static func recurrenceMicroseconds(_ series: Shape) -> Double {
+    let recurrence = Recurrence(isReLU: false, isBackward: false)
+    let (samples, hidden) = (series[1], series[2])
+    let (x, start) = (Tensor(zeros: series), Tensor(zeros: [samples, hidden]))
+    let (weight, bias) = (Tensor(zeros: [hidden, hidden]), Tensor(zeros: [hidden]))
+    return (0..<1000).reduce(.infinity) { best, _ in
+      let begin = now()
+      let states = recurrence.states(x, start: start, weight: weight, bias: bias)
+      _ = recurrence.gradients(x, states: states, weight: weight)
+      return min(best, now() - begin)
+    }
+  }
+
   /// In microseconds.
   private static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1000 }
 
@@ -167,6 +182,7 @@ struct StepsBenchmark {
     let bytes = arena * (6 + 2 * trainer.optimizerStateCount)
     let bandwidth = try ReduceBenchmark.copyBandwidth(bytes: max(bytes, 4096), world)
     let byBytes = Double(bytes * world.worldSize) / bandwidth * 1e6
+    let byOrder = workload.series.map(StepsBenchmark.recurrenceMicroseconds) ?? 0
     func share(_ seconds: Double, of total: StepTimes) -> Double { seconds / total.total }
     let passes = clockedParts.forward + clockedParts.backward
     // Kernels also gather samples; those are few and short.
@@ -179,7 +195,7 @@ struct StepsBenchmark {
       gflopPerSecond: isCounted ? all / step * 1e6 : nil,
       made: isCounted ? made / all : nil, peakGflopPerSecond: allPeak, bytes: bytes,
       bytesPerSecond: bandwidth,
-      limitMicroseconds: isCounted ? max(made / allPeak * 1e6, byBytes) : nil,
+      limitMicroseconds: isCounted ? max(made / allPeak * 1e6, byBytes, byOrder) : nil,
       kernels: clocked > 0 ? share(kernels, of: clockedParts) : nil,
       graph: clocked > 0 ? share(passes - kernels, of: clockedParts) : nil,
       data: share(parts.batch, of: parts), reduction: share(parts.reduction, of: parts),

@@ -41,6 +41,10 @@ import Testing
       #expect(report.made == 1, "too small for zeros to be looked for")
       #expect((report.limitMicroseconds ?? 0) > 0 && report.bytesPerSecond > 0)
     }
+    // Its 699 steps wait for each other, some fifty times as long as its operations would take.
+    let rnn = try #require(reports.last)
+    let made = try #require(rnn.gflopPerSecond) * rnn.microseconds
+    #expect(try #require(rnn.limitMicroseconds) > 2 * made / rnn.peakGflopPerSecond)
     // Forward 2,000 x 2 x 3 and 2,000 x 3 x 1 products, and as many for either gradient but that of the
     // input, which nobody wants: 2 operations each.
     let operations = Double(2 * 2000 * (2 * 6 + 3 * 3))
