@@ -38,19 +38,19 @@ TARGET ND_INLINE void SET(sparse_row)(
 #define SPARSE_ROWS(width)                                                                      \
   case width:                                                                                   \
     for (ptrdiff_t r = 0; r < rows; r++) {                                                      \
-      fetch_lines(&next, a_turn);                                                               \
+      fetch_lines(&next, due);                                                                  \
       SET(sparse_row)(                                                                          \
           width, masks[r] | always, a + r * a_row, panel, c + r * c_row, c_row, bias, last, adds); \
     }                                                                                           \
     break;
 
-// always: elements of a that are not passed over though they are 0.
+// always: elements of a that are not passed over though they are 0.  next: what comes from memory meanwhile.
 TARGET static void SET(sparse_rows)(
     ptrdiff_t width, ptrdiff_t rows, const uint64_t *masks, uint64_t always, const float *a,
     ptrdiff_t a_row, const float *panel, float *c, ptrdiff_t c_row, const float *bias,
     ptrdiff_t columns, int adds, struct lines next) {
   const mask last = MASK(columns - (width - 1) * LANES);
-  const ptrdiff_t a_turn = (next.count + rows - 1) / rows;
+  const ptrdiff_t due = (next.count + rows - 1) / rows;
   switch (width) {
     SPARSE_ROWS(1) SPARSE_ROWS(2) SPARSE_ROWS(3) SPARSE_ROWS(4)
     SPARSE_ROWS(5) SPARSE_ROWS(6) SPARSE_ROWS(7) SPARSE_ROWS(8)
@@ -119,9 +119,10 @@ TARGET static int SET(is_sparse)(const struct nd_product *p) {
 TARGET ND_INLINE struct lines SET(lines_of_b)(
     const struct nd_product *p, ptrdiff_t k, ptrdiff_t depth, ptrdiff_t first) {
   const ptrdiff_t columns = LEAST(p->n - first * LANES, BREADTH * LANES);
+  const ptrdiff_t rows = LEAST(p->k - k * SPAN, depth * SPAN);
   const float *b = p->b + k * SPAN * p->b_row + first * LANES * p->b_column;
-  return p->b_column == 1 ? (struct lines){b, p->b_row, depth * SPAN, columns}
-                          : (struct lines){b, p->b_column, columns, depth * SPAN};
+  return p->b_column == 1 ? (struct lines){b, p->b_row, rows, columns}
+                          : (struct lines){b, p->b_column, columns, rows};
 }
 
 // Returns how many products it made.

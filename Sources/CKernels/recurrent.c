@@ -16,10 +16,9 @@ static ptrdiff_t narrow_lanes(ptrdiff_t hidden) {
   return hidden <= 4 ? 4 : hidden <= 8 ? 8 : hidden <= WIDTH ? WIDTH : 0;
 }
 
-// A matrix and two sets of rows, and the bias; of a narrow state a matrix of whole registers.
+// A matrix and two sets of rows, and the bias; of a narrow state the matrix alone.
 ptrdiff_t nd_recurrence_scratch_count(const struct nd_recurrence *r) {
-  const ptrdiff_t lanes = narrow_lanes(r->hidden);
-  return padded(r->hidden) * (r->hidden + 2 * r->samples + 1) + lanes * lanes;
+  return padded(r->hidden) * (r->hidden + 2 * r->samples + 1);
 }
 
 // out[i][j] = sum over k of in[i][k] matrix[k][j] for `rows` rows and `width` registers of j.

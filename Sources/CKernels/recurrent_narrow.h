@@ -22,10 +22,13 @@ ND_INLINE void SET(store)(float *to, SET(lanes) x, ptrdiff_t count) {
     if (l < count) to[l] = x[l];
 }
 
-ND_INLINE SET(lanes) SET(product)(SET(lanes) x, const SET(lanes) *matrix) {
+// Of `depth` rows. What x holds behind them does not count: beside what is infinite it is no number.
+ND_INLINE SET(lanes) SET(product)(SET(lanes) x, const SET(lanes) *matrix, ptrdiff_t depth) {
   SET(lanes) sum = {0};
-  UNROLLED for (int k = 0; k < LANES; k++)
+  UNROLLED for (int k = 0; k < LANES; k++) {
+    if (k == depth) break;
     sum = __builtin_elementwise_fma(x[k] - (SET(lanes)){0}, matrix[k], sum);
+  }
   return sum;
 }
 
@@ -51,7 +54,7 @@ ND_INLINE void SET(forward_samples)(
     const float *from = x + t * row + first * hidden;
     float *to = states + after(r, t) * row + first * hidden;
     UNROLLED for (int i = 0; i < samples; i++) {
-      SET(lanes) sum = SET(product)(h[i], matrix);
+      SET(lanes) sum = SET(product)(h[i], matrix, hidden);
       if (bias) sum += offsets;
       h[i] = SET(activated)(SET(load)(from + i * hidden, hidden) + sum, is_relu);
       SET(store)(to + i * hidden, h[i], hidden);
@@ -80,14 +83,14 @@ ND_INLINE void SET(backward_samples)(
       else
         slope = d * (1 - h * h);
       SET(store)(dx + place + i * hidden, slope, hidden);
-      flow[i] = SET(product)(slope, matrix);
+      flow[i] = SET(product)(slope, matrix, hidden);
     }
   }
   UNROLLED for (int i = 0; i < samples; i++)
     SET(store)(dstart + (first + i) * hidden, flow[i], hidden);
 }
 
-// `matrix` has LANES rows of LANES floats, 0 where there is no weight.
+// `matrix` has a row of LANES floats for each feature, 0 behind its weights.
 ND_INLINE void SET(forward)(
     const struct nd_recurrence *r, float *restrict states, const float *restrict x,
     const float *matrix, const float *bias) {

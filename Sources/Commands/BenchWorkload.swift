@@ -19,11 +19,11 @@ struct BenchWorkload {
     _ name: String, _ recipe: String, batchSize: Int, steps: Int, series: Shape? = nil,
     _ settings: [String] = []
   ) {
-    self.series = series
     self.name = name
     self.recipe = recipe
     self.batchSize = batchSize
     self.steps = steps
+    self.series = series
     self.settings = settings
   }
 

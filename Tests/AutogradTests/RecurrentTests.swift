@@ -163,6 +163,39 @@ struct RecurrentTests {
     }
   }
 
+  /// An infinite feature makes others infinite or 0, and not what lies behind them in a register.
+  @Test(arguments: [2, 3, 5, 13, 15, 17])
+  func infiniteStatesAreThoseOfSingleSteps(hidden h: Int) {
+    func run(stepByStep: Bool) -> (Tensor, Tensor) {
+      var draws = Draws(case: h)
+      func parameter(_ shape: Shape) -> Tensor {
+        let values = draws.floats(shape.elementCount).map { $0 == 0 ? 1 : $0 }
+        let tensor = Tensor(values, shape: shape)
+        tensor.requiresGrad = true
+        return tensor
+      }
+      let weights = RecurrentWeights(input: parameter([h, 1]), hidden: parameter([h, h]))
+      let start = Tensor(
+        (0..<5 * h).map { $0 % h == 0 ? Float.infinity : 0.5 }, shape: [1, 5, h])
+      let x = Tensor(draws.floats(10), shape: [2, 5, 1])
+      x.requiresGrad = true
+      let output = recurrent(
+        .relu, x, state: RecurrentState(hidden: start), layers: [weights], isBidirectional: false,
+        stepByStep: stepByStep
+      ).output
+      output.sum().backward()
+      return (output, x.grad!)
+    }
+    let (kernel, steps) = (run(stepByStep: false), run(stepByStep: true))
+    #expect(steps.0.values(Float.self).prefix(5 * h).allSatisfy { $0 == 0 || $0 == .infinity })
+    for (a, b) in [(kernel.0, steps.0), (kernel.1, steps.1)] {
+      #expect(
+        zip(a.values(Float.self), b.values(Float.self)).allSatisfy {
+          $0 == $1 || ($0.isNaN && $1.isNaN)
+        })
+    }
+  }
+
   /// The notebooks' series: 699 steps, backward through all of them, twice, and freed.
   @Test(arguments: RecurrentCell.allCases)
   func sevenHundredStepsRunBackwardAndAreFreed(cell: RecurrentCell) {
