@@ -11,12 +11,14 @@ import struct TestSupport.Outcome
   private let host = ProcessInfo.processInfo.hostName
 
   /// Rank 0 with all the memory there is, rank 1 with so many KiB.
-  private func limited(_ kilobytes: Int, _ more: [String]) throws -> Outcome {
+  private func limited(
+    _ kilobytes: Int, _ more: [String], environment: [String: String] = [:]
+  ) throws -> Outcome {
     let arguments = row.jobs.arguments("run", FaultRow.steady + ["--stall-timeout", "5"] + more)
     let limit = ["bash", "-c", "ulimit -v \(kilobytes); exec \"$@\"", "bash", nndist]
     return try mpirun(
       ["-n", "1", nndist] + arguments + [":", "-n", "1"] + limit + arguments,
-      environment: ["SWIFT_BACKTRACE": "enable=no"])
+      environment: ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 })
   }
 
   /// What a rank of this job has mapped at most, in KiB.
@@ -43,19 +45,19 @@ import struct TestSupport.Outcome
   }
 
   /// From too little for the program's libraries to enough: the job ends well, or at once with a status
-  /// and at most one line of ours; and it goes on to the same bits from whatever it had saved. Which
-  /// limit meets which allocation is chance. (Long: more limits.)
+  /// and at most one line of ours; and it goes on to the same bits from whatever it had saved. The limits
+  /// close in on what is just too little: there it is an allocation of ours that is refused. (Long: more.)
   @Test func rankUnderAnyLimitEndsInTimeAndLosesNothing() throws {
     try row.jobs.train("run", FaultRow.steady + ["--max-steps", "3"])
     try row.jobs.train("whole", FaultRow.steady)
-    var (said, done) = (0, 0)
-    for kilobytes in stride(from: 60_000, through: 700_000, by: isLong ? 10_000 : 64_000) {
+    var said = 0
+    func endsWell(_ kilobytes: Int) throws -> Bool {
       try row.jobs.copy("run", to: "begun")
-      let outcome = try limited(kilobytes, ["--resume"])
+      // Else the C library reserves 64 MB for a thread's heap, or does not, as addresses fall.
+      let outcome = try limited(kilobytes, ["--resume"], environment: ["MALLOC_ARENA_MAX": "1"])
       row.expectNobodyLeft()
       let lines = outcome.stderr.split(separator: "\n").filter { $0.contains("nndist: error: ") }
       if outcome.status == 0 {
-        done += 1
         #expect(lines.isEmpty, "\(kilobytes): \(outcome)")
       } else {
         #expect(lines.count <= 1, "\(kilobytes): \(outcome)")
@@ -72,7 +74,17 @@ import struct TestSupport.Outcome
       #expect(try row.jobs.bits("run") == row.jobs.bits("whole"), "\(kilobytes)")
       try FileManager.default.removeItem(atPath: row.jobs.path("run"))
       try FileManager.default.moveItem(atPath: row.jobs.path("begun"), toPath: row.jobs.path("run"))
+      return outcome.status == 0
     }
-    #expect(said > 0 && done > 0, "\(said) said so, \(done) ended well")
+    var (tooLittle, enough) = (60_000, 700_000)
+    try #require(try !endsWell(tooLittle) && endsWell(enough))
+    while enough - tooLittle > 1000 {
+      let between = (tooLittle + enough) / 2
+      if try endsWell(between) { enough = between } else { tooLittle = between }
+    }
+    for limit in stride(from: 60_000, through: isLong ? 700_000 : 0, by: 10_000) {
+      _ = try endsWell(limit)
+    }
+    #expect(said > 0, "\(tooLittle) KiB were too little, \(enough) enough, and nobody said so")
   }
 }
