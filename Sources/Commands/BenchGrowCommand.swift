@@ -16,8 +16,10 @@ struct BenchGrowCommand: SessionCommand {
       A network of 2 inputs, layers of equal width with ReLU between, and 1 output; one thread each. \
       From one line to the next, slope is the log of the times' ratio over the log of the works': 1 \
       where the time grows as the work does. One is called worse than linear where it is above 1 even \
-      from the 90th percentile of the smaller step to the 10th of the larger. With the ranks, which it \
-      starts by mpirun, the batch grows too: each has the same work.
+      from the 90th percentile of the smaller step to the 10th of the larger; and as the limit is, where \
+      the least time of `bench steps` grows as fast: a core's own bandwidth falls where the bytes of a \
+      step leave a cache. With the ranks, which it starts by mpirun, the batch grows too: each has the \
+      same work.
       """)
 
   @Option(help: "Samples of a step of one rank, with commas between.")

@@ -90,7 +90,7 @@ struct GrowthBenchmark {
             value, megaflop: (fastest.gflopPerSecond ?? 0) * fastest.microseconds * 1e-3,
             microseconds: (
               fastest.lowMicroseconds, fastest.microseconds, fastest.highMicroseconds
-            ))
+            ), limit: fastest.limitMicroseconds ?? 0)
         })
     }
     return GrowthReport(

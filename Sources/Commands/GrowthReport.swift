@@ -11,12 +11,17 @@ package struct GrowthReport: Encodable {
     let megaflop: Double
     /// A step's median, and its 10th and 90th percentile.
     let microseconds, lowMicroseconds, highMicroseconds: Double
+    /// The least a step needs, as of `bench steps`.
+    let limitMicroseconds: Double
 
-    package init(_ value: Int, megaflop: Double, microseconds: (low: Double, Double, high: Double))
-    {
+    package init(
+      _ value: Int, megaflop: Double, microseconds: (low: Double, Double, high: Double),
+      limit: Double
+    ) {
       self.value = value
       self.megaflop = megaflop
       (lowMicroseconds, self.microseconds, highMicroseconds) = microseconds
+      limitMicroseconds = limit
     }
   }
 
@@ -26,7 +31,11 @@ package struct GrowthReport: Encodable {
     package let value: Double
     /// With the longest time of the first point and the shortest of the second.
     package let least: Double
+    /// The same of the least times: above 1 where what a step reads and writes leaves a cache.
+    package let ofLimit: Double
     package let isWorseThanLinear: Bool
+    /// Whether it is, and the limit does not grow as fast.
+    package let isWorseThanItsLimit: Bool
   }
 
   package struct Axis: Encodable {
@@ -43,9 +52,11 @@ package struct GrowthReport: Encodable {
       slopes = zip(points, points.dropFirst()).map { first, second in
         let work = log(second.megaflop / first.megaflop)
         let least = log(second.lowMicroseconds / first.highMicroseconds) / work
+        let ofLimit = log(second.limitMicroseconds / first.limitMicroseconds) / work
         return Slope(
           value: log(second.microseconds / first.microseconds) / work, least: least,
-          isWorseThanLinear: least > 1)
+          ofLimit: ofLimit, isWorseThanLinear: least > 1,
+          isWorseThanItsLimit: least > max(1, ofLimit))
       }
     }
   }
@@ -57,29 +68,50 @@ package struct GrowthReport: Encodable {
 
   package var table: String {
     var parts = axes.map { axis -> String in
-      var columns = Columns([axis.name, "MFLOP", "us", "low", "high", "slope"], isText: [])
+      var columns = Columns(
+        [axis.name, "MFLOP", "us", "low", "high", "slope", "limit us", "slope"], isText: [])
       for (i, point) in axis.points.enumerated() {
-        let slope = i == 0 ? "" : fixed(axis.slopes[i - 1].value, 2)
+        let slope = i == 0 ? nil : axis.slopes[i - 1]
         columns.add(
           ["\(point.value)", fixed(point.megaflop, point.megaflop < 10 ? 3 : 1)]
             + [point.microseconds, point.lowMicroseconds, point.highMicroseconds]
-            .map { fixed($0, 1) } + [slope])
+            .map { fixed($0, 1) }
+            + [
+              slope.map { fixed($0.value, 2) } ?? "", fixed(point.limitMicroseconds, 1),
+              slope.map { fixed($0.ofLimit, 2) } ?? "",
+            ])
       }
       return axis.rest + "\n" + columns.text
     }
-    let worse = axes.flatMap { axis in
-      axis.slopes.indices.filter { axis.slopes[$0].isWorseThanLinear }.map { i in
-        "\(axis.name) \(axis.points[i].value) to \(axis.points[i + 1].value) "
-          + "(\(fixed(axis.slopes[i].value, 2)), at least \(fixed(axis.slopes[i].least, 2)))"
-      }
-    }
-    parts.append(
-      worse.isEmpty
-        ? "no step is worse than linear" : "worse than linear: " + worse.joined(separator: ", "))
+    parts.append(verdict)
     return parts.joined(separator: "\n\n")
   }
 
-  /// Draws time over what grows, with gnuplot: dashed, what it would be if it grew as the work does.
+  private var verdict: String {
+    func list(_ isListed: (Slope) -> Bool) -> String {
+      axes.flatMap { axis in
+        axis.slopes.indices.filter { isListed(axis.slopes[$0]) }.map { i in
+          let slope = axis.slopes[i]
+          return "\(axis.name) \(axis.points[i].value) to \(axis.points[i + 1].value) "
+            + "(\(fixed(slope.value, 2)), at least \(fixed(slope.least, 2)); "
+            + "limit \(fixed(slope.ofLimit, 2)))"
+        }
+      }.joined(separator: ", ")
+    }
+    let worse = list(\.isWorseThanItsLimit)
+    let asItsLimit = list { $0.isWorseThanLinear && !$0.isWorseThanItsLimit }
+    var lines: [String] = []
+    if !worse.isEmpty { lines.append("worse than linear: " + worse) }
+    if !asItsLimit.isEmpty {
+      lines.append(
+        "worse than linear, as the limit is, where what a step reads and writes leaves a cache: "
+          + asItsLimit)
+    }
+    return lines.isEmpty ? "no step is worse than linear" : lines.joined(separator: "\n")
+  }
+
+  /// Draws time over what grows, with gnuplot: dashed, what it would be if it grew as the work does;
+  /// dotted, the limits.
   /// - Parameter path: what is written, .svg or .png.
   /// - Throws: Failure where there is no gnuplot, or it fails.
   func plot(to path: String) throws {
@@ -100,7 +132,8 @@ package struct GrowthReport: Encodable {
         set title \(Gnuplot.quoted(axis.rest)) noenhanced
         set xlabel \(Gnuplot.quoted(axis.name))
         plot '-' using 1:2:3:4 with yerrorbars pt 7 lc 1 title 'median, 10 to 90 %', \
-        '-' with lines lc 1 notitle, '-' with lines dt 2 lc 'gray40' title 'as the work grows'
+        '-' with lines lc 1 notitle, '-' with lines dt 2 lc 'gray40' title 'as the work grows', \
+        '-' with lines dt 3 lw 2 lc 2 title 'limit'
 
         """
       let lines = axis.points.map {
@@ -109,7 +142,8 @@ package struct GrowthReport: Encodable {
       let linear = axis.points.map {
         "\($0.value) \(last.microseconds * $0.megaflop / last.megaflop)"
       }
-      for part in [lines, lines, linear] { text += part.joined(separator: "\n") + "\ne\n" }
+      let limits = axis.points.map { "\($0.value) \($0.limitMicroseconds)" }
+      for part in [lines, lines, linear, limits] { text += part.joined(separator: "\n") + "\ne\n" }
     }
     try Gnuplot.draw(text + "unset multiplot\n", to: path)
   }

@@ -8,10 +8,11 @@ import Testing
     struct Point: Decodable {
       let value: Int
       let megaflop, microseconds, lowMicroseconds, highMicroseconds: Double
+      let limitMicroseconds: Double
     }
     struct Slope: Decodable {
-      let value, least: Double
-      let isWorseThanLinear: Bool
+      let value, least, ofLimit: Double
+      let isWorseThanLinear, isWorseThanItsLimit: Bool
     }
     struct Axis: Decodable {
       let name: String
@@ -51,13 +52,17 @@ import Testing
         #expect(abs(point.megaflop / work - 1) < 1e-6, "\(axis.name) \(point)")
         #expect(point.lowMicroseconds > 0 && point.lowMicroseconds <= point.microseconds)
         #expect(point.microseconds <= point.highMicroseconds)
+        #expect(point.limitMicroseconds > 0)
       }
       #expect(axis.slopes.count == axis.points.count - 1)
       for (i, slope) in axis.slopes.enumerated() {
         let (first, second) = (axis.points[i], axis.points[i + 1])
         let growth = pow(second.megaflop / first.megaflop, slope.value)
         #expect(abs(growth * first.microseconds / second.microseconds - 1) < 1e-6)
+        let ofLimit = pow(second.megaflop / first.megaflop, slope.ofLimit)
+        #expect(abs(ofLimit * first.limitMicroseconds / second.limitMicroseconds - 1) < 1e-6)
         #expect(slope.least <= slope.value && slope.isWorseThanLinear == (slope.least > 1))
+        #expect(slope.isWorseThanItsLimit == (slope.least > max(1, slope.ofLimit)))
       }
     }
   }
