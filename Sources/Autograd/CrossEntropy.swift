@@ -13,10 +13,15 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Ten
   let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))
-  return record("crossEntropy", inputs: [logits], value: value) { dy in
-    [
-      Kernels.softmaxCrossEntropyBackward(
-        probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor))
-    ]
-  }
+  var inputs = ShortList<Tensor>()
+  inputs.append(logits)
+  guard isRecorded(inputs) else { return value }
+  return recorded(
+    "crossEntropy", inputs: inputs, value: value, saving: nil,
+    .giving { dy, request in
+      request.give(
+        Kernels.softmaxCrossEntropyBackward(
+          probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor)),
+        to: 0)
+    })
 }

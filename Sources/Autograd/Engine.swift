@@ -32,8 +32,9 @@ extension Tensor {
     let functions = GradientFunction.reachable(from: start)
     progress?.count(functions)
     for function in functions {
-      guard let dy = function.collected else { continue }
-      function.collected = nil
+      var collected: Tensor?
+      swap(&collected, &function.collected)
+      guard let dy = collected else { continue }
       function.propagate(dy, retainGraph: retainGraph, progress)
     }
   }
@@ -69,6 +70,10 @@ extension GradientFunction {
   }
 
   fileprivate func propagate(_ dy: Tensor, retainGraph: Bool, _ progress: BackwardProgress?) {
+    // Taken, as a copy would count references, which a step of a small network would feel.
+    var derivative: Derivative?
+    swap(&derivative, &self.derivative)
+    if retainGraph { self.derivative = derivative }
     guard let derivative else {
       fatalError(
         "backward: a second pass through \(self), whose saved tensors were freed by the first; "
@@ -81,7 +86,6 @@ extension GradientFunction {
     case .onRequest(let backward): passAll(backward(dy, request), progress)
     case .giving(let backward): backward(dy, request)
     }
-    if !retainGraph { self.derivative = nil }
   }
 
   private func passAll(_ gradients: [Tensor?], _ progress: BackwardProgress?) {

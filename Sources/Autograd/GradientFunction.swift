@@ -61,8 +61,8 @@ public final class GradientFunction: GradientTarget {
   }
 
   init(
-    name: String, innerName: String? = nil, inputs: ShortList<Tensor>, value: Tensor,
-    saved: ShortList<Tensor>?, derivative: Derivative?
+    name: String, innerName: String? = nil, inputs: borrowing ShortList<Tensor>,
+    value: borrowing Tensor, saved: __shared ShortList<Tensor>?, derivative: Derivative?
   ) {
     self.name = name
     self.innerName = innerName
@@ -84,17 +84,25 @@ public final class GradientFunction: GradientTarget {
     if let saved {
       for index in saved.indices {
         guard let tensor = saved[index] else { continue }
-        let owner = inputs.indices.first { inputs[$0]?.storage === tensor.storage }
-        note(tensor, owner: owner ?? inputs.count)
+        note(tensor.storage.version, owner: owner(of: tensor.storage.base, among: inputs))
       }
     } else {
-      for index in inputs.indices { if let input = inputs[index] { note(input, owner: index) } }
-      note(value, owner: inputs.count)
+      for index in inputs.indices {
+        if let input = inputs[index] { note(input.storage.version, owner: index) }
+      }
+      note(value.storage.version, owner: inputs.count)
     }
   }
 
-  private func note(_ tensor: Tensor, owner: Int) {
-    let version = tensor.storage.version
+  /// Which input's memory it is; the result's, if none's.
+  private func owner(
+    of memory: UnsafeMutableRawPointer, among inputs: borrowing ShortList<Tensor>
+  ) -> Int {
+    for index in inputs.indices where inputs[index]?.storage.base == memory { return index }
+    return inputs.count
+  }
+
+  private func note(_ version: StorageVersion, owner: Int) {
     let state = SavedState(writes: version.writes, owner: owner)
     if versions.count < 3 { states[versions.count] = state } else { otherStates.append(state) }
     versions.append(version)

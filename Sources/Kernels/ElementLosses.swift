@@ -58,7 +58,7 @@ public func squaredErrorAndGradient(
 ) -> (sum: Double, gradient: Tensor) {
   let (x, y) = alike(x, y)
   let dx = Tensor(uninitialized: x.shape)
-  let sum = withExtendedLifetime((x, y)) {
+  let sum = keepingAlive(x, y) {
     let (target, first, second) = (dx.floats, x.floats, y.floats)
     return clocked {
       nd_squared_error_and_gradient(target, first, second, x.elementCount, Float(scale))

@@ -17,48 +17,32 @@ public func matmul(
   require(
     a.axisCount == 2 && b.axisCount == 2 && a.shape[1] == b.shape[0],
     "matmul: \(a.shape) cannot be multiplied by \(b.shape): the inner extents must agree")
+  if !isSteppedByOne(a) || !isSteppedByOne(b) {
+    return matmul(
+      isSteppedByOne(a) ? a : a.copied(), isSteppedByOne(b) ? b : b.copied(), bias: bias,
+      into: destination, precision: precision, isRectified: isRectified)
+  }
   let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
   if let bias {
     require(
-      bias.shape == [n] && bias.isContiguous,
+      bias.shape == Shape(n) && bias.isContiguous,
       "matmul: a bias of shape \(bias.shape) for \(n) columns")
   }
-  let c = result("matmul", [m, n], a.dtype, into: destination)
+  let c = result("matmul", Shape(m, n), a.dtype, into: destination)
   if m == 0 || n == 0 { return c }
-  func finish() { if isRectified { nd_relu(c.floats, c.floats, c.elementCount) } }
   if let bias {
     require(
       bias.dtype == a.dtype,
       "matmul: operands of \(a.dtype) and \(bias.dtype); convert one of them first")
   }
   dispatch("matmul", a, b) {
-    if k == 0 {
-      // An empty sum, which oneDNN would leave undone.
-      c.fillWithZeros()
-      if let bias {
-        for row in 0..<m { c.floats.advanced(by: row * n).update(from: bias.floats, count: n) }
-      }
-      return finish()
-    }
-    let (a, b) = (steppedByOne(a), steppedByOne(b))
-    if instructionSet != nd_none {
+    if k > 0 && instructionSet != nd_none {
       multiply(
         a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision,
         isRectified: isRectified)
-    } else if precision == .bf16 {
-      KernelContext.current.count(multiplications: m * n * k)
-      let (a, b) = (a.contiguous(), b.contiguous())
-      Reference.matmulBF16(a.floats, b.floats, bias?.floats, c.floats, m: m, n: n, k: k)
-      finish()
     } else {
-      let key = MatmulPrimitive.Key(
-        m: m, n: n, k: k, aStrides: SIMD2(a.strides[0], a.strides[1]),
-        bStrides: SIMD2(b.strides[0], b.strides[1]), hasBias: bias != nil)
-      let context = KernelContext.current
-      context.count(multiplications: m * n * k)
-      context.matmul(key).run(
-        in: context, a: a.rawPointer, b: b.rawPointer, bias: bias?.rawPointer, c: c.rawPointer)
-      finish()
+      multiplyElsewhere(a, b, bias, into: c, precision)
+      if isRectified { nd_relu(c.floats, c.floats, c.elementCount) }
     }
   } reference: {
     let (a, b) = (a.contiguous(), b.contiguous())
@@ -66,6 +50,29 @@ public func matmul(
     for i in 0..<m * n where isRectified && c.doubles[i] <= 0 { c.doubles[i] = 0 }
   }
   return c
+}
+
+/// An empty sum, which oneDNN would leave undone; and all on processors for which we have no kernel.
+private func multiplyElsewhere(
+  _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ precision: Precision
+) {
+  let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
+  let context = KernelContext.current
+  context.count(multiplications: m * n * k)
+  if k == 0 {
+    c.fillWithZeros()
+    guard let bias else { return }
+    for row in 0..<m { c.floats.advanced(by: row * n).update(from: bias.floats, count: n) }
+  } else if precision == .bf16 {
+    let (a, b) = (a.contiguous(), b.contiguous())
+    Reference.matmulBF16(a.floats, b.floats, bias?.floats, c.floats, m: m, n: n, k: k)
+  } else {
+    let key = MatmulPrimitive.Key(
+      m: m, n: n, k: k, aStrides: SIMD2(a.strides[0], a.strides[1]),
+      bStrides: SIMD2(b.strides[0], b.strides[1]), hasBias: bias != nil)
+    context.matmul(key).run(
+      in: context, a: a.rawPointer, b: b.rawPointer, bias: bias?.rawPointer, c: c.rawPointer)
+  }
 }
 
 /// Where a processor lacks fused multiply-adds, oneDNN multiplies float32.
@@ -87,13 +94,14 @@ private func multiply(
   product.rectifies = isRectified ? 1 : 0
   let scratchCount =
     precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
-  product.scratch = KernelContext.current.scratch(scratchCount * MemoryLayout<Float>.size)
+  let context = KernelContext.current
+  product.scratch = context.scratch(scratchCount * MemoryLayout<Float>.size)
     .assumingMemoryBound(to: Float.self)
   // What is known of them from here on is their addresses.
-  let made = withExtendedLifetime((a, b, bias, c)) {
+  let made = keepingAlive(a, b, c, bias) {
     precision == .bf16 ? nd_matmul_bf16(&product, set) : nd_matmul(&product, set)
   }
-  KernelContext.current.count(multiplications: product.m * product.n * product.k, made: made)
+  context.count(multiplications: product.m * product.n * product.k, made: made)
 }
 
 private func product(
@@ -127,7 +135,7 @@ public func tinyProductAndColumnSums(
   let c = result("tinyProductAndColumnSums", [m, n], .float32, into: product)
   let sums = result("tinyProductAndColumnSums", [m], .float32, into: sums)
   var product = Kernels.product(a.transposedView, b, nil, into: c)
-  let isDone = withExtendedLifetime((a, b, c, sums)) {
+  let isDone = keepingAlive(a, b, c, sums) {
     clocked { nd_matmul_and_row_sums(&product, sums.floats) != 0 }
   }
   guard isDone else { return nil }
@@ -154,10 +162,10 @@ package func matmul(
   return c
 }
 
-/// A matrix with unit stride along one axis and one along the other that jumps over a whole row.
-private func steppedByOne(_ x: Tensor) -> Tensor {
+/// Whether a matrix has unit stride along one axis and one along the other that jumps over a whole row.
+private func isSteppedByOne(_ x: Tensor) -> Bool {
   let (rows, columns) = (x.shape[0], x.shape[1])
   let rowMajor = x.strides[1] == 1 && x.strides[0] >= columns
   let columnMajor = x.strides[0] == 1 && x.strides[1] >= rows
-  return rowMajor || columnMajor ? x : x.copied()
+  return rowMajor || columnMajor
 }

@@ -58,8 +58,8 @@ public func activationBackwardAndColumnSums(
   let (dy, y) = (dy.contiguous(), y.contiguous())
   let (rows, columns) = (y.shape[0], y.shape[1])
   let dx = Tensor(uninitialized: y.shape)
-  let sums = result("activationBackwardAndColumnSums", [columns], .float32, into: destination)
-  withExtendedLifetime((dy, y, dx, sums)) {
+  let sums = result("activationBackwardAndColumnSums", Shape(columns), .float32, into: destination)
+  keepingAlive(dy, y, dx, sums) {
     let (target, total, from, result) = (dx.floats, sums.floats, dy.floats, y.floats)
     clocked {
       switch activation {

@@ -18,7 +18,7 @@ extension PooledConvolution {
     let y = Tensor(uninitializedChannelsLast: pooledShape)
     let places = Tensor(uninitializedChannelsLast: pooledShape, .int32)
     let (weight, bias) = (weight.contiguous(), bias?.contiguous())
-    withExtendedLifetime((x, weight, bias)) {
+    keepingAlive(x, weight, bias) {
       clocked {
         var p = description
         p.scratch = scratch(nd_pooled_convolution_forward_scratch_count(&p))
@@ -37,7 +37,7 @@ extension PooledConvolution {
     requirePooled(dy, places)
     let dx = Tensor(uninitializedChannelsLast: shape.inputShape)
     let weight = weight.contiguous()
-    let entries = withExtendedLifetime((dy, places, weight)) {
+    let entries = keepingAlive(dy, places, weight) {
       clocked {
         var p = description
         p.scratch = scratch(nd_pooled_convolution_backward_scratch_count(&p))
@@ -56,7 +56,7 @@ extension PooledConvolution {
   ) -> Tensor {
     requirePooled(dy, places)
     let dw = result("conv2dMaxPooled dw", shape.weightShape, .float32, into: destination)
-    let entries = withExtendedLifetime((dy, places, x)) {
+    let entries = keepingAlive(dy, places, x) {
       clocked {
         var p = description
         p.scratch = scratch(nd_pooled_convolution_backward_scratch_count(&p))

@@ -27,6 +27,25 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
 
   @inlinable public init(arrayLiteral elements: Int...) { self.init(elements) }
 
+  /// Of a vector. Unlike a literal it makes no array on the way.
+  /// - Precondition: not negative.
+  @inlinable public init(_ extent: Int) {
+    require(extent >= 0, "axis 0 has the negative extent \(extent)")
+    extents = InlineArray(repeating: 0)
+    count = 1
+    extents[0] = extent
+  }
+
+  /// Of a matrix. Unlike a literal it makes no array on the way.
+  /// - Precondition: none negative.
+  @inlinable public init(_ rows: Int, _ columns: Int) {
+    require(rows >= 0 && columns >= 0, "an axis of [\(rows), \(columns)] is negative")
+    extents = InlineArray(repeating: 0)
+    count = 2
+    extents[0] = rows
+    extents[1] = columns
+  }
+
   @inlinable public var startIndex: Int { 0 }
   @inlinable public var endIndex: Int { count }
 
