@@ -46,14 +46,22 @@ static ptrdiff_t block_depth(const struct nd_product *p) {
   return even_depth(p->k, most);
 }
 
-// What comes from memory while something else is multiplied.
+// What comes from memory while something else is multiplied: asked for in steps of so many bytes, a line
+// or less, so that it comes as evenly as it can. More at once than memory gives, and all wait.
 struct ahead {
   const char *next, *end;
+  ptrdiff_t step;
   int follows_rows;  // whether it is each time the rows of a of the next tile
 };
 
 // Registers' worth of floats, of the wider registers.
 static ptrdiff_t in_registers(ptrdiff_t count) { return (count + MOST_LANES - 1) / MOST_LANES; }
+
+// The steps in which `bytes` come while so many products of registers are made, if `asks` times in the time
+// of 12.
+static ptrdiff_t even_step(ptrdiff_t bytes, ptrdiff_t products, ptrdiff_t asks) {
+  return LEAST(64, 12 * bytes / (asks * products) + 1);
+}
 
 // Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
 // work to turn a and c than b; and where the last register of c's rows is mostly padding, but not that
@@ -184,9 +192,16 @@ static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_
 // Room for a block of a in pairs, whichever way it lies.
 enum { PAIRS_OF_A = HEIGHT * (DEPTH + MOST_LANES + PADDING) };
 
+// Panels of few columns are narrow and may be so many times deeper; blocks of a are less high then.
+static ptrdiff_t pairs_deeper(const struct nd_product *p) { return p->n <= 16 ? 4 : p->n <= 32 ? 2 : 1; }
+
+static ptrdiff_t pairs_height(const struct nd_product *p) { return HEIGHT / pairs_deeper(p); }
+
 // In pairs.
 static ptrdiff_t pairs_depth(const struct nd_product *p) {
-  return even_depth((p->k + 1) / 2, DEPTH);
+  const ptrdiff_t most = pairs_deeper(p) * DEPTH;
+  // Of a b that streams two blocks stay near, as in float32, and the panels.
+  return even_depth((p->k + 1) / 2, streams_b(p) ? LEAST(most, 8 + NEAR / 4 / p->n) : most);
 }
 
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
@@ -341,8 +356,11 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 #define turn_bf16 turn_avx512
 
 TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
-  const __m512i upper = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high)), 16);
-  return (__m512)_mm512_or_epi32(upper, _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low)));
+  // i of the lower half, then i of the upper.
+  const __m512i turns = _mm512_set_epi16(
+      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
+      18, 2, 17, 1, 16, 0);
+  return (__m512)_mm512_permutexvar_epi16(turns, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 #include "matmul_tiles.h"
 

@@ -5,11 +5,15 @@
 //   FMA                  adds both products of each pair
 
 // pairs[q][i] = (x[2 q][i], x[2 q + 1][i]); beside an odd last row lies 0. Whole registers are written.
-TARGET static void SET(pair_rows)(
+TARGET ND_INLINE void SET(pair_rows)(
     const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
-    float *restrict pairs, ptrdiff_t pairs_row) {
+    float *restrict pairs, ptrdiff_t pairs_row, struct ahead *ahead) {
   for (ptrdiff_t r = 0; r < rows; r += 2, pairs += pairs_row)
     for (ptrdiff_t c = 0; c < columns; c += LANES) {
+      if (ahead && ahead->next < ahead->end) {
+        __builtin_prefetch(ahead->next, 0, 2);
+        ahead->next += ahead->step;
+      }
       const mask here = MASK(LEAST(columns - c, LANES));
       const float *place = x + r * x_row + c;
       const vector high = r + 1 < rows ? MASKED_LOAD(place + x_row, here) : ZERO;
@@ -72,7 +76,7 @@ TARGET static void SET(pack)(
     const struct nd_product *p, const float *b, ptrdiff_t depth, ptrdiff_t width,
     ptrdiff_t columns, float *restrict panel) {
   if (p->b_column == 1)
-    SET(pair_rows)(b, p->b_row, depth, columns, panel, width * LANES);
+    SET(pair_rows)(b, p->b_row, depth, columns, panel, width * LANES, 0);
   else
     SET(turn_pairs)(b, p->b_column, columns, depth, panel, width * LANES);
 }
@@ -100,22 +104,36 @@ TARGET ND_INLINE vector SET(elements)(const struct nd_product *p, const float *p
 TARGET static ptrdiff_t SET(matmul)(const struct nd_product *all) {
   if (SET(is_sparse)(all)) return SET(multiply_sparse)(all);
   struct nd_product block = *all;
-  const ptrdiff_t most = pairs_depth(all);
-  struct ahead ahead = {0};
+  const ptrdiff_t most = pairs_depth(all), height = pairs_height(all);
+  const int streams = streams_b(all), passes = streams_a(all) && 2 * most >= all->k;
+  struct ahead ahead = {.step = 64};
   const int neighbours = all->a_column == 1;
   block.a_row = neighbours ? (most + LANES - 1) / LANES * LANES + PADDING : 1;
-  block.a_column = neighbours ? 1 : HEIGHT;
+  block.a_column = neighbours ? 1 : height;
   float *panels = all->scratch + PAIRS_OF_A;
   for (ptrdiff_t k = 0; k < all->k; k += 2 * most) {
     const ptrdiff_t depth = LEAST(all->k - k, 2 * most), steps = (depth + 1) / 2;
     const float *bias = k + depth == all->k ? all->bias : 0;
-    for (ptrdiff_t m = 0; m < all->m; m += HEIGHT) {
-      block.m = LEAST(all->m - m, HEIGHT);
+    if (streams) {
+      ahead.next = (const char *)(all->b + (k + depth) * all->b_row);
+      ahead.end =
+          ahead.next + LEAST(all->k - k - depth, 2 * most) * all->b_row * (ptrdiff_t)sizeof *all->b;
+      ahead.step = even_step(ahead.end - ahead.next, (all->m + 6) * in_registers(all->n) * steps, SPAN);
+    }
+    for (ptrdiff_t m = 0; m < all->m; m += height) {
+      block.m = LEAST(all->m - m, height);
       const float *a = all->a + k * all->a_column + m * all->a_row;
+      if (passes) {
+        ahead.next = (const char *)(a + block.m * all->a_row);
+        ahead.end = ahead.next
+                    + LEAST(all->m - m - block.m, height) * all->a_row * (ptrdiff_t)sizeof *all->a;
+        ahead.step =
+            even_step(ahead.end - ahead.next, block.m * in_registers(all->n) * steps, SPAN);
+      }
       if (neighbours)
         SET(pair_columns)(a, all->a_row, block.m, depth, all->scratch, block.a_row);
       else
-        SET(pair_rows)(a, all->a_column, depth, block.m, all->scratch, HEIGHT);
+        SET(pair_rows)(a, all->a_column, depth, block.m, all->scratch, height, 0);
       a = all->scratch;
       float *panel = panels;
       for (ptrdiff_t n = 0, columns; n < all->n; n += columns) {
@@ -123,7 +141,10 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *all) {
         columns = LEAST(all->n - n, width * LANES);
         const ptrdiff_t row = width * LANES;
         const float *b = all->b + k * all->b_row + n * all->b_column;
-        if (m == 0) SET(pack)(all, b, depth, width, columns, panel);
+        if (m == 0 && streams)
+          SET(pair_rows)(b, all->b_row, depth, columns, panel, row, &ahead);
+        else if (m == 0)
+          SET(pack)(all, b, depth, width, columns, panel);
         float *c = all->c + m * all->c_row + n;
         const float *added = bias ? bias + n : 0;
         switch (width) {

@@ -47,19 +47,27 @@ TARGET ND_INLINE void SET(tile)(
       __builtin_prefetch(adds ? next_c + i * c_row + j * LANES : place, 1);
     }
   const char *next = ahead->next, *const end = ahead->end;
-  for (ptrdiff_t k = 0; k < depth; k++, a += a_column, b += b_row) {
-    // A line in the time of 12 products of registers: no faster than memory gives them.
+  const ptrdiff_t step = ahead->step;
+  // Each third row of a, the others by addressing. What they have in common is hidden from the compiler, which
+  // would go from row to row by additions that wait for each other: as long as the products of a register.
+  const float *starts[(ROWS1 + 2) / 3];
+  UNROLLED for (int i = 0; i < rows; i += 3) {
+    starts[i / 3] = a + i * a_row;
+    __asm__("" : "+r"(starts[i / 3]));
+  }
+  for (ptrdiff_t k = 0; k < depth; k++, b += b_row) {
+    // SPAN times in the time of 12 products.
+    const int asks = SPAN * ((rows * width + 11) / 12);
     if (next < end) {
-      UNROLLED for (int l = 0; l < (rows * width + 11) / 12; l++)
-        __builtin_prefetch(next + 64 * l, 0, 2);
-      next += 64 * ((rows * width + 11) / 12);
+      UNROLLED for (int l = 0; l < asks; l++, next += step) __builtin_prefetch(next, 0, 2);
     }
     vector row[WIDEST];
     UNROLLED for (int j = 0; j < width; j++) row[j] = LOAD(b + j * LANES);
     UNROLLED for (int i = 0; i < rows; i++) {
-      const vector element = SPREAD(a[i * a_row]);
+      const vector element = SPREAD(starts[i / 3][i % 3 * a_row]);
       UNROLLED for (int j = 0; j < width; j++) sums[i][j] = FMA(element, row[j], sums[i][j]);
     }
+    UNROLLED for (int i = 0; i < rows; i += 3) starts[i / 3] += a_column;
   }
   ahead->next = next;
   UNROLLED for (int i = 0; i < rows; i++) SET(store)(width, sums[i], c + i * c_row, bias, last);
@@ -167,7 +175,9 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
   struct nd_product block = *all;
   const ptrdiff_t most = block_depth(all);
   const int streams = streams_b(all);
-  struct ahead ahead = {.follows_rows = streams_a(all) && most == all->k};
+  struct ahead ahead = {.step = 64, .follows_rows = streams_a(all) && most == all->k};
+  if (ahead.follows_rows)
+    ahead.step = even_step(all->a_row * (ptrdiff_t)sizeof *all->a, in_registers(all->n) * most, SPAN);
   const int turns = turns_rows(all);
   float *panels = all->scratch + (turns ? HEIGHT * (most + PADDING) : 0);
   for (ptrdiff_t k = 0; k < all->k; k += most) {
@@ -176,6 +186,7 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
     if (streams) {
       ahead.next = (const char *)(all->b + (k + depth) * all->b_row);
       ahead.end = ahead.next + LEAST(all->k - k - depth, most) * all->b_row * (ptrdiff_t)sizeof *all->b;
+      ahead.step = even_step(ahead.end - ahead.next, all->m * in_registers(all->n) * depth, SPAN);
     }
     for (ptrdiff_t m = 0; m < all->m; m += HEIGHT) {
       block.m = LEAST(all->m - m, HEIGHT);

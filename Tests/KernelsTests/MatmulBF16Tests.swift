@@ -41,6 +41,23 @@ struct MatmulBF16Tests {
   @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
   func emulationHasTheTwinsBits() { expectTwinsBits(onAVX512: false) }
 
+  /// A long a that few columns pass by, and a long b that few rows of a do, in one block of k and in
+  /// several.
+  @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
+  func whatComesFromMemoryHasTheTwinsBits() {
+    for (number, (m, n, k)) in [
+      (509, 9, 2113), (1400, 31, 750), (1100, 64, 1057), (8, 65, 16_200), (17, 513, 2050),
+      (32, 128, 8201),
+    ].enumerated() {
+      for onAVX512 in [false, true] {
+        var draws = Draws(case: number)
+        expectTwinsBits(
+          draws.floats(m * k), draws.floats(k * n), draws.floats(n), m: m, n: n, k: k,
+          onAVX512: onAVX512, turned: [m <= 32, false], draws)
+      }
+    }
+  }
+
   private func expectTwinsBits(onAVX512: Bool) {
     for number in 0..<150 {
       var draws = Draws(case: number)
