@@ -18,8 +18,10 @@ ND_INLINE float rounded(float x) {
   return x;
 }
 
-ND_KERNEL void nd_round_bf16(float *x, ptrdiff_t n) {
-  for (ptrdiff_t i = 0; i < n; i++) x[i] = rounded(x[i]);
+ND_KERNEL void nd_round_bf16(float *y, const float *x, ptrdiff_t n) {
+  // As in nd_add.
+#pragma clang loop vectorize(assume_safety)
+  for (ptrdiff_t i = 0; i < n; i++) y[i] = rounded(x[i]);
 }
 
 ND_KERNEL void nd_add_bf16(float *z, const float *x, const float *y, ptrdiff_t n) {

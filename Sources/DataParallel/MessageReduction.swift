@@ -219,7 +219,8 @@ final class MessageReduction {
 
   private func round(_ bucket: Range<Int>) {
     guard bucket.upperBound <= adder.roundedCount else { return }
-    nd_round_bf16(memory.arenas[0]! + bucket.lowerBound, bucket.count)
+    let first = memory.arenas[0]! + bucket.lowerBound
+    nd_round_bf16(first, first, bucket.count)
   }
 }
 

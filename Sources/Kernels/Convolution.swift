@@ -169,7 +169,6 @@ private func runOneDNN(
 /// A copy with each element rounded, as `Reference.roundedToBF16`.
 func roundedToBF16(_ x: Tensor) -> Tensor {
   let copy = Tensor(uninitializedLike: x)
-  memcpy(copy.rawPointer, x.rawPointer, x.elementCount * MemoryLayout<Float>.stride)
-  nd_round_bf16(copy.floats, copy.elementCount)
+  clocked { nd_round_bf16(copy.floats, x.floats, copy.elementCount) }
   return copy
 }

@@ -39,7 +39,7 @@ void nd_tanh_backward_and_sums(
     float *dx, float *sums, const float *dy, const float *y, ptrdiff_t rows, ptrdiff_t columns);
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
-void nd_round_bf16(float *x, ptrdiff_t n);  // x = r(x)
+void nd_round_bf16(float *y, const float *x, ptrdiff_t n);  // y = r(x); y may be x.
 // z = r(r(x) + r(y)); z may be x or y.
 void nd_add_bf16(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_pack_bf16(uint16_t *restrict packed, const float *restrict x, ptrdiff_t n);
