@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import TensorCore
 
@@ -5,18 +6,28 @@ import TensorCore
 ///
 /// The bits cannot depend on how many there are: a piece of work is never split, and pieces share
 /// nothing they write.
+///
+/// Who waits looks for some time before it sleeps, as a step of a small network takes less time than to
+/// wake somebody.
 public final class ShardThreads: @unchecked Sendable {
   public let count: Int
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let workDone = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // All below is guarded by the mutex.
+  /// How often there was work, and how often a thread was done with its part of it: in lines of their
+  /// own. Written by who holds the mutex, and looked at without.
+  private let given, finished: UnsafeMutablePointer<UInt64>
+  // Written by who holds the mutex, before `given` says so.
   private var work: ((Int) -> Void)?
-  private var generation = 0
-  private var running = 0
   private var pieceCount = 0
   private var isEnding = false
+  // Guarded by the mutex.
+  private var sleepers = 0
+  private var callerSleeps = false
   private var threads: [pthread_t] = []
+
+  /// As long as it takes to wake a thread, about: at worst a wait costs twice what it must.
+  private static let patience = 50e-6
 
   /// - Parameter count: threads, the caller's among them; at least 1.
   public init(count: Int) {
@@ -25,6 +36,9 @@ public final class ShardThreads: @unchecked Sendable {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(workReady, nil)
     pthread_cond_init(workDone, nil)
+    given = .allocate(capacity: 16)
+    given.initialize(repeating: 0, count: 16)
+    finished = given + 8
     threads = (1..<count).map { index in startThread("thread \(index)") { self.serve(index) } }
   }
 
@@ -35,6 +49,7 @@ public final class ShardThreads: @unchecked Sendable {
     mutex.deallocate()
     workReady.deallocate()
     workDone.deallocate()
+    given.deallocate()
   }
 
   /// Runs `body` for 0 ..< pieces, piece i on thread i mod count, and returns when all are done.
@@ -48,15 +63,18 @@ public final class ShardThreads: @unchecked Sendable {
       require(!isEnding, "work for threads that were ended")
       work = body
       pieceCount = pieces
-      running = count - 1
-      generation += 1
-      pthread_cond_broadcast(workReady)
+      let all = finished.pointee + UInt64(count - 1)
+      give()
       pthread_mutex_unlock(mutex)
       for piece in stride(from: 0, to: pieces, by: count) { body(piece) }
-      pthread_mutex_lock(mutex)
-      while running > 0 { pthread_cond_wait(workDone, mutex) }
+      if !looks(at: finished, until: all) {
+        pthread_mutex_lock(mutex)
+        callerSleeps = true
+        while finished.pointee < all { pthread_cond_wait(workDone, mutex) }
+        callerSleeps = false
+        pthread_mutex_unlock(mutex)
+      }
       work = nil
-      pthread_mutex_unlock(mutex)
     }
   }
 
@@ -64,26 +82,50 @@ public final class ShardThreads: @unchecked Sendable {
   public func end() {
     pthread_mutex_lock(mutex)
     isEnding = true
-    pthread_cond_broadcast(workReady)
+    give()
     pthread_mutex_unlock(mutex)
     for thread in threads { pthread_join(thread, nil) }
     threads = []
   }
 
+  /// Tells the threads what is there now. The caller holds the mutex.
+  private func give() {
+    nd_store_release(given, given.pointee + 1)
+    if sleepers > 0 { pthread_cond_broadcast(workReady) }
+  }
+
   private func serve(_ index: Int) {
-    var served = 0
-    pthread_mutex_lock(mutex)
+    var next: UInt64 = 1
     while true {
-      while generation == served && !isEnding { pthread_cond_wait(workReady, mutex) }
+      if !looks(at: given, until: next) {
+        pthread_mutex_lock(mutex)
+        sleepers += 1
+        while given.pointee < next { pthread_cond_wait(workReady, mutex) }
+        sleepers -= 1
+        pthread_mutex_unlock(mutex)
+      }
       if isEnding { break }
-      served = generation
-      let (body, pieces) = (work!, pieceCount)
-      pthread_mutex_unlock(mutex)
-      for piece in stride(from: index, to: pieces, by: count) { body(piece) }
+      next += 1
+      doPart(index)
       pthread_mutex_lock(mutex)
-      running -= 1
-      if running == 0 { pthread_cond_signal(workDone) }
+      nd_store_release(finished, finished.pointee + 1)
+      if callerSleeps { pthread_cond_signal(workDone) }
+      pthread_mutex_unlock(mutex)
     }
-    pthread_mutex_unlock(mutex)
+  }
+
+  /// A function of its own, so that nothing holds on to `work` when it is done.
+  @inline(never) private func doPart(_ index: Int) {
+    for piece in stride(from: index, to: pieceCount, by: count) { work!(piece) }
+  }
+
+  /// Whether the word is `value` or more before patience is gone. Others may need the core meanwhile.
+  private func looks(at word: UnsafePointer<UInt64>, until value: UInt64) -> Bool {
+    let start = monotonicSeconds()
+    repeat {
+      if nd_spin_until(word, value, 32) == 1 { return true }
+      sched_yield()
+    } while monotonicSeconds() - start < ShardThreads.patience
+    return false
   }
 }
