@@ -128,9 +128,16 @@ final class MessageReduction {
   }
 
   /// The sum. All of this rank's arenas must be final.
-  func allreduceSum() throws -> UnsafePointer<Float> {
+  /// - Parameter threads: what a rank that is alone may use.
+  func allreduceSum(on threads: ShardThreads? = nil) throws -> UnsafePointer<Float> {
     guard let thread else {
-      for bucket in buckets { sumHost(bucket) }
+      if hostAdds.isEmpty {
+        for bucket in buckets { sumHost(bucket) }
+      } else if let threads {
+        threads.run(over: 0..<elementCount) { add($0) }
+      } else {
+        add(0..<elementCount)
+      }
       return UnsafePointer(memory.arenas[0]!)
     }
     if !isUnderWay { begin() }
@@ -208,13 +215,17 @@ final class MessageReduction {
       if hostCount == 1 { round(bucket) }
       return
     }
-    let slice = ArenaSections.slices(of: bucket, count: memory.shards.count)[localRank]
+    add(ArenaSections.slices(of: bucket, count: memory.shards.count)[localRank])
+  }
+
+  @discardableResult private func add(_ slice: Range<Int>) -> Bool {
     ArenaSections.inBlocks(slice) { start, count in
       for add in hostAdds {
         let (target, other) = (memory.arenas[add.dst]! + start, memory.arenas[add.src]! + start)
         adder.add(target, target, other, start: start, count: count)
       }
     }
+    return true
   }
 
   private func round(_ bucket: Range<Int>) {

@@ -29,6 +29,9 @@ public final class ShardThreads: @unchecked Sendable {
   /// As long as it takes to wake a thread, about: at worst a wait costs twice what it must.
   private static let patience = 50e-6
 
+  /// Floats. To add or update so many takes longer than to hand them over.
+  private static let leastPart = 8192
+
   /// - Parameter count: threads, the caller's among them; at least 1.
   public init(count: Int) {
     require(count >= 1, "a rank has at least one thread")
@@ -76,6 +79,21 @@ public final class ShardThreads: @unchecked Sendable {
       }
       work = nil
     }
+  }
+
+  /// Runs `body` for parts of `range` of nearly the same size, a part on a thread; on the caller's alone
+  /// where they would be too short. Returns whether all of them did.
+  @discardableResult
+  public func run(over range: Range<Int>, _ body: (Range<Int>) -> Bool) -> Bool {
+    let parts = min(count, range.count / ShardThreads.leastPart)
+    guard parts > 1 else { return body(range) }
+    let slices = ArenaSections.slices(of: range, count: parts)
+    var results = [Bool](repeating: false, count: parts)
+    results.withUnsafeMutableBufferPointer { results in
+      nonisolated(unsafe) let results = results
+      run(pieces: parts) { results[$0] = body(slices[$0]) }
+    }
+    return results.allSatisfy { $0 }
   }
 
   /// Ends the threads. Not to be used afterwards.

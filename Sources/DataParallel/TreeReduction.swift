@@ -127,11 +127,15 @@ public final class TreeReduction {
   /// same memory. It holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
-  /// - Parameter surelyFinite: elements that need no look to be known to be finite; in order, where
-  ///   `isTrivial`.
+  /// - Parameters:
+  ///   - surelyFinite: elements that need no look to be known to be finite; in order, where
+  ///     `isTrivial`.
+  ///   - threads: what a rank that is alone may use.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
   ///   MPIError.
-  public func allreduceSum(surelyFinite: [Range<Int>] = []) throws -> UnsafePointer<Float> {
+  public func allreduceSum(
+    surelyFinite: [Range<Int>] = [], on threads: ShardThreads? = nil
+  ) throws -> UnsafePointer<Float> {
     require(surelyFinite.isEmpty || isTrivial, "a sum of several shards may overflow")
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
     if let window {
@@ -139,7 +143,13 @@ public final class TreeReduction {
       sumIsFinite = window.sumIsFinite
       return sum
     }
-    let sum = try messages!.allreduceSum()
+    let sum = try messages!.allreduceSum(on: threads)
+    if let threads, !isTrivial {
+      sumIsFinite = threads.run(over: 0..<elementCount) {
+        nd_all_finite(sum + $0.lowerBound, $0.count) == 1
+      }
+      return sum
+    }
     var next = 0
     var isFinite = true
     for range in surelyFinite {

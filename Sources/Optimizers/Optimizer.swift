@@ -19,7 +19,8 @@ public protocol Optimizer: AnyObject {
   /// What is added to a gradient for each unit of its parameter, where a group does not say.
   var weightDecay: Double { get }
 
-  /// One update of the elements of `run`. `step` does this for all; call that.
+  /// One update of the elements of `run`. `step` does this for all; call that. Other elements may be
+  /// updated on other threads meanwhile.
   func update(_ run: ElementRun)
 }
 
@@ -54,9 +55,11 @@ extension Optimizer {
   ///   - parameters: the parameter arena, float32.
   ///   - gradients: of the global mean loss; as many.
   ///   - step: counted from 1.
+  ///   - divide: calls its body for parts of a range, on threads of its choice.
   public func step(
     parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafePointer<Float>,
-    learningRate: Double, step: Int
+    learningRate: Double, step: Int,
+    divide: (_ range: Range<Int>, _ body: (Range<Int>) -> Void) -> Void = { $1($0) }
   ) {
     guard let start = parameters.baseAddress else { return }
     for (name, arena) in state {
@@ -65,9 +68,11 @@ extension Optimizer {
         "\(self.name) was made for another arena: \(name) has \(arena.elementCount) elements, the "
           + "arena \(parameters.count)")
     }
-    update(
-      0..<parameters.count, parameters: start, gradients: gradients, learningRate: learningRate,
-      step: step)
+    divide(0..<parameters.count) { part in
+      update(
+        part, parameters: start + part.lowerBound, gradients: gradients + part.lowerBound,
+        learningRate: learningRate, step: step)
+    }
   }
 
   /// One update of the elements at `range` of the arena, which begin at the two pointers.

@@ -301,7 +301,8 @@ public final class Trainer {
     Progress.enter(.sum)
     let total = ArenaSum(
       try deal.reduction.allreduceSum(
-        surelyFinite: deal.reduction.isTrivial ? workers[0].surelyFinite : []), layout: layout)
+        surelyFinite: deal.reduction.isTrivial ? workers[0].surelyFinite : [], on: threads),
+      layout: layout)
     times.reduction = clock.lap()
     Progress.enter(.update)
     let epoch = state.epoch
@@ -369,7 +370,13 @@ public final class Trainer {
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
         start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
-      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step)
+      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step
+    ) { range, body in
+      threads.run(over: range) {
+        body($0)
+        return true
+      }
+    }
     try slices.exchange()
     return Update(rate: rate, norm: norm)
   }

@@ -67,6 +67,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 16_383, 16_384, 50_001]) func partsOfARangeAreTheRange(length: Int) {
+    let threads = ShardThreads(count: 3)
+    defer { threads.end() }
+    let range = 32..<32 + length
+    let ran = Mutex<[Range<Int>]>([])
+    #expect(
+      threads.run(over: range) { part in
+        ran.withLock { $0.append(part) }
+        return true
+      })
+    let parts = ran.withLock { $0 }.sorted { $0.lowerBound < $1.lowerBound }
+    #expect(parts.count == max(1, min(3, length / 8192)))
+    #expect(parts.first?.lowerBound == 32 && parts.last?.upperBound == range.upperBound)
+    for (part, next) in zip(parts, parts.dropFirst()) {
+      #expect(part.upperBound == next.lowerBound && next.lowerBound % 16 == 0)
+    }
+    // One part that fails is enough.
+    for part in parts { #expect(!threads.run(over: range) { $0 != part }) }
+  }
+
   @Test(.timeLimit(.minutes(1))) func endJoinsAllThreadsAndNothingKeepsThem() {
     weak var watched: ShardThreads?
     for _ in 0..<50 {

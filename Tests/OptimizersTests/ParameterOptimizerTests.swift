@@ -46,6 +46,30 @@ struct ParameterOptimizerTests {
     }
   }
 
+  /// Whichever parts of an arena a step is divided into, and in whatever order they are done.
+  @Test func dividedStepsAreWholeOnes() {
+    for (number, make) in Self.makers.enumerated() {
+      var draws = Draws(case: number)
+      let (whole, divided) = (make(10), make(10))
+      var arena = draws.floats(10)
+      var other = arena
+      for step in 1...5 {
+        let gradients = draws.floats(10)
+        arena.withUnsafeMutableBufferPointer {
+          whole.step(parameters: $0, gradients: gradients, learningRate: 0.1, step: step)
+        }
+        let cut = draws.int(0...10)
+        other.withUnsafeMutableBufferPointer {
+          divided.step(parameters: $0, gradients: gradients, learningRate: 0.1, step: step) {
+            $1(cut..<$0.upperBound)
+            $1($0.lowerBound..<cut)
+          }
+        }
+        #expect(other.bits == arena.bits, "\(draws), cut at \(cut)")
+      }
+    }
+  }
+
   /// Least squares of y = 2 x + 1: the notebooks' loop.
   @Test func aScriptFitsALine() {
     let (w, b) = (leaf([0]), leaf([0]))

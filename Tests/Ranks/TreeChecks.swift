@@ -57,6 +57,9 @@ private struct Way {
 /// these ranks have; some of the elements rounded to bfloat16.
 func checkTree(_ c: Communicator, shardCount: Int) throws {
   let own = ShardRange.of(rank: c.rank, worldSize: c.worldSize, shardCount: shardCount)
+  // Those of a rank that is alone.
+  let threads = ShardThreads(count: 3)
+  defer { threads.end() }
   for way in Way.all(c, shardCount: shardCount) {
     for (elementCount, roundedCount) in [
       (1, 0), (15, 15), (16, 1), (1000, 600), (70_001, 66_001),
@@ -82,7 +85,7 @@ func checkTree(_ c: Communicator, shardCount: Int) throws {
             end = start
           }
         }
-        let sum = try reduction.allreduceSum()
+        let sum = try reduction.allreduceSum(on: round == 0 ? nil : threads)
         try expect(reduction.sumIsFinite, "\(way): a sum of finite numbers is not finite")
         var orderMatters = false
         for i in stride(from: 0, to: elementCount, by: elementCount > 10_000 ? 7 : 1) {
@@ -107,7 +110,7 @@ func checkTree(_ c: Communicator, shardCount: Int) throws {
           for i in 0..<elementCount { floats[i] = 1 }
           if shard == shardCount - 1 { floats[place] = bad }
         }
-        let sum = try reduction.allreduceSum()
+        let sum = try reduction.allreduceSum(on: threads)
         try expect(
           !sum[place].isFinite && !reduction.sumIsFinite,
           "\(way): element \(place) of \(elementCount) is not finite, and not noticed")
