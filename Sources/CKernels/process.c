@@ -1,4 +1,4 @@
-#define _GNU_SOURCE  // sched_getaffinity, dl_iterate_phdr, addclosefrom_np, memfd_create
+#define _GNU_SOURCE  // sched_getaffinity, sched_getcpu, dl_iterate_phdr, addclosefrom_np, memfd_create
 #include "ckernels.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -111,6 +111,18 @@ int nd_usable_cores(int *cores, int capacity) {
   for (int core = 0; core < CPU_SETSIZE && count < capacity; core++)
     if (CPU_ISSET(core, &set)) cores[count++] = core;
   return count;
+}
+
+int nd_current_core(void) { return sched_getcpu(); }
+
+void nd_leave_cores(const int *cores, int count) {
+  cpu_set_t all, left;
+  if (sched_getaffinity(0, sizeof all, &all)) return;
+  left = all;
+  for (int i = 0; i < count; i++)
+    if (cores[i] >= 0 && cores[i] < CPU_SETSIZE) CPU_CLR(cores[i], &left);
+  if (CPU_COUNT(&left) == 0 || sched_setaffinity(0, sizeof left, &left)) return;
+  sched_setaffinity(0, sizeof all, &all);
 }
 
 struct build_id {

@@ -25,9 +25,15 @@ public final class ShardThreads: @unchecked Sendable {
   private var sleepers = 0
   private var callerSleeps = false
   private var threads: [pthread_t] = []
+  /// Where each thread was when it last worked, the caller first.
+  private var cores: [Int32]
+  /// Whether there is a core for each.
+  private let canSpread: Bool
 
   /// As long as it takes to wake a thread, about: at worst a wait costs twice what it must.
   private static let patience = 50e-6
+  /// To look and to yield takes a fraction of it where nobody else wants the core.
+  private static let absence = 10e-6
 
   /// Floats. To add or update so many takes longer than to hand them over.
   private static let leastPart = 8192
@@ -42,6 +48,9 @@ public final class ShardThreads: @unchecked Sendable {
     given = .allocate(capacity: 16)
     given.initialize(repeating: 0, count: 16)
     finished = given + 8
+    var usable = [Int32](repeating: -1, count: count)
+    canSpread = nd_usable_cores(&usable, Int32(count)) == count
+    cores = Array(repeating: -1, count: count)
     threads = (1..<count).map { index in startThread("thread \(index)") { self.serve(index) } }
   }
 
@@ -66,6 +75,7 @@ public final class ShardThreads: @unchecked Sendable {
       require(!isEnding, "work for threads that were ended")
       work = body
       pieceCount = pieces
+      cores[0] = nd_current_core()
       let all = finished.pointee + UInt64(count - 1)
       give()
       pthread_mutex_unlock(mutex)
@@ -114,6 +124,7 @@ public final class ShardThreads: @unchecked Sendable {
 
   private func serve(_ index: Int) {
     var next: UInt64 = 1
+    var lastMove = 0.0
     while true {
       if !looks(at: given, until: next) {
         pthread_mutex_lock(mutex)
@@ -126,10 +137,22 @@ public final class ShardThreads: @unchecked Sendable {
       next += 1
       doPart(index)
       pthread_mutex_lock(mutex)
+      cores[index] = nd_current_core()
+      let taken = canSpread && cores[..<index].contains(cores[index]) ? cores : []
       nd_store_release(finished, finished.pointee + 1)
       if callerSleeps { pthread_cond_signal(workDone) }
       pthread_mutex_unlock(mutex)
+      if !taken.isEmpty { move(from: taken, &lastMove) }
     }
+  }
+
+  /// Threads that take turns on one core seem busy to a system that then leaves them there, and another
+  /// core idle. It may have its reasons, and is asked but once in a while.
+  private func move(from taken: [Int32], _ last: inout Double) {
+    let now = monotonicSeconds()
+    if now - last < 1e-3 { return }
+    last = now
+    nd_leave_cores(taken, Int32(taken.count))
   }
 
   /// A function of its own, so that nothing holds on to `work` when it is done.
@@ -137,13 +160,20 @@ public final class ShardThreads: @unchecked Sendable {
     for piece in stride(from: index, to: pieceCount, by: count) { work!(piece) }
   }
 
-  /// Whether the word is `value` or more before patience is gone. Others may need the core meanwhile.
+  /// Whether the word is `value` or more before patience is gone. Others may need the core meanwhile; if
+  /// they do, it is gone: who waits on the core of who works would stay there, while a sleeper that is
+  /// woken gets one that is idle.
   private func looks(at word: UnsafePointer<UInt64>, until value: UInt64) -> Bool {
     let start = monotonicSeconds()
-    repeat {
+    var now = start
+    var hasCore = true
+    while hasCore && now - start < ShardThreads.patience {
       if nd_spin_until(word, value, 32) == 1 { return true }
       sched_yield()
-    } while monotonicSeconds() - start < ShardThreads.patience
-    return false
+      let before = now
+      now = monotonicSeconds()
+      hasCore = now - before < ShardThreads.absence
+    }
+    return nd_spin_until(word, value, 1) == 1
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import DataParallel
 import Foundation
 import Kernels
@@ -85,6 +86,22 @@ import Testing
     }
     // One part that fails is enough.
     for part in parts { #expect(!threads.run(over: range) { $0 != part }) }
+  }
+
+  /// A thread that leaves its core may go wherever it might before.
+  @Test func whoLeavesACoreMayComeBack() {
+    func usable() -> [Int32] {
+      var cores = [Int32](repeating: -1, count: 1024)
+      let count = Int(nd_usable_cores(&cores, 1024))
+      return Array(cores.prefix(count))
+    }
+    let before = usable()
+    #expect(before.contains(nd_current_core()))
+    nd_leave_cores([nd_current_core()], 1)
+    #expect(usable() == before && before.contains(nd_current_core()))
+    // None is left; and numbers that are no core's.
+    nd_leave_cores(before + [-1, 1 << 20], Int32(before.count + 2))
+    #expect(usable() == before)
   }
 
   @Test(.timeLimit(.minutes(1))) func endJoinsAllThreadsAndNothingKeepsThem() {

@@ -318,6 +318,11 @@ void nd_wake_promptly(void);
 // The cores this process may run on; returns how many, 0 where the system does not say.
 int nd_usable_cores(int *cores, int capacity);
 
+// The core that the calling thread is on; -1 where the system does not say.
+int nd_current_core(void);
+// Moves the calling thread to another of its cores than these, if it has one. It may come back.
+void nd_leave_cores(const int *cores, int count);
+
 // Starts a program: arguments[0], looked up in PATH. It gets the files `input` (NULL: /dev/null), `output`
 // and `errors` (made where missing; NULL: this process's own) and no other open one, and no signal is
 // blocked in it. `variables`, each NAME=value, are added to this process's environment; both lists end
