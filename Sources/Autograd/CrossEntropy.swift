@@ -13,15 +13,8 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Ten
   let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))
-  var inputs = ShortList<Tensor>()
-  inputs.append(logits)
-  guard isRecorded(inputs) else { return value }
-  return recorded(
-    "crossEntropy", inputs: inputs, value: value, saving: nil,
-    .giving { dy, request in
-      request.give(
-        Kernels.softmaxCrossEntropyBackward(
-          probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor)),
-        to: 0)
-    })
+  return record("crossEntropy", input: logits, value: value, saving: nil) { dy in
+    Kernels.softmaxCrossEntropyBackward(
+      probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor))
+  }
 }

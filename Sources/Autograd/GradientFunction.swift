@@ -246,6 +246,19 @@ private func record(
     name, inputs: inputs, value: value, saving: saved.map { ShortList($0) }, derivative)
 }
 
+/// The same for an op of one input, without an array: steps of small networks have many.
+func record(
+  _ name: String, input: Tensor, value: Tensor, saving saved: ShortList<Tensor>?,
+  backward: @escaping (_ dy: Tensor) -> Tensor
+) -> Tensor {
+  var inputs = ShortList<Tensor>()
+  inputs.append(input)
+  guard isRecorded(inputs) else { return value }
+  return recorded(
+    name, inputs: inputs, value: value, saving: saved,
+    .giving { dy, request in request.give(backward(dy), to: 0) })
+}
+
 /// Whether an op of these inputs gets a place in the graph.
 func isRecorded(_ inputs: ShortList<Tensor>) -> Bool {
   isRecording && inputs.indices.contains { inputs[$0]?.requiresGrad ?? false }

@@ -24,8 +24,8 @@ extension Tensor {
   public func reshaped(_ newShape: Shape) -> Tensor {
     let shape = self.shape
     return record(
-      "reshape", inputs: [self], value: value.viewed(as: newShape), saving: []
-    ) { dy in [dy.viewed(as: shape)] }
+      "reshape", input: self, value: value.viewed(as: newShape), saving: ShortList()
+    ) { dy in dy.viewed(as: shape) }
   }
 
   /// Axes `startAxis` through `endAxis` as one; negative axes count from the last.

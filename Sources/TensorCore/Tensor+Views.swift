@@ -20,7 +20,8 @@ extension Tensor {
     swapped[0] = strides[1]
     swapped[1] = strides[0]
     return Tensor(
-      storage: storage, shape: Shape(shape[1], shape[0]), strides: swapped, offset: offset, dtype: dtype)
+      storage: storage, shape: Shape(shape[1], shape[0]), strides: swapped, offset: offset,
+      dtype: dtype)
   }
 
   /// A view with its axes in another order: axis i of the view is axis `order[i]`. Not recorded.
