@@ -62,7 +62,7 @@ public final class GradientFunction: GradientTarget {
 
   init(
     name: String, innerName: String? = nil, inputs: borrowing ShortList<Tensor>,
-    value: borrowing Tensor, saved: __shared ShortList<Tensor>?, derivative: Derivative?
+    value: Tensor, saved: ShortList<Tensor>?, derivative: Derivative?
   ) {
     self.name = name
     self.innerName = innerName

@@ -134,7 +134,7 @@ final class MessageReduction {
       if hostAdds.isEmpty {
         for bucket in buckets { sumHost(bucket) }
       } else if let threads {
-        threads.run(over: 0..<elementCount) { add($0) }
+        threads.run(over: 0..<elementCount, add)
       } else {
         add(0..<elementCount)
       }
@@ -218,14 +218,13 @@ final class MessageReduction {
     add(ArenaSections.slices(of: bucket, count: memory.shards.count)[localRank])
   }
 
-  @discardableResult private func add(_ slice: Range<Int>) -> Bool {
+  private func add(_ slice: Range<Int>) {
     ArenaSections.inBlocks(slice) { start, count in
       for add in hostAdds {
         let (target, other) = (memory.arenas[add.dst]! + start, memory.arenas[add.src]! + start)
         adder.add(target, target, other, start: start, count: count)
       }
     }
-    return true
   }
 
   private func round(_ bucket: Range<Int>) {

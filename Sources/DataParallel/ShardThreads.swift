@@ -92,18 +92,26 @@ public final class ShardThreads: @unchecked Sendable {
   }
 
   /// Runs `body` for parts of `range` of nearly the same size, a part on a thread; on the caller's alone
-  /// where they would be too short. Returns whether all of them did.
-  @discardableResult
-  public func run(over range: Range<Int>, _ body: (Range<Int>) -> Bool) -> Bool {
-    let parts = min(count, range.count / ShardThreads.leastPart)
-    guard parts > 1 else { return body(range) }
-    let slices = ArenaSections.slices(of: range, count: parts)
-    var results = [Bool](repeating: false, count: parts)
+  /// where they would be too short.
+  public func run(over range: Range<Int>, _ body: (Range<Int>) -> Void) {
+    let parts = parts(of: range)
+    run(pieces: parts.count) { body(parts[$0]) }
+  }
+
+  /// Whether `predicate` holds for all such parts.
+  public func allSatisfy(over range: Range<Int>, _ predicate: (Range<Int>) -> Bool) -> Bool {
+    let parts = parts(of: range)
+    var results = [Bool](repeating: false, count: parts.count)
     results.withUnsafeMutableBufferPointer { results in
       nonisolated(unsafe) let results = results
-      run(pieces: parts) { results[$0] = body(slices[$0]) }
+      run(pieces: parts.count) { results[$0] = predicate(parts[$0]) }
     }
     return results.allSatisfy { $0 }
+  }
+
+  private func parts(of range: Range<Int>) -> [Range<Int>] {
+    let parts = min(count, range.count / ShardThreads.leastPart)
+    return parts > 1 ? ArenaSections.slices(of: range, count: parts) : [range]
   }
 
   /// Ends the threads. Not to be used afterwards.

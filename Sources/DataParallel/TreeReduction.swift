@@ -130,7 +130,8 @@ public final class TreeReduction {
   /// - Parameters:
   ///   - surelyFinite: elements that need no look to be known to be finite; in order, where
   ///     `isTrivial`.
-  ///   - threads: what a rank that is alone may use.
+  ///   - threads: the rank's, for what it does by itself: to look whether the sum is finite; and the sum,
+  ///     where it is alone.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
   ///   MPIError.
   public func allreduceSum(
@@ -145,7 +146,7 @@ public final class TreeReduction {
     }
     let sum = try messages!.allreduceSum(on: threads)
     if let threads, !isTrivial {
-      sumIsFinite = threads.run(over: 0..<elementCount) {
+      sumIsFinite = threads.allSatisfy(over: 0..<elementCount) {
         nd_all_finite(sum + $0.lowerBound, $0.count) == 1
       }
       return sum

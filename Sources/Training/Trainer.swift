@@ -370,13 +370,8 @@ public final class Trainer {
     optimizer.step(
       parameters: UnsafeMutableBufferPointer(
         start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
-      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step
-    ) { range, body in
-      threads.run(over: range) {
-        body($0)
-        return true
-      }
-    }
+      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step,
+      divide: threads.run(over:_:))
     try slices.exchange()
     return Update(rate: rate, norm: norm)
   }
