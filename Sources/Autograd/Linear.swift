@@ -66,7 +66,7 @@ private struct LinearLayer {
     // The parameters' gradients first, and from their ends: others may be waiting for them.
     var (weight, bias): (Tensor?, Tensor?) = (nil, nil)
     var dz = dy
-    let joinsProduct = needsWeight && needsBias && precision == .float32 && isTiny
+    let joinsProduct = needsWeight && needsBias && isTiny
     if let output {
       if needsBias && !joinsProduct {
         (dz, bias) = Kernels.activationBackwardAndColumnSums(
@@ -77,7 +77,8 @@ private struct LinearLayer {
     }
     if joinsProduct,
       let both = Kernels.tinyProductAndColumnSums(
-        dz, input, into: request.destination(1), sums: request.destination(2))
+        dz, input, into: request.destination(1), sums: request.destination(2),
+        precision: precision)
     {
       (weight, bias) = both
     }

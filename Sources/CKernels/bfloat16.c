@@ -24,6 +24,16 @@ ND_KERNEL void nd_round_bf16(float *y, const float *x, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] = rounded(x[i]);
 }
 
+ND_KERNEL void nd_round_operand_bf16(float *restrict y, const float *restrict x, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    const uint32_t zero = bits & 0x80000000u;
+    const uint32_t kept = (bits & 0x7f800000u) == 0 ? zero : rounded_bits(x[i]);
+    memcpy(&y[i], &kept, sizeof kept);
+  }
+}
+
 ND_KERNEL void nd_add_bf16(float *z, const float *x, const float *y, ptrdiff_t n) {
   // As in nd_add.
 #pragma clang loop vectorize(assume_safety)

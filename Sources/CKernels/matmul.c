@@ -98,6 +98,9 @@ static struct nd_product last_columns(const struct nd_product *p, ptrdiff_t coun
   return part;
 }
 
+// Most columns of a product that is narrow.
+enum { NARROWEST = 4 };
+
 // c from its transpose in the scratch, and the bias added.
 static void scatter_columns(const struct nd_product *p) {
   for (ptrdiff_t r = 0; r < p->m; r++)
@@ -204,7 +207,28 @@ static ptrdiff_t pairs_depth(const struct nd_product *p) {
   return even_depth((p->k + 1) / 2, streams_b(p) ? LEAST(most, 8 + NEAR / 4 / p->n) : most);
 }
 
+// Few elements, of any number of products each.
+static int is_tiny(const struct nd_product *p) { return p->m <= NARROWEST && p->n <= NARROWEST; }
+
+// Many rows of k <= 4 elements each.
+static int is_slim(const struct nd_product *p) {
+  return p->k <= NARROWEST && p->n <= NARROWEST && p->a_column == 1 && p->a_row == p->k
+         && p->c_row == p->n;
+}
+
+// Whether a matrix's rows, or its columns, lie one behind the other with nothing between.
+static int is_dense(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t row, ptrdiff_t column) {
+  return (column == 1 && row == columns) || (row == 1 && column == rows);
+}
+
+// Whether narrow kernels multiply what was rounded as it lies.
+static int is_narrow_in_bf16(const struct nd_product *p) {
+  return (is_tiny(p) || is_slim(p)) && is_dense(p->m, p->k, p->a_row, p->a_column)
+         && is_dense(p->k, p->n, p->b_row, p->b_column);
+}
+
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
+  if (is_narrow_in_bf16(p)) return p->m * p->k + p->k * p->n;
   const ptrdiff_t dense = PAIRS_OF_A + pairs_depth(p) * padded_columns(p);
   return GREATEST(dense, sparse_scratch_count(p));
 }
@@ -448,11 +472,62 @@ enum nd_instruction_set nd_matmul_bf16_best_set(void) {
   return __builtin_cpu_supports("x86-64-v3") ? nd_avx2 : nd_none;
 }
 
-ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {
-  // Denormals are 0, read or written: the bias is added as vdpbf16ps adds products.
+// With operands rounded as they lie, into the scratch.
+static struct nd_product rounded(const struct nd_product *p) {
+  struct nd_product other = *p;
+  float *const a = p->scratch, *const b = a + p->m * p->k;
+  nd_round_operand_bf16(a, p->a, p->m * p->k);
+  nd_round_operand_bf16(b, p->b, p->k * p->n);
+  other.a = a;
+  other.b = b;
+  return other;
+}
+
+static ptrdiff_t multiply_narrow_in_bf16(const struct nd_product *p) {
+  const struct nd_product other = rounded(p);
+  is_tiny(p) ? multiply_tiny_pairs(&other) : multiply_slim_pairs(&other);
+  finish_all(p);
+  return p->m * p->n * p->k;
+}
+
+// Denormals are 0, read or written. Returns how it was before.
+static unsigned begin_flushing(void) {
   const unsigned control = _mm_getcsr();
   _mm_setcsr(control | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
-  const ptrdiff_t made = set == nd_avx2 ? matmul_bf16_avx2(p) : matmul_bf16(p);
+  return control;
+}
+
+// Whether sums of any of these n cannot be denormal: all are multiples of the least normal number, 2^-126,
+// as are then sums that take no rounding; and others are larger.
+ND_KERNEL static int has_normal_sums(const float *x, ptrdiff_t n) {
+  uint32_t least = UINT32_MAX;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    const uint32_t before = (bits & 0x7fffffffu) - 1;  // 0 comes last
+    least = LEAST(least, before);
+  }
+  const uint32_t exponent = 127 - 103;  // 2^-103's last bit is 2^-126
+  return least >= (exponent << 23) - 1;
+}
+
+int nd_matmul_bf16_and_row_sums(const struct nd_product *p, float *sums) {
+  if (!is_tiny(p) || !is_narrow_in_bf16(p) || nd_matmul_bf16_best_set() == nd_none) return 0;
+  // The sums alone would not flush.
+  if (!has_normal_sums(p->a, p->m * p->k)) return 0;
+  const struct nd_product other = rounded(p);
+  const unsigned control = begin_flushing();
+  multiply_tiny_pairs_and_sum(&other, sums, p->a);
+  _mm_setcsr(control);
+  return 1;
+}
+
+ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) {
+  // The bias, too, is added as vdpbf16ps adds products.
+  const unsigned control = begin_flushing();
+  const ptrdiff_t made = is_narrow_in_bf16(p) ? multiply_narrow_in_bf16(p)
+                         : set == nd_avx2     ? matmul_bf16_avx2(p)
+                                              : matmul_bf16(p);
   _mm_setcsr(control);
   return made;
 }
@@ -495,6 +570,7 @@ void nd_transpose(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
   transpose_plainly(y, x, rows, columns);
 }
 enum nd_instruction_set nd_matmul_bf16_best_set(void) { return nd_none; }
+int nd_matmul_bf16_and_row_sums(const struct nd_product *p, float *sums) { return 0; }
 ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set) { return 0; }
 
 #endif

@@ -1,28 +1,27 @@
-// Float32 products of few columns: those of a network of a few nodes, which fill no register of a tile.
+// Products of few columns: those of a network of a few nodes, which fill no register of a tile.
 // Extents are constants, so that the compiler makes vectors of neighbouring rows, or keeps all sums in
 // registers. AVX2 alone: with AVX-512 compilers scatter what they should shuffle.
+//
+// In bfloat16 operands are rounded before, and products of pairs are added in vdpbf16ps's order: the
+// second one first.
 
 #define NARROW_TARGET __attribute__((target("arch=x86-64-v3")))
-enum { NARROWEST = 4 };
-
-// Many rows of k <= 4 elements each.
-static int is_slim(const struct nd_product *p) {
-  return p->k <= NARROWEST && p->n <= NARROWEST && p->a_column == 1 && p->a_row == p->k
-         && p->c_row == p->n;
-}
-
-// Few elements, of any number of products each.
-static int is_tiny(const struct nd_product *p) { return p->m <= NARROWEST && p->n <= NARROWEST; }
 
 // Whether the elements of a that any register of c's rows depends on fill no more than a register.
 ND_INLINE int reaches_one_register(const int k, const int n) {
   return n == 4 || (n > 1 && k <= 2) || k * n == 1;
 }
 
+// The place in the chain of products at which i comes, of k.
+ND_INLINE int in_chain(const int i, const int k, const int pairs) {
+  return pairs && (i ^ 1) < k ? i ^ 1 : i;
+}
+
 // 8 rows at a time, as n registers of neighbours in c, whose elements of a come by permutations.
 // b: [k][n], bias: [n]. Returns how many rows are done; it loads nothing behind a's end.
 NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
-    const struct nd_product *p, const int k, const int n, const float *b, const float *bias) {
+    const struct nd_product *p, const int k, const int n, const int pairs, const float *b,
+    const float *bias) {
   enum { WIDTH = 8 };
   float factors[NARROWEST][NARROWEST][WIDTH], added[NARROWEST][WIDTH];
   int places[NARROWEST][NARROWEST][WIDTH];
@@ -31,8 +30,9 @@ NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
       const int row = (WIDTH * v + l) / n, column = (WIDTH * v + l) % n;
       added[v][l] = bias[column];
       UNROLLED for (int i = 0; i < k; i++) {
-        factors[v][i][l] = b[i * n + column];
-        places[v][i][l] = (row - WIDTH * v / n) * k + i;
+        const int place = in_chain(i, k, pairs);
+        factors[v][i][l] = b[place * n + column];
+        places[v][i][l] = (row - WIDTH * v / n) * k + place;
       }
     }
   const int adds = p->bias != 0;
@@ -52,7 +52,8 @@ NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
   return r;
 }
 
-NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, const int n) {
+NARROW_TARGET ND_INLINE void slim_rows(
+    const struct nd_product *p, const int k, const int n, const int pairs) {
   float b[NARROWEST * NARROWEST], bias[NARROWEST];
   for (int j = 0; j < n; j++) {
     bias[j] = p->bias ? p->bias[j] : 0;
@@ -61,27 +62,42 @@ NARROW_TARGET ND_INLINE void slim_rows(const struct nd_product *p, const int k, 
   const float *restrict a = p->a;
   float *restrict c = p->c;
   const int adds = p->bias != 0;
-  for (ptrdiff_t r = reaches_one_register(k, n) ? permuted_rows(p, k, n, b, bias) : 0; r < p->m; r++)
+  for (ptrdiff_t r = reaches_one_register(k, n) ? permuted_rows(p, k, n, pairs, b, bias) : 0;
+       r < p->m; r++)
     UNROLLED for (int j = 0; j < n; j++) {
       float sum = 0;
-      UNROLLED for (int i = 0; i < k; i++) sum = __builtin_fmaf(a[r * k + i], b[i * n + j], sum);
+      UNROLLED for (int i = 0; i < k; i++) {
+        const int place = in_chain(i, k, pairs);
+        sum = __builtin_fmaf(a[r * k + place], b[place * n + j], sum);
+      }
       sum += 0;  // not -0, as everywhere
       c[r * n + j] = adds ? sum + bias[j] : sum;
     }
 }
 
-// row_sums: the sums of a's rows, or 0. Their chains run beside the products', which wait for each other.
+// Products i of m x n chains.
+NARROW_TARGET ND_INLINE void add_to_chains(
+    const struct nd_product *p, const int m, const int n, ptrdiff_t i, float *sums) {
+  const float *a = p->a + i * p->a_column, *b = p->b + i * p->b_row;
+  UNROLLED for (int r = 0; r < m; r++)
+    UNROLLED for (int j = 0; j < n; j++)
+      sums[r * n + j] = __builtin_fmaf(a[r * p->a_row], b[j * p->b_column], sums[r * n + j]);
+}
+
+// row_sums: the sums of the rows of `summed`, which lies like a; or 0. Their chains run beside the products',
+// which wait for each other.
 NARROW_TARGET ND_INLINE void tiny_chains(
-    const struct nd_product *p, const int m, const int n, float *row_sums) {
+    const struct nd_product *p, const int m, const int n, const int pairs, float *row_sums,
+    const float *summed) {
   float sums[NARROWEST * NARROWEST] = {0}, own[NARROWEST] = {0};
-  const float *a = p->a, *b = p->b;
-  for (ptrdiff_t i = 0; i < p->k; i++, a += p->a_column, b += p->b_row)
-    UNROLLED for (int r = 0; r < m; r++) {
-      const float element = a[r * p->a_row];
-      if (row_sums) own[r] += element;
-      UNROLLED for (int j = 0; j < n; j++)
-        sums[r * n + j] = __builtin_fmaf(element, b[j * p->b_column], sums[r * n + j]);
-    }
+  const ptrdiff_t step = pairs ? 2 : 1;
+  for (ptrdiff_t i = 0; i < p->k; i += step) {
+    if (pairs && i + 1 < p->k) add_to_chains(p, m, n, i + 1, sums);
+    add_to_chains(p, m, n, i, sums);
+    if (row_sums)
+      for (ptrdiff_t s = i; s < LEAST(i + step, p->k); s++)
+        UNROLLED for (int r = 0; r < m; r++) own[r] += summed[s * p->a_column + r * p->a_row];
+  }
   for (int r = 0; r < m; r++) {
     if (row_sums) row_sums[r] = own[r];
     for (int j = 0; j < n; j++) {
@@ -102,15 +118,28 @@ NARROW_TARGET ND_INLINE void tiny_chains(
   CASE(body, 4, 4, __VA_ARGS__)
 
 NARROW_TARGET static void multiply_slim(const struct nd_product *p) {
-  switch (8 * p->k + p->n) { CASES(slim_rows) }
+  switch (8 * p->k + p->n) { CASES(slim_rows, 0) }
+}
+
+NARROW_TARGET static void multiply_slim_pairs(const struct nd_product *p) {
+  switch (8 * p->k + p->n) { CASES(slim_rows, 1) }
 }
 
 NARROW_TARGET static void multiply_tiny(const struct nd_product *p) {
-  switch (8 * p->m + p->n) { CASES(tiny_chains, 0) }
+  switch (8 * p->m + p->n) { CASES(tiny_chains, 0, 0, 0) }
+}
+
+NARROW_TARGET static void multiply_tiny_pairs(const struct nd_product *p) {
+  switch (8 * p->m + p->n) { CASES(tiny_chains, 1, 0, 0) }
 }
 
 NARROW_TARGET static void multiply_tiny_and_sum(const struct nd_product *p, float *row_sums) {
-  switch (8 * p->m + p->n) { CASES(tiny_chains, row_sums) }
+  switch (8 * p->m + p->n) { CASES(tiny_chains, 0, row_sums, p->a) }
+}
+
+NARROW_TARGET static void multiply_tiny_pairs_and_sum(
+    const struct nd_product *p, float *row_sums, const float *summed) {
+  switch (8 * p->m + p->n) { CASES(tiny_chains, 1, row_sums, summed) }
 }
 #undef CASE
 #undef CASES

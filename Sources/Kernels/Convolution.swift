@@ -169,6 +169,6 @@ private func runOneDNN(
 /// A copy with each element rounded, as `Reference.roundedToBF16`.
 func roundedToBF16(_ x: Tensor) -> Tensor {
   let copy = Tensor(uninitializedLike: x)
-  clocked { nd_round_bf16(copy.floats, x.floats, copy.elementCount) }
+  clocked { nd_round_operand_bf16(copy.floats, x.floats, copy.elementCount) }
   return copy
 }

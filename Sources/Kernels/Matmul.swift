@@ -92,16 +92,21 @@ private func multiply(
 ) {
   var product = product(a, b, bias, into: c)
   product.rectifies = isRectified ? 1 : 0
-  let scratchCount =
-    precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
   let context = KernelContext.current
-  product.scratch = context.scratch(scratchCount * MemoryLayout<Float>.size)
-    .assumingMemoryBound(to: Float.self)
+  context.lendScratch(to: &product, precision)
   // What is known of them from here on is their addresses.
   let made = keepingAlive(a, b, c, bias) {
     precision == .bf16 ? nd_matmul_bf16(&product, set) : nd_matmul(&product, set)
   }
   context.count(multiplications: product.m * product.n * product.k, made: made)
+}
+
+extension KernelContext {
+  fileprivate func lendScratch(to product: inout nd_product, _ precision: Precision) {
+    let count =
+      precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
+    product.scratch = scratch(count * MemoryLayout<Float>.size).assumingMemoryBound(to: Float.self)
+  }
 }
 
 private func product(
@@ -122,9 +127,10 @@ public let tinyProductElements = 16
 /// aᵀ b and `columnSums(a)` in one pass over a, with the bits they have apart. Only where the product is
 /// tiny, so that to wait for sums takes most of the time; nil elsewhere, and nothing is written.
 /// - a: [K, M].  b: [K, N].  Both contiguous float32.  Returns [M, N] and [M].
+/// - precision: of the product's operands.
 /// - product, sums: where they go; nil makes new tensors.
 public func tinyProductAndColumnSums(
-  _ a: Tensor, _ b: Tensor, into product: Tensor?, sums: Tensor?
+  _ a: Tensor, _ b: Tensor, into product: Tensor?, sums: Tensor?, precision: Precision = .float32
 ) -> (product: Tensor, sums: Tensor)? {
   let (m, k, n) = (a.shape[1], a.shape[0], b.shape[1])
   guard
@@ -135,11 +141,17 @@ public func tinyProductAndColumnSums(
   let c = result("tinyProductAndColumnSums", [m, n], .float32, into: product)
   let sums = result("tinyProductAndColumnSums", [m], .float32, into: sums)
   var product = Kernels.product(a.transposedView, b, nil, into: c)
+  let context = KernelContext.current
+  if precision == .bf16 { context.lendScratch(to: &product, precision) }
   let isDone = keepingAlive(a, b, c, sums) {
-    clocked { nd_matmul_and_row_sums(&product, sums.floats) != 0 }
+    clocked {
+      precision == .bf16
+        ? nd_matmul_bf16_and_row_sums(&product, sums.floats) != 0
+        : nd_matmul_and_row_sums(&product, sums.floats) != 0
+    }
   }
   guard isDone else { return nil }
-  KernelContext.current.count(multiplications: m * n * k)
+  context.count(multiplications: m * n * k)
   return (c, sums)
 }
 

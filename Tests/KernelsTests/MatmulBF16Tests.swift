@@ -69,18 +69,12 @@ struct MatmulBF16Tests {
         m: m, n: n, k: k, onAVX512: onAVX512,
         turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
     }
-    // Of any bits: infinities, NaNs, denormals, and halves that are ties.
     for number in 0..<300 {
       var draws = Draws(case: number)
-      func wild(_ count: Int) -> [Float] {
-        (0..<count).map { _ in
-          let word = UInt32(truncatingIfNeeded: draws.word())
-          return Float(bitPattern: draws.pick([word, word & 0xffff_8000, word & 0x807f_ffff]))
-        }
-      }
       let (m, n, k) = (draws.int(1...14), draws.int(1...70), draws.int(1...5))
       expectTwinsBits(
-        wild(m * k), wild(k * n), wild(n), m: m, n: n, k: k, onAVX512: onAVX512,
+        wild(m * k, &draws), wild(k * n, &draws), wild(n, &draws), m: m, n: n, k: k,
+        onAVX512: onAVX512,
         turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
     }
     // Sums about the least normal number, where rounding and flushing meet.
@@ -100,6 +94,32 @@ struct MatmulBF16Tests {
       expectTwinsBits(
         small(m * k), small(k * n), bias, m: m, n: n, k: k, onAVX512: onAVX512,
         turned: [false, false], draws)
+    }
+  }
+
+  /// Networks of a few nodes: many rows of few elements, and few elements of many products each.
+  @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
+  func productsOfFewColumnsHaveTheTwinsBits() {
+    for number in 0..<256 {
+      var draws = Draws(case: number)
+      let (narrow, n) = (number % 4 + 1, number / 4 % 4 + 1)
+      let long = draws.pick([1, 2, 7, 15, 16, 17, 100, 101])
+      let (m, k) = number / 16 % 2 == 0 ? (long, narrow) : (narrow, long)
+      let hasWildBits = number / 32 % 2 == 0
+      let a = hasWildBits ? wild(m * k, &draws) : draws.floats(m * k)
+      let b = hasWildBits ? wild(k * n, &draws) : draws.floats(k * n)
+      expectTwinsBits(
+        a, b, draws.pick([true, false]) ? draws.floats(n) : nil, m: m, n: n, k: k,
+        onAVX512: draws.pick([true, false]),
+        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+    }
+  }
+
+  /// Any bits: infinities, NaNs, denormals, and halves that are ties.
+  private func wild(_ count: Int, _ draws: inout Draws) -> [Float] {
+    (0..<count).map { _ in
+      let word = UInt32(truncatingIfNeeded: draws.word())
+      return Float(bitPattern: draws.pick([word, word & 0xffff_8000, word & 0x807f_ffff]))
     }
   }
 

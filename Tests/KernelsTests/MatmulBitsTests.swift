@@ -102,23 +102,46 @@ struct MatmulBitsTests {
     }
   }
 
-  /// An operand that comes from memory while the one before it is multiplied: a large batch's outputs
-  /// (a) and weight gradients (b) of a narrow layer, with rests of every kind.
-  @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
-  func tinyProductsWithColumnSumsHaveTheBitsOfBoth() throws {
+  @Test(
+    .enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"),
+    arguments: [Precision.float32, .bf16])
+  func tinyProductsWithColumnSumsHaveTheBitsOfBoth(precision: Precision) throws {
     for number in 0..<64 {
       var draws = Draws(case: number)
       let (m, n, k) = (1 + number % 4, 1 + number / 4 % 4, [1, 7, 300, 2000][number / 16])
       let a = Tensor(draws.floats(k * m), shape: [k, m])
       let b = Tensor(draws.floats(k * n), shape: [k, n])
-      let (product, sums) = try #require(tinyProductAndColumnSums(a, b, into: nil, sums: nil))
-      #expect(product.bits == matmul(a.transposedView, b).bits, "m \(m) n \(n) k \(k), \(draws)")
+      let (product, sums) = try #require(
+        tinyProductAndColumnSums(a, b, into: nil, sums: nil, precision: precision))
+      #expect(
+        product.bits == matmul(a.transposedView, b, precision: precision).bits,
+        "m \(m) n \(n) k \(k), \(draws)")
       #expect(sums.bits == columnSums(a).bits, "m \(m) k \(k), \(draws)")
     }
     let wide = Tensor(zeros: [3, 5])
-    #expect(tinyProductAndColumnSums(wide, wide, into: nil, sums: nil) == nil)
+    #expect(
+      tinyProductAndColumnSums(wide, wide, into: nil, sums: nil, precision: precision) == nil)
   }
 
+  /// In bfloat16 the product flushes denormals and the sums do not.
+  @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
+  func sumsThatMayBeDenormalAreNotFlushed() throws {
+    let b = Tensor([1, 1] as [Float], shape: [2, 1])
+    func sums(_ x: Float, _ y: Float) -> Tensor? {
+      tinyProductAndColumnSums(
+        Tensor([x, y], shape: [2, 1]), b, into: nil, sums: nil, precision: .bf16)?.sums
+    }
+    // The smallest that can't: their differences are at least 2^-126, the least normal number.
+    let least: Float = 0x1p-103
+    let difference = try #require(sums(least.nextUp, -least))
+    #expect(difference.values(Float.self) == [0x1p-126])
+    #expect(sums(0, -least) != nil)
+    #expect(sums(least.nextDown, -least) == nil)
+    #expect(sums(1, Float.leastNonzeroMagnitude) == nil)
+  }
+
+  /// An operand that comes from memory while the one before it is multiplied: a large batch's outputs
+  /// (a) and weight gradients (b) of a narrow layer, with rests of every kind.
   @Test(arguments: [true, false])
   func theChainIsTheSameWhereAnOperandStreams(onAVX512: Bool) {
     let shapes = [

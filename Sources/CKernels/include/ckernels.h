@@ -40,6 +40,8 @@ void nd_tanh_backward_and_sums(
 
 // bfloat16, the upper half of a float, rounded to the nearest, ties to even; sums are floats.
 void nd_round_bf16(float *y, const float *x, ptrdiff_t n);  // y = r(x); y may be x.
+// As vcvtneps2bf16 rounds: denormals to 0 besides.
+void nd_round_operand_bf16(float *restrict y, const float *restrict x, ptrdiff_t n);
 // z = r(r(x) + r(y)); z may be x or y.
 void nd_add_bf16(float *z, const float *x, const float *y, ptrdiff_t n);
 void nd_pack_bf16(uint16_t *restrict packed, const float *restrict x, ptrdiff_t n);
@@ -216,6 +218,8 @@ void nd_recurrence_backward(
 enum nd_instruction_set nd_matmul_bf16_best_set(void);
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p);
 ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set);
+// As nd_matmul_and_row_sums. The sums are those of a as it is, not rounded; where one could be denormal, 0.
+int nd_matmul_bf16_and_row_sums(const struct nd_product *p, float *sums);
 
 // The convolution of images [height, width, in_channels], their padding 0, by a weight [out_channels,
 // in_channels, kernel_height, kernel_width], of which only the largest of 2 x 2 windows are wanted, and
