@@ -143,3 +143,35 @@ NARROW_TARGET static void multiply_tiny_pairs_and_sum(
 }
 #undef CASE
 #undef CASES
+
+// With operands rounded as they lie, into the scratch.
+static struct nd_product rounded(const struct nd_product *p) {
+  struct nd_product other = *p;
+  float *const a = p->scratch, *const b = a + p->m * p->k;
+  nd_round_operand_bf16(a, p->a, p->m * p->k);
+  nd_round_operand_bf16(b, p->b, p->k * p->n);
+  other.a = a;
+  other.b = b;
+  return other;
+}
+
+static ptrdiff_t multiply_narrow_in_bf16(const struct nd_product *p) {
+  const struct nd_product other = rounded(p);
+  is_tiny(p) ? multiply_tiny_pairs(&other) : multiply_slim_pairs(&other);
+  finish_all(p);
+  return p->m * p->n * p->k;
+}
+
+// Whether sums of any of these n cannot be denormal: all are multiples of the least normal number, 2^-126,
+// as are then sums that take no rounding; and others are larger.
+ND_KERNEL static int has_normal_sums(const float *x, ptrdiff_t n) {
+  uint32_t least = UINT32_MAX;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    const uint32_t before = (bits & 0x7fffffffu) - 1;  // 0 comes last
+    least = LEAST(least, before);
+  }
+  const uint32_t exponent = 127 - 103;  // 2^-103's last bit is 2^-126
+  return least >= (exponent << 23) - 1;
+}
