@@ -21,23 +21,18 @@ public func linear(
     x.shape.last == weight.shape[1],
     "linear: input \(x.shape) does not fit weight \(weight.shape), which takes [N, \(weight.shape[1])]; "
       + "flatten the axes after the first with Flatten()")
-  guard x.axisCount == 2 else {
-    let front = Array(x.shape.dropLast())
-    let rows = x.reshaped([front.reduce(1, *), weight.shape[1]] as Shape)
-    return linear(rows, weight: weight, bias: bias, precision: precision, activation: activation)
-      .reshaped(Shape(front + [weight.shape[0]]))
-  }
-  let (input, matrix) = (x.value, weight.value)
+  let (input, matrix) = (rows(x.value), weight.value)
   // To rectify while the product is near costs nothing; the others are work.
   var y = Kernels.matmul(
     input, matrix.transposedView, bias: bias?.value, precision: precision,
     isRectified: activation == .relu)
   if let activation, activation != .relu { y = Kernels.activated(y, by: activation) }
+  let value = y.shape.count == x.shape.count ? y : y.viewed(as: x.shape.with(weight.shape[0], at: x.axisCount - 1))
   var inputs = ShortList<Tensor>()
   inputs.append(x)
   inputs.append(weight)
   if let bias { inputs.append(bias) }
-  guard isRecorded(inputs) else { return y }
+  guard isRecorded(inputs) else { return value }
   var saved = ShortList<Tensor>()
   saved.append(input)
   saved.append(matrix)
@@ -47,7 +42,12 @@ public func linear(
     output: activation.map { ($0, y) })
   return recorded(
     activation?.rawValue ?? "linear", innerName: activation == nil ? nil : "linear",
-    inputs: inputs, value: y, saving: saved, .giving(layer.backward))
+    inputs: inputs, value: value, saving: saved, .giving(layer.backward))
+}
+
+/// [..., features] as a matrix.
+private func rows(_ x: Tensor) -> Tensor {
+  x.axisCount == 2 ? x : x.viewed(as: Shape(x.shape.dropLast().reduce(1, *), x.shape.last!))
 }
 
 /// What a linear layer's backward pass needs.
@@ -60,7 +60,8 @@ private struct LinearLayer {
   let output: (activation: OutputActivation, y: Tensor)?
 
   func backward(_ dy: Tensor, _ request: GradientRequest) {
-    let dy = dy.contiguous()
+    let inputShape = dy.shape.with(matrix.shape[1], at: dy.axisCount - 1)
+    let dy = rows(dy.contiguous())
     let needsWeight = request.isNeeded(1)
     let needsBias = hasBias && request.isNeeded(2)
     // The parameters' gradients first, and from their ends: others may be waiting for them.
@@ -96,7 +97,7 @@ private struct LinearLayer {
       weight = weightGradient(dz, input, request, precision)
     }
     let dx = request.isNeeded(0) ? Kernels.matmul(dz, matrix, precision: precision) : nil
-    request.give(dx, to: 0)
+    request.give(inputShape.count == 2 ? dx : dx?.viewed(as: inputShape), to: 0)
     request.give(weight, to: 1)
     if hasBias { request.give(bias, to: 2) }
   }

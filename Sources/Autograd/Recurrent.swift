@@ -77,19 +77,54 @@ public struct RecurrentState {
   }
 }
 
+/// What a recurrent network made of a series.
+public struct RecurrentRun {
+  /// The last layer's hidden states, [T, N, D H].
+  public var output: Tensor
+  /// Whether the states are to be those of one sample, [L D, H].
+  public var isOneSample = false
+  fileprivate let ends: [LayerEnd]
+
+  fileprivate init(output: Tensor, ends: [LayerEnd]) {
+    (self.output, self.ends) = (output, ends)
+  }
+
+  /// The states after the last step (the first, backwards). Made, and recorded, when it is asked for: most
+  /// want the outputs alone.
+  public var state: RecurrentState {
+    let all = ends.map(\.state)
+    let hidden = stacked(all.map(\.hidden))
+    let memory = all[0].memory == nil ? nil : stacked(all.map { $0.memory! })
+    if !isOneSample { return RecurrentState(hidden: hidden, memory: memory) }
+    return RecurrentState(
+      hidden: hidden.squeezed(axes: [1]), memory: memory?.squeezed(axes: [1]))
+  }
+}
+
+/// Where a layer leaves its state after the last step.
+private enum LayerEnd {
+  case step(Int, of: Tensor)
+  case known(hidden: Tensor, memory: Tensor?)
+
+  var state: (hidden: Tensor, memory: Tensor?) {
+    switch self {
+    case .step(let step, let output): (output[step], nil)
+    case .known(let hidden, let memory): (hidden, memory)
+    }
+  }
+}
+
 /// A recurrent network over a series: every layer runs over the whole series of the layer below, and
 /// in both directions if `isBidirectional`, whose outputs stand side by side.
 /// - Parameters:
 ///   - x: [T, N, F].
 ///   - state: before the first step; nil: zeros.
 ///   - layers: L D weights; with two directions forward and backward by turns.
-/// - Returns: the last layer's hidden states [T, N, D H], and the states after the last step (the
-///   first, backwards).
 /// - Precondition: T > 0 and shapes as above.
 public func recurrent(
   _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState? = nil, layers: [RecurrentWeights],
   isBidirectional: Bool = false
-) -> (output: Tensor, state: RecurrentState) {
+) -> RecurrentRun {
   recurrent(
     cell, x, state: state, layers: layers, isBidirectional: isBidirectional, stepByStep: false)
 }
@@ -100,7 +135,7 @@ public func recurrent(
 package func recurrent(
   _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState?, layers: [RecurrentWeights],
   isBidirectional: Bool, stepByStep: Bool
-) -> (output: Tensor, state: RecurrentState) {
+) -> RecurrentRun {
   let directions = isBidirectional ? 2 : 1
   require(
     !layers.isEmpty && layers.count % directions == 0,
@@ -109,56 +144,53 @@ package func recurrent(
     x.axisCount == 3 && x.shape[0] > 0 && x.shape[2] == layers[0].input.shape[1],
     "recurrent: an input of shape \(x.shape) does not fit weight \(layers[0].input.shape), which takes "
       + "[T, N, \(layers[0].input.shape[1])] with T > 0")
-  let stateShape: Shape = [layers.count, x.shape[1], layers[0].hidden.shape[1]]
+  let stateShape = Shape(layers.count, x.shape[1], layers[0].hidden.shape[1])
   let start = state ?? zeroState(stateShape, x.dtype, hasMemory: cell == .lstm)
   require(
     start.hidden.shape == stateShape
       && (cell == .lstm ? start.memory?.shape == stateShape : start.memory == nil),
     "recurrent: a state of shapes \(start.hidden.shape)\(start.memory.map { ", \($0.shape)" } ?? "") "
       + "where \(stateShape) is needed\(cell == .lstm ? " twice: hidden and memory" : "")")
-  let hidden = pieces(start.hidden, axis: 0, count: layers.count)
-  let memory = start.memory.map { pieces($0, axis: 0, count: layers.count) }
-  let rowShape: Shape = [stateShape[1], stateShape[2]]
+  let hidden = layerStates(start.hidden)
+  let memory = start.memory.map(layerStates)
 
   var series = x
-  var ends: [(hidden: Tensor, memory: Tensor?)] = []
+  var ends: [LayerEnd] = []
   for first in stride(from: 0, to: layers.count, by: directions) {
     let outputs = (first..<first + directions).map { index in
-      let before = (
-        hidden: hidden[index].reshaped(rowShape), memory: memory?[index].reshaped(rowShape)
-      )
       let run = pass(
-        cell, series, before, layers[index], isBackward: index > first, stepByStep: stepByStep)
+        cell, series, (hidden: hidden[index], memory: memory?[index]), layers[index],
+        isBackward: index > first, stepByStep: stepByStep)
       ends.append(run.end)
       return run.output
     }
     series = directions == 1 ? outputs[0] : joined(outputs, axis: 2)
   }
-  return (
-    series,
-    RecurrentState(
-      hidden: stacked(ends.map(\.hidden)),
-      memory: cell == .lstm ? stacked(ends.map { $0.memory! }) : nil)
-  )
+  return RecurrentRun(output: series, ends: ends)
+}
+
+/// [L D, N, H] as [N, H] of each layer and direction.
+private func layerStates(_ states: Tensor) -> [Tensor] {
+  let shape = Shape(states.shape[1], states.shape[2])
+  let layers = states.shape[0] == 1 ? [states] : pieces(states, axis: 0, count: states.shape[0])
+  return layers.map { $0.reshaped(shape) }
 }
 
 /// One layer in one direction over the whole series [T, N, F].
 private func pass(
   _ cell: RecurrentCell, _ series: Tensor, _ start: (hidden: Tensor, memory: Tensor?),
   _ weights: RecurrentWeights, isBackward: Bool, stepByStep: Bool
-) -> (output: Tensor, end: (hidden: Tensor, memory: Tensor?)) {
-  let (steps, samples, features) = (series.shape[0], series.shape[1], series.shape[2])
+) -> (output: Tensor, end: LayerEnd) {
+  let steps = series.shape[0]
   // What comes from the input needs no order: one product for all steps.
-  let fromInput = linear(
-    series.reshaped([steps * samples, features] as Shape), weight: weights.input,
-    bias: weights.inputBias)
+  let fromInput = linear(series, weight: weights.input, bias: weights.inputBias)
   if !stepByStep && series.dtype == .float32 && (cell == .tanh || cell == .relu) {
     let output = plainRecurrence(
-      Kernels.Recurrence(isReLU: cell == .relu, isBackward: isBackward),
-      fromInput.reshaped([steps, samples, weights.hidden.shape[1]] as Shape), start.hidden, weights)
-    return (output, (output[isBackward ? 0 : steps - 1], nil))
+      Kernels.Recurrence(isReLU: cell == .relu, isBackward: isBackward), fromInput, start.hidden,
+      weights)
+    return (output, .step(isBackward ? 0 : steps - 1, of: output))
   }
-  return stepwise(cell, fromInput, steps: steps, start, weights, isBackward: isBackward)
+  return stepwise(cell, fromInput, start, weights, isBackward: isBackward)
 }
 
 /// The states h[t] = f(x[t] + W h[t-1] + b) of all steps as one operation. With s[t] the gradient of f's
@@ -170,43 +202,64 @@ private func plainRecurrence(
 ) -> Tensor {
   let (weight, bias) = (weights.hidden.value, weights.hiddenBias?.value)
   let states = recurrence.states(x.value, start: start.value, weight: weight, bias: bias)
-  let inputs = [x, start, weights.hidden] + (weights.hiddenBias.map { [$0] } ?? [])
-  let rows: Shape = [x.shape[0] * x.shape[1], x.shape[2]]
-  return record(
-    "recurrence", inputs: inputs, value: recurrence.steps(states, before: false),
-    saving: [weight, states]
-  ) { dy, request in
-    let (slopes, dstart) = recurrence.gradients(dy, states: states, weight: weight)
-    let sums = slopes.viewed(as: rows)
-    var gradients: [Tensor?] = [
-      slopes, dstart,
-      request.isNeeded(2)
-        ? Kernels.matmul(
-          sums.transposedView, recurrence.steps(states, before: true).viewed(as: rows),
-          into: request.destination(2)) : nil,
-    ]
-    if inputs.count > 3 {
-      gradients.append(
-        request.isNeeded(3) ? Kernels.columnSums(sums, into: request.destination(3)) : nil)
-    }
-    return gradients
-  }
+  let output = recurrence.steps(states, before: false)
+  var inputs = ShortList<Tensor>()
+  inputs.append(x)
+  inputs.append(start)
+  inputs.append(weights.hidden)
+  if let bias = weights.hiddenBias { inputs.append(bias) }
+  guard isRecorded(inputs) else { return output }
+  var saved = ShortList<Tensor>()
+  saved.append(weight)
+  saved.append(states)
+  let hasBias = bias != nil
+  return recorded(
+    "recurrence", inputs: inputs, value: output, saving: saved,
+    .giving { dy, request in
+      let (slopes, dstart) = recurrence.gradients(dy, states: states, weight: weight)
+      let rows = Shape(slopes.shape[0] * slopes.shape[1], slopes.shape[2])
+      let (sums, before) = (
+        slopes.viewed(as: rows), recurrence.steps(states, before: true).viewed(as: rows)
+      )
+      request.give(slopes, to: 0)
+      request.give(dstart, to: 1)
+      let needsBias = hasBias && request.isNeeded(3)
+      if request.isNeeded(2), needsBias,
+        let both = Kernels.tinyProductAndColumnSums(
+          sums, before, into: request.destination(2), sums: request.destination(3))
+      {
+        request.give(both.product, to: 2)
+        return request.give(both.sums, to: 3)
+      }
+      request.give(
+        request.isNeeded(2)
+          ? Kernels.matmul(sums.transposedView, before, into: request.destination(2)) : nil, to: 2)
+      if hasBias {
+        request.give(
+          needsBias ? Kernels.columnSums(sums, into: request.destination(3)) : nil, to: 3)
+      }
+    })
 }
 
 /// One operation after the other at each step: what LSTM and GRU are made of, and float64.
-/// - fromInput: [T N, gates H].
+/// - fromInput: [T, N, gates H].
 private func stepwise(
-  _ cell: RecurrentCell, _ fromInput: Tensor, steps: Int,
+  _ cell: RecurrentCell, _ fromInput: Tensor,
   _ start: (hidden: Tensor, memory: Tensor?), _ weights: RecurrentWeights, isBackward: Bool
-) -> (output: Tensor, end: (hidden: Tensor, memory: Tensor?)) {
-  let inputs = pieces(fromInput, axis: 0, count: steps)
+) -> (output: Tensor, end: LayerEnd) {
+  let (steps, samples) = (fromInput.shape[0], fromInput.shape[1])
+  let inputs = pieces(
+    fromInput.reshaped(Shape(steps * samples, fromInput.shape[2])), axis: 0, count: steps)
   var state = start
   var outputs: [Tensor] = []
   for t in 0..<steps {
     state = cell.step(inputs[isBackward ? steps - 1 - t : t], state, weights)
     outputs.append(state.hidden)
   }
-  return (stacked(isBackward ? outputs.reversed() : outputs), state)
+  return (
+    stacked(isBackward ? outputs.reversed() : outputs),
+    .known(hidden: state.hidden, memory: state.memory)
+  )
 }
 
 /// Tensors of one shape along a new first axis.

@@ -54,12 +54,11 @@ extension Tensor {
 
   /// Two axes exchanged;  dx = dy with them exchanged back.
   public func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
-    let axes =
-      normalizedAxes([first], shape, op: "transpose")
-      + normalizedAxes([second], shape, op: "transpose")
-    var order = Array(0..<axisCount)
-    order.swapAt(axes[0], axes[1])
-    return permuted(order)
+    let first = normalizedAxis(first, shape, op: "transpose")
+    let second = normalizedAxis(second, shape, op: "transpose")
+    return record(
+      "permute", input: self, value: value.exchangedView(first, second), saving: ShortList()
+    ) { dy in dy.exchangedView(first, second) }
   }
 
   /// Without the axes of extent 1: all of them, or those of `axes`, where they have it.

@@ -9,14 +9,18 @@ public enum AxisReduction: String, Sendable {
 /// - Precondition: they exist, none twice; otherwise traps, naming `op`.
 public func normalizedAxes(_ axes: [Int]?, _ shape: Shape, op: String) -> [Int] {
   guard let axes else { return Array(0..<shape.count) }
-  let all = axes.map { axis -> Int in
-    require(
-      axis >= -shape.count && axis < shape.count,
-      "\(op): no axis \(axis) in shape \(shape); axes are \(-shape.count) ..< \(shape.count)")
-    return axis < 0 ? axis + shape.count : axis
-  }.sorted()
+  let all = axes.map { normalizedAxis($0, shape, op: op) }.sorted()
   require(Set(all).count == all.count, "\(op): an axis stands twice in \(axes)")
   return all
+}
+
+/// The axis from 0 up, where negative ones count from the last.
+/// - Precondition: it exists.
+public func normalizedAxis(_ axis: Int, _ shape: Shape, op: String) -> Int {
+  require(
+    axis >= -shape.count && axis < shape.count,
+    "\(op): no axis \(axis) in shape \(shape); axes are \(-shape.count) ..< \(shape.count)")
+  return axis < 0 ? axis + shape.count : axis
 }
 
 /// `shape` without `axes`, or with extent 1 there.

@@ -48,21 +48,19 @@ public final class ElmanNetwork: Module, Forecaster {
       warmUp: warmUp, steps: steps, inputs: inputSize, outputs: outputSize, run)
   }
 
-  private func run(
-    _ x: Tensor, _ state: RecurrentState?
-  ) -> (output: Tensor, state: RecurrentState) {
+  private func run(_ x: Tensor, _ state: RecurrentState?) -> RecurrentRun {
     require(
       x.axisCount == 3 && x.shape[2] == inputSize && x.shape[1] > 0,
       "ElmanNetwork: input \(x.shape) must be [N, T, \(inputSize)] with T > 0")
     let weights = RecurrentWeights(
       input: inputToHidden, hidden: hiddenToHidden,
       inputBias: hiddenBias.reshaped([hiddenSize] as Shape))
-    let series = recurrent(cell, x.transposed(0, 1), state: state, layers: [weights])
+    var run = recurrent(cell, x.transposed(0, 1), state: state, layers: [weights])
     // The activation is part of the recurrent operation; its outputs are all hidden states.
-    let hidden = activation.noted(series.output.transposed(0, 1))
-    let output = linear(
+    let hidden = activation.noted(run.output.transposed(0, 1))
+    run.output = linear(
       hidden, weight: hiddenToOutput, bias: outputBias.reshaped([outputSize] as Shape))
-    return (output, series.state)
+    return run
   }
 
   public var typeName: String { "RNN" }

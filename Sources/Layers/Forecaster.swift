@@ -12,11 +12,11 @@ public protocol Forecaster: Module {
 
 extension Forecaster {
   /// The forecast of a network with `inputs` and `outputs` a step.
-  /// - run: the outputs [N, T, O] for inputs [N, T, I] from a state, and the state after them.
+  /// - run: the outputs [N, T, O] for inputs [N, T, I] from a state.
   /// - Throws: `Failure(.usage)` unless I is O.
   func freeRunning(
     warmUp: Tensor, steps: Int, inputs: Int, outputs: Int,
-    _ run: (Tensor, RecurrentState?) -> (output: Tensor, state: RecurrentState)
+    _ run: (Tensor, RecurrentState?) -> RecurrentRun
   ) throws -> Tensor {
     guard inputs == outputs else {
       throw Failure(
@@ -30,13 +30,11 @@ extension Forecaster {
       "forecast: a warm-up of shape \(warmUp.shape) must be [N, T, \(inputs)] with T > 0")
     if steps == 0 { return Tensor(zeros: [warmUp.shape[0], 0, outputs], warmUp.dtype) }
     return noGrad {
-      let (known, end) = run(warmUp, nil)
-      var forecast = [known.narrow(axis: 1, start: known.shape[1] - 1, count: 1)]
-      var state = end
+      var last = run(warmUp, nil)
+      var forecast = [last.output.narrow(axis: 1, start: last.output.shape[1] - 1, count: 1)]
       while forecast.count < steps {
-        let next = run(forecast.last!, state)
-        forecast.append(next.output)
-        state = next.state
+        last = run(forecast.last!, last.state)
+        forecast.append(last.output)
       }
       return Tensor.cat(forecast, axis: 1)
     }

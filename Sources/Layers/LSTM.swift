@@ -26,7 +26,8 @@ public final class LSTM: Module {
   public func callAsFunction(
     _ x: Tensor, state: RecurrentState?
   ) -> (output: Tensor, state: RecurrentState) {
-    stack(x, state)
+    let run = stack(x, state)
+    return (run.output, run.state)
   }
 
   public var extraDescription: String { stack.description }

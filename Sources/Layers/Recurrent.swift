@@ -52,27 +52,26 @@ struct RecurrentStack {
     }
   }
 
-  func callAsFunction(
-    _ x: Tensor, _ state: RecurrentState?
-  ) -> (output: Tensor, state: RecurrentState) {
+  func callAsFunction(_ x: Tensor, _ state: RecurrentState?) -> RecurrentRun {
     if x.axisCount == 2 {
       let whole = state.map {
         RecurrentState(hidden: $0.hidden.unsqueezed(1), memory: $0.memory?.unsqueezed(1))
       }
-      let run = recurrent(
+      var run = recurrent(
         cell, x.unsqueezed(1), state: whole, layers: layers, isBidirectional: isBidirectional)
-      let end = RecurrentState(
-        hidden: run.state.hidden.squeezed(axes: [1]), memory: run.state.memory?.squeezed(axes: [1]))
-      return (run.output.squeezed(axes: [1]), end)
+      run.output = run.output.squeezed(axes: [1])
+      run.isOneSample = true
+      return run
     }
     require(
       x.axisCount == 3,
       "a recurrent network takes \(isBatchFirst ? "[N, T, F]" : "[T, N, F]") or [T, F], not \(x.shape)"
     )
-    let run = recurrent(
+    var run = recurrent(
       cell, isBatchFirst ? x.transposed(0, 1) : x, state: state, layers: layers,
       isBidirectional: isBidirectional)
-    return (isBatchFirst ? run.output.transposed(0, 1) : run.output, run.state)
+    if isBatchFirst { run.output = run.output.transposed(0, 1) }
+    return run
   }
 
   var description: String {

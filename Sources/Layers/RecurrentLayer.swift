@@ -12,11 +12,7 @@ extension GRU: RecurrentLayer {}
 
 extension RecurrentLayer {
   /// The outputs of all steps [N, T, D H] and the states after the last (a batch-first layer's).
-  func run(
-    _ x: Tensor, from state: RecurrentState? = nil
-  ) -> (output: Tensor, state: RecurrentState) {
-    stack(x, state)
-  }
+  func run(_ x: Tensor, from state: RecurrentState? = nil) -> RecurrentRun { stack(x, state) }
 }
 
 extension RecurrentCell {

@@ -69,10 +69,9 @@ public final class Seq2Seq: Module {
   }
 
   /// Scores [N, T, symbols] for the decoder's inputs [N, T, symbols + 1].
-  private func scores(
-    _ x: Tensor, from state: RecurrentState
-  ) -> (output: Tensor, state: RecurrentState) {
-    let (hidden, end) = decoder.run(x, from: state)
-    return (head.call(decoder.noted(hidden)), end)
+  private func scores(_ x: Tensor, from state: RecurrentState) -> RecurrentRun {
+    var run = decoder.run(x, from: state)
+    run.output = head.call(decoder.noted(run.output))
+    return run
   }
 }

@@ -39,13 +39,12 @@ public final class SequenceNet: Module, Forecaster {
       warmUp: warmUp, steps: steps, inputs: inputSize, outputs: outputSize, run)
   }
 
-  private func run(
-    _ x: Tensor, _ state: RecurrentState?
-  ) -> (output: Tensor, state: RecurrentState) {
+  private func run(_ x: Tensor, _ state: RecurrentState?) -> RecurrentRun {
     require(
       x.axisCount == 3 && x.shape[2] == inputSize && x.shape[1] > 0,
       "SequenceNet: input \(x.shape) must be [N, T, \(inputSize)] with T > 0")
-    let (hidden, end) = rnn.run(x, from: state)
-    return (head.call(rnn.noted(hidden)), end)
+    var run = rnn.run(x, from: state)
+    run.output = head.call(rnn.noted(run.output))
+    return run
   }
 }

@@ -46,6 +46,29 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     extents[1] = columns
   }
 
+  /// Of an array of matrices, again without an array on the way.
+  /// - Precondition: none negative.
+  @inlinable public init(_ matrices: Int, _ rows: Int, _ columns: Int) {
+    require(
+      matrices >= 0 && rows >= 0 && columns >= 0,
+      "an axis of [\(matrices), \(rows), \(columns)] is negative")
+    extents = InlineArray(repeating: 0)
+    count = 3
+    extents[0] = matrices
+    extents[1] = rows
+    extents[2] = columns
+  }
+
+  /// The shape with another extent along `axis`.
+  /// - Precondition: the axis exists, and the extent is not negative.
+  @inlinable public func with(_ extent: Int, at axis: Int) -> Shape {
+    if axis < 0 || axis >= count { missing(axis) }
+    require(extent >= 0, "axis \(axis) has the negative extent \(extent)")
+    var shape = self
+    shape.extents[axis] = extent
+    return shape
+  }
+
   @inlinable public var startIndex: Int { 0 }
   @inlinable public var endIndex: Int { count }
 

@@ -37,6 +37,15 @@ extension Tensor {
       dtype: dtype)
   }
 
+  /// A view with two axes exchanged.
+  /// - Precondition: they exist.
+  package func exchangedView(_ first: Int, _ second: Int) -> Tensor {
+    let extents = shape.with(shape[second], at: first).with(shape[first], at: second)
+    var steps = strides
+    (steps[first], steps[second]) = (strides[second], strides[first])
+    return Tensor(storage: storage, shape: extents, strides: steps, offset: offset, dtype: dtype)
+  }
+
   /// Rows `range` of the first axis, as a view. Not recorded, unlike `x[range]`.
   public func rows(_ range: Range<Int>) -> Tensor {
     require(

@@ -91,6 +91,30 @@ struct LinearActivationTests {
     #expect(w.grad!.bits == one)
   }
 
+  /// Against the same rows as a matrix, also where x must be copied for that.
+  @Test func axesInFrontAreRowsOfOneFunction() {
+    var draws = Draws(case: 1)
+    for shape: Shape in [[4], [2, 3, 4], [2, 1, 3, 4], [0, 3, 4]] {
+      let x = draws.laidOut(draws.floats(shape.elementCount), shape: shape)
+      x.requiresGrad = true
+      let weight = Self.leaf(draws.floats(20), [5, 4])
+      let bias = Self.leaf(draws.floats(5), [5])
+      func gradients(_ y: Tensor, _ seed: Tensor) -> [[UInt32]] {
+        for leaf in [x, weight, bias] { leaf.zeroGrad() }
+        y.backward(seed: seed.viewed(as: y.shape))
+        return [y.bits, x.grad!.bits, weight.grad!.bits, bias.grad!.bits]
+      }
+      let rows = shape.elementCount / 4
+      let seed = Tensor(draws.floats(rows * 5), shape: [rows, 5])
+      let y = linear(x, weight: weight, bias: bias)
+      #expect(y.shape == shape.with(5, at: shape.count - 1))
+      #expect(y.gradientFunction!.nextFunctions.allSatisfy { $0 == nil })
+      let matrix = linear(x.reshaped([rows, 4] as Shape), weight: weight, bias: bias)
+      #expect(gradients(y, seed) == gradients(matrix, seed))
+      #expect(x.grad!.shape == shape)
+    }
+  }
+
   @Test func theGraphIsWalkedLikeTwoOps() {
     let (x, w) = (Self.leaf([1, 2], [1, 2]), Self.leaf([1, 2, 3, 4], [2, 2]))
     let inner = linear(x, weight: w, bias: nil)

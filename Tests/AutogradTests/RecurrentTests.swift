@@ -22,9 +22,10 @@ struct RecurrentTests {
     }
     let state =
       states == 0 ? nil : RecurrentState(hidden: x[1], memory: states == 2 ? x[2] : nil)
-    let (output, end) = recurrent(
+    let run = recurrent(
       cell, x[0], state: state, layers: layers, isBidirectional: isBidirectional)
-    return [output, end.hidden] + (end.memory.map { [$0] } ?? [])
+    let end = run.state
+    return [run.output, end.hidden] + (end.memory.map { [$0] } ?? [])
   }
 
   private static func attend(_ x: [Tensor], heads: Int, hasBias: Bool, hasMask: Bool) -> [Tensor] {
@@ -139,9 +140,10 @@ struct RecurrentTests {
             input: inputs[i], hidden: inputs[i + 1], inputBias: hasBias ? inputs[i + 2] : nil,
             hiddenBias: hasBias ? inputs[i + 3] : nil)
         }
-        let (output, end) = recurrent(
+        let recurrence = recurrent(
           cell, inputs[0], state: RecurrentState(hidden: inputs[1]), layers: layers,
           isBidirectional: isBidirectional, stepByStep: stepByStep)
+        let (output, end) = (recurrence.output, recurrence.state)
         ((output * weighting).sum() + (end.hidden * end.hidden).sum()).backward()
         return ([output, end.hidden], inputs.map { $0.grad! })
       }
@@ -215,7 +217,7 @@ struct RecurrentTests {
     weak var last: GradientFunction?
     weak var first: GradientFunction?
     do {
-      let (output, _) = recurrent(cell, x, layers: [weights])
+      let output = recurrent(cell, x, layers: [weights]).output
       #expect(output.shape == [699, 1, h])
       last = output.gradientFunction
       var deepest = output.gradientFunction!

@@ -35,6 +35,8 @@ struct ShapeTests {
     #expect("\(shape)" == "[16, 128, 1, 1]")
     #expect("\([] as Shape)" == "[]")
     #expect(shape.extent(of: 1, op: "test") == 128)
+    #expect(shape.with(3, at: 1) == [16, 3, 1, 1] && shape[1] == 128)
+    #expect(Shape(2, 3, 4) == [2, 3, 4])
   }
 
   static let contracts = [
@@ -47,6 +49,9 @@ struct ShapeTests {
     BrokenContract("axis too high", "no axis 2 in a shape of 2 axes") { _ = ([2, 3] as Shape)[2] },
     BrokenContract("axis below 0", "no axis -1 in a shape of 2 axes") {
       _ = ([2, 3] as Shape)[-1]
+    },
+    BrokenContract("another extent", "no axis 2 in a shape of 2 axes") {
+      _ = ([2, 3] as Shape).with(1, at: 2)
     },
     BrokenContract("axis of an op", "mean: no axis 2 in shape [2, 3]") {
       _ = ([2, 3] as Shape).extent(of: 2, op: "mean")
