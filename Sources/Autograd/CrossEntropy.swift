@@ -13,7 +13,7 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Ten
   let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))
-  return record("crossEntropy", input: logits, value: value, saving: nil) { dy in
+  return record("crossEntropy", input: logits, value: value, saving: .all) { dy in
     Kernels.softmaxCrossEntropyBackward(
       probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor))
   }

@@ -21,7 +21,7 @@ public func meanSquaredError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -
   let (sum, gradient) = Kernels.squaredErrorAndGradient(a, b, scale: 1 / divisor)
   return recorded(
     "meanSquaredError", inputs: inputs, value: Tensor(scalar: Float(sum / divisor)),
-    saving: ShortList([a, b]),
+    saving: [.input(0), .input(1)],
     .giving { dz, request in
       let scale = dz.item()
       let isSeed = scale == 1

@@ -61,8 +61,8 @@ public final class GradientFunction: GradientTarget {
   }
 
   init(
-    name: String, innerName: String? = nil, inputs: borrowing ShortList<Tensor>,
-    value: Tensor, saved: ShortList<Tensor>?, derivative: Derivative?
+    name: String, innerName: String?, inputs: borrowing ShortList<Tensor>, value: borrowing Tensor,
+    derivative: consuming Derivative?
   ) {
     self.name = name
     self.innerName = innerName
@@ -81,16 +81,21 @@ public final class GradientFunction: GradientTarget {
     self.targets = targets
     self.depth = depth
     super.init(shape: value.shape, dtype: value.dtype, isLeaf: false)
-    if let saved {
-      for index in saved.indices {
-        guard let tensor = saved[index] else { continue }
-        note(tensor.storage.version, owner: owner(of: tensor.storage.base, among: inputs))
-      }
-    } else {
-      for index in inputs.indices {
-        if let input = inputs[index] { note(input.storage.version, owner: index) }
-      }
-      note(value.storage.version, owner: inputs.count)
+  }
+
+  /// Notes what the derivative reads, so that a later change of it is noticed.
+  fileprivate func note(
+    _ saved: SavedOperands, of inputs: borrowing ShortList<Tensor>, value: borrowing Tensor
+  ) {
+    for index in inputs.indices where saved.contains(.input(index)) {
+      if let input = inputs[index] { note(input.storage.version, owner: index) }
+    }
+    if saved.contains(.result) { note(value.storage.version, owner: inputs.count) }
+  }
+
+  fileprivate func note(_ saved: [Tensor], among inputs: borrowing ShortList<Tensor>) {
+    for tensor in saved {
+      note(tensor.storage.version, owner: owner(of: tensor.storage.base, among: inputs))
     }
   }
 
@@ -212,6 +217,15 @@ extension GradientRequest {
   }
 }
 
+/// Whose elements an op's derivative reads: of its inputs, and of its result.
+struct SavedOperands: OptionSet {
+  let rawValue: UInt64
+  static let result = SavedOperands(rawValue: 1 << 63)
+  static let all = SavedOperands(rawValue: .max)
+  /// The 64th and all behind it are always taken to be read.
+  static func input(_ index: Int) -> SavedOperands { SavedOperands(rawValue: 1 << UInt64(index)) }
+}
+
 /// Gives an op's result its history.
 /// - Parameters:
 ///   - name: the op's.
@@ -242,13 +256,19 @@ private func record(
   _ derivative: GradientFunction.Derivative
 ) -> Tensor {
   guard isRecorded(inputs) else { return value }
-  return recorded(
-    name, inputs: inputs, value: value, saving: saved.map { ShortList($0) }, derivative)
+  let function = GradientFunction(
+    name: name, innerName: nil, inputs: inputs, value: value, derivative: derivative)
+  if let saved {
+    function.note(saved, among: inputs)
+  } else {
+    function.note(.all, of: inputs, value: value)
+  }
+  return result(value, of: function)
 }
 
 /// The same for an op of one input, without an array: steps of small networks have many.
 func record(
-  _ name: String, input: Tensor, value: Tensor, saving saved: ShortList<Tensor>?,
+  _ name: String, input: Tensor, value: Tensor, saving saved: SavedOperands,
   backward: @escaping (_ dy: Tensor) -> Tensor
 ) -> Tensor {
   var inputs = ShortList<Tensor>()
@@ -260,23 +280,30 @@ func record(
 }
 
 /// Whether an op of these inputs gets a place in the graph.
-func isRecorded(_ inputs: ShortList<Tensor>) -> Bool {
-  isRecording && inputs.indices.contains { inputs[$0]?.requiresGrad ?? false }
+func isRecorded(_ inputs: borrowing ShortList<Tensor>) -> Bool {
+  guard isRecording else { return false }
+  for index in inputs.indices where inputs[index]?.requiresGrad ?? false { return true }
+  return false
 }
 
 /// `record` for an op that has asked `isRecorded`.
 /// - innerName: of the op whose result this one's would be computed from, had it not been computed along
 ///   with it.
 func recorded(
-  _ name: String, innerName: String? = nil, inputs: ShortList<Tensor>, value: Tensor,
-  saving saved: ShortList<Tensor>?, _ derivative: GradientFunction.Derivative
+  _ name: String, innerName: String? = nil, inputs: borrowing ShortList<Tensor>, value: Tensor,
+  saving saved: SavedOperands, _ derivative: consuming GradientFunction.Derivative
 ) -> Tensor {
+  let function = GradientFunction(
+    name: name, innerName: innerName, inputs: inputs, value: value, derivative: derivative)
+  function.note(saved, of: inputs, value: value)
+  return result(value, of: function)
+}
+
+/// Another view, with a history.
+private func result(_ value: Tensor, of function: GradientFunction) -> Tensor {
   let result = Tensor(
     storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
     dtype: value.dtype)
-  let function = GradientFunction(
-    name: name, innerName: innerName, inputs: inputs, value: value, saved: saved,
-    derivative: derivative)
   result.history = History(value: value, function: function, leaf: nil)
   return result
 }

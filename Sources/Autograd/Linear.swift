@@ -33,10 +33,10 @@ public func linear(
   inputs.append(weight)
   if let bias { inputs.append(bias) }
   guard isRecorded(inputs) else { return value }
-  var saved = ShortList<Tensor>()
-  saved.append(input)
-  saved.append(matrix)
-  if activation != nil { saved.append(y) }
+  var saved: SavedOperands = .input(1)
+  // What had to be copied is nobody else's.
+  if input.storage === x.storage { saved.insert(.input(0)) }
+  if activation != nil { saved.insert(.result) }
   let layer = LinearLayer(
     input: input, matrix: matrix, hasBias: bias != nil, precision: precision,
     output: activation.map { ($0, y) })

@@ -209,12 +209,9 @@ private func plainRecurrence(
   inputs.append(weights.hidden)
   if let bias = weights.hiddenBias { inputs.append(bias) }
   guard isRecorded(inputs) else { return output }
-  var saved = ShortList<Tensor>()
-  saved.append(weight)
-  saved.append(states)
   let hasBias = bias != nil
   return recorded(
-    "recurrence", inputs: inputs, value: output, saving: saved,
+    "recurrence", inputs: inputs, value: output, saving: [.input(2), .result],
     .giving { dy, request in
       let (slopes, dstart) = recurrence.gradients(dy, states: states, weight: weight)
       let rows = Shape(slopes.shape[0] * slopes.shape[1], slopes.shape[2])

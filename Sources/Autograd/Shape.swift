@@ -24,7 +24,7 @@ extension Tensor {
   public func reshaped(_ newShape: Shape) -> Tensor {
     let shape = self.shape
     return record(
-      "reshape", input: self, value: value.viewed(as: newShape), saving: ShortList()
+      "reshape", input: self, value: value.viewed(as: newShape), saving: []
     ) { dy in dy.viewed(as: shape) }
   }
 
@@ -57,7 +57,7 @@ extension Tensor {
     let first = normalizedAxis(first, shape, op: "transpose")
     let second = normalizedAxis(second, shape, op: "transpose")
     return record(
-      "permute", input: self, value: value.exchangedView(first, second), saving: ShortList()
+      "permute", input: self, value: value.exchangedView(first, second), saving: []
     ) { dy in dy.exchangedView(first, second) }
   }
 

@@ -44,6 +44,17 @@ struct InPlaceChangeTests {
     #expect(x.grad?.values(Float.self) == [3, 3])
   }
 
+  /// A linear layer copies an input of several axes whose rows do not lie one behind the other.
+  @Test func whatALayerCopiedMayChange() {
+    let weight = Tensor([[10.0, 1]])
+    weight.requiresGrad = true
+    let x = Tensor([1.0, 2, 3, 4]).reshaped([2, 1, 2])
+    let y = linear(x.transposed(0, 2), weight: weight, bias: nil)
+    x.assign(0, where: x .> 0)
+    y.sum().backward()
+    #expect(weight.grad?.values(Float.self) == [3, 7])
+  }
+
   /// The check keeps an int for each input, not its memory.
   @Test func theCheckKeepsNoMemoryAlive() {
     weak var storage: Storage?
