@@ -11,6 +11,8 @@ import TensorCore
 /// wake somebody.
 public final class ShardThreads: @unchecked Sendable {
   public let count: Int
+  /// Whether the caller does all work itself.
+  public var isAlone = false
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let workDone = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -66,7 +68,7 @@ public final class ShardThreads: @unchecked Sendable {
 
   /// Runs `body` for 0 ..< pieces, piece i on thread i mod count, and returns when all are done.
   public func run(pieces: Int, _ body: (Int) -> Void) {
-    if count == 1 || pieces <= 1 {
+    if count == 1 || pieces <= 1 || isAlone {
       for piece in 0..<pieces { body(piece) }
       return
     }

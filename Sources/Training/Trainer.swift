@@ -48,6 +48,7 @@ public final class Trainer {
   var savedBeforeSkips = -1
   /// Root's alone decide.
   let timeNeeds = TimeNeeds()
+  private var threadChoice = ThreadChoice()
   /// How fast the ranks compute beside each other.
   private var pace = Pace()
 
@@ -282,6 +283,8 @@ public final class Trainer {
     var clock = Stopwatch()
     let workers = deal.workers
     let number = state.step + 1
+    threads.isAlone = threadChoice.isAlone
+    defer { threads.isAlone = false }
     communicator.step = number
     Progress.enter(.data)
     workers[0].replica.isAskedToStop = StopSignals.received != nil
@@ -315,6 +318,9 @@ public final class Trainer {
     }
     try faultAfterUpdate()
     times.optimizer = clock.lap()
+    // With others a sum is a wait for them.
+    threadChoice.note(
+      times.total + times.optimizer + (communicator.worldSize == 1 ? times.reduction : 0))
     for worker in workers { times.add(worker.times) }
     pace.add(times, samples: workers.reduce(0) { $0 + $1.sampleCount })
     if let onStep {

@@ -29,6 +29,18 @@ import Testing
     #expect(owners[0] == UInt(pthread_self()))
   }
 
+  @Test func aloneTheCallerDoesAll() {
+    let threads = ShardThreads(count: 3)
+    defer { threads.end() }
+    for isAlone in [false, true, false] {
+      threads.isAlone = isAlone
+      let owners = Mutex<Set<UInt>>([])
+      threads.run(pieces: 7) { _ in _ = owners.withLock { $0.insert(UInt(pthread_self())) } }
+      let found = owners.withLock { $0 }
+      #expect(found.count == (isAlone ? 1 : 3) && found.contains(UInt(pthread_self())))
+    }
+  }
+
   /// Each piece adds up a range of its own, and the next round builds on the last.
   @Test func resultsAreThoseOfOneThread() {
     func results(_ count: Int) -> [Float] {
