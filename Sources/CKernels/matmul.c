@@ -70,6 +70,8 @@ ND_KERNEL static void finish_all(const struct nd_product *p) { finish(p, p->c, p
 #define ROWS3 8
 #define ROWS4 6
 #define WIDEST 4
+#define PART 64
+#define BREADTH 8
 #define vector __m512
 #define mask __mmask16
 #define ZERO _mm512_setzero_ps()
@@ -123,6 +125,8 @@ TARGET ND_INLINE void turn_avx512(__m512 *x) {
 #define ROWS3 0
 #define ROWS4 0
 #define WIDEST 2
+#define PART 64
+#define BREADTH 8
 #define vector __m256
 #define mask __m256i
 #define ZERO _mm256_setzero_ps()
@@ -178,6 +182,8 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 #define ROWS3 8
 #define ROWS4 6
 #define WIDEST 4
+#define PART 32
+#define BREADTH 16
 #define vector __m512
 #define mask __mmask16
 #define ZERO _mm512_setzero_ps()
@@ -219,6 +225,8 @@ TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
 #define ROWS3 0
 #define ROWS4 0
 #define WIDEST 2
+#define PART 64
+#define BREADTH 8
 #define vector __m256
 #define mask __m256i
 #define ZERO _mm256_setzero_ps()

@@ -122,9 +122,11 @@ static int turns_rows(const struct nd_product *p) {
   return p->a_column != 1 && p->m > 12 && p->n > 8 * MOST_LANES;
 }
 
-// A sparse a's: elements whose zeros a mask tells, so many of these parts that share panels, rows whose
-// masks are made at once, registers of a row of c, and lines of a that are looked at before.
-enum { PART = 64, PARTS = 4, TALL = 256, BREADTH = 8, SAMPLE = 64 };
+// A sparse a's: elements of its rows whose panels of b are kept at once, rows whose zeros are looked for at
+// once, and lines of a that are looked at before. The elements whose zeros a mask tells are a PART of each
+// instruction set, from LEAST_PART to MOST_PART; a panel is such a part of BREADTH registers, all PANEL
+// at most, and has LEAST_BREADTH floats or more unless it is the only one beside others.
+enum { DEEP = 256, TALL = 256, SAMPLE = 64, LEAST_PART = 32, MOST_PART = 64, PANEL = 512, LEAST_BREADTH = 32 };
 // Of masks, and in front of a panel, in floats.
 enum { MASKS = 2 * TALL, HEAD = 16 };
 
@@ -148,16 +150,15 @@ static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
   return p->m * p->n + scratch_count(&other);
 }
 
-// A sparse a's panels: those of PARTS parts, or one.
+// A sparse a's panels: those of DEEP elements, or one.
 static ptrdiff_t panels_count(const struct nd_product *p) {
-  if (p->m <= TALL) return HEAD + PART * BREADTH * MOST_LANES;
-  // Of the narrower registers.
-  const ptrdiff_t panels = PARTS * (padded_columns(p) / (BREADTH * MOST_LANES / 2) + 1);
-  return panels * HEAD + LEAST(PARTS * PART, p->k) * padded_columns(p);
+  if (p->m <= TALL) return HEAD + PANEL * MOST_LANES;
+  const ptrdiff_t panels = DEEP / LEAST_PART * (padded_columns(p) / LEAST_BREADTH + 1);
+  return panels * HEAD + LEAST(DEEP, p->k) * padded_columns(p);
 }
 
 static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
-  return may_be_sparse(p) ? MASKS + panels_count(p) + LEAST(TALL, p->m) * (PART + PADDING) : 0;
+  return may_be_sparse(p) ? MASKS + panels_count(p) + LEAST(TALL, p->m) * (MOST_PART + PADDING) : 0;
 }
 
 static ptrdiff_t dense_scratch_count(const struct nd_product *p) {

@@ -1,5 +1,7 @@
 // The product of an a that holds many zeros, which are passed over, for one instruction set.
 // matmul_tiles.h includes it for float32, and for bfloat16, where an element is a pair of SPAN = 2 of k:
+//   PART            elements of a row of a whose zeros a mask tells, at most 64
+//   BREADTH         registers of a row of c, 8 or 16
 //   NONZERO(x)      a bit for each element of a register that is not 0
 //   NOT_FINITE(x)   whether any element of a register is infinite or no number
 //   LARGEST(x, y)   the larger of each two elements' magnitudes, x's being magnitudes; what is infinite is
@@ -54,10 +56,14 @@ TARGET static void SET(sparse_rows)(
   switch (width) {
     SPARSE_ROWS(1) SPARSE_ROWS(2) SPARSE_ROWS(3) SPARSE_ROWS(4)
     SPARSE_ROWS(5) SPARSE_ROWS(6) SPARSE_ROWS(7) SPARSE_ROWS(8)
+#if BREADTH > 8
+    SPARSE_ROWS(9) SPARSE_ROWS(10) SPARSE_ROWS(11) SPARSE_ROWS(12)
+    SPARSE_ROWS(13) SPARSE_ROWS(14) SPARSE_ROWS(15) SPARSE_ROWS(16)
+#endif
   }
 }
 
-// masks[r]: a bit for each of the row's elements, at most 64, that is not 0. Returns how many those are.
+// masks[r]: a bit for each of the row's elements, at most PART, that is not 0. Returns how many those are.
 TARGET static ptrdiff_t SET(find_nonzeros)(
     const float *a, ptrdiff_t a_row, ptrdiff_t rows, ptrdiff_t depth, uint64_t *masks) {
   ptrdiff_t count = 0;
@@ -135,8 +141,8 @@ TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
   float *panels = all->scratch + MASKS;
   float *rows = panels + panels_count(all);
   ptrdiff_t nonzeros = 0;
-  for (ptrdiff_t block = 0; block < elements; block += PARTS * part) {
-    const ptrdiff_t end = LEAST(elements, block + PARTS * part);
+  for (ptrdiff_t block = 0; block < elements; block += DEEP / PART * part) {
+    const ptrdiff_t end = LEAST(elements, block + DEEP / PART * part);
     for (ptrdiff_t m = 0; m < all->m; m += TALL) {
       const ptrdiff_t height = LEAST(TALL, all->m - m);
       float *panel = panels;

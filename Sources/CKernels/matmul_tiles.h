@@ -7,7 +7,7 @@
 //   WIDEST           registers of the widest tile
 //   vector, mask, ZERO, MASK, LOAD, STORE, MASKED_LOAD, MASKED_STORE, SPREAD, FMA, ADD
 //   PAIR, JOIN       for the bfloat16 product of matmul_pairs.h, which takes float32's place
-//   NONZERO, NOT_FINITE, LARGEST, SPAN: for matmul_sparse.h
+//   PART, BREADTH, NONZERO, NOT_FINITE, LARGEST, SPAN: for matmul_sparse.h
 
 #define TILE_ROWS(width) \
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
@@ -273,6 +273,8 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *p) {
 #undef ROWS3
 #undef ROWS4
 #undef WIDEST
+#undef PART
+#undef BREADTH
 #undef vector
 #undef mask
 #undef ZERO
