@@ -10,11 +10,25 @@ import TensorCore
 public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Tensor {
   require(divisor > 0, "crossEntropy: the divisor must be positive, not \(divisor)")
   warnOnceAboutProbabilities(logits.value)
-  let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(logits.value, targets)
+  let input = logits.value
+  let (lossSum, probabilities) = Kernels.softmaxCrossEntropy(input, targets)
   let loss = lossSum / Double(divisor)
   let value = logits.dtype == .float64 ? Tensor(scalar: loss) : Tensor(scalar: Float(loss))
-  return record("crossEntropy", input: logits, value: value, saving: .all) { dy in
-    Kernels.softmaxCrossEntropyBackward(
-      probabilities: probabilities, targets: targets, scale: dy.item() / Double(divisor))
-  }
+  var inputs = ShortList<Tensor>()
+  inputs.append(logits)
+  guard isRecorded(inputs) else { return value }
+  // Most losses are where a backward pass begins, with 1: then the gradient is already there, in the memory
+  // of the probabilities.
+  let gradient = Kernels.softmaxCrossEntropyBackward(
+    probabilities: probabilities, targets: targets, scale: 1 / Double(divisor), into: probabilities)
+  return recorded(
+    "crossEntropy", inputs: inputs, value: value, saving: .input(0),
+    .giving { dy, request in
+      let factor = dy.item()
+      if factor == 1 { return request.give(gradient, to: 0) }
+      request.give(
+        Kernels.softmaxCrossEntropyBackward(
+          probabilities: Kernels.softmaxCrossEntropy(input, targets).probabilities, targets: targets,
+          scale: factor / Double(divisor)), to: 0)
+    })
 }

@@ -37,9 +37,7 @@ extension Tensor {
     require(
       0 <= first && first <= last && last < axisCount,
       "flatten: axes \(startAxis) through \(endAxis) do not exist in shape \(shape)")
-    return reshaped(
-      Shape(
-        Array(shape[..<first]) + [shape[first...last].reduce(1, *)] + Array(shape[(last + 1)...])))
+    return reshaped(shape.joining(first...last))
   }
 
   /// The axes in another order: axis i of the result is axis `order[i]`;  dx = dy in x's order.

@@ -23,11 +23,18 @@ ND_KERNEL double nd_softmax_cross_entropy(
 }
 
 ND_KERNEL void nd_softmax_cross_entropy_backward(
-    float *restrict dx, const float *restrict p, const int64_t *restrict targets, ptrdiff_t rows,
-    ptrdiff_t classes, float scale) {
-  for (ptrdiff_t i = 0; i < rows * classes; i++) dx[i] = p[i] * scale;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    ptrdiff_t i = r * classes + targets[r];
-    dx[i] = (p[i] - 1) * scale;
+    float *dx, const float *p, const int64_t *restrict targets, ptrdiff_t rows, ptrdiff_t classes,
+    float scale) {
+  // In blocks, as rows of few classes fill no register, and dx may be p.
+  enum { BLOCK = 16 };
+  float own[BLOCK];
+  for (ptrdiff_t first = 0; first < rows; first += BLOCK, p += BLOCK * classes, dx += BLOCK * classes) {
+    const ptrdiff_t count = rows - first < BLOCK ? rows - first : BLOCK;
+    for (ptrdiff_t r = 0; r < count; r++) own[r] = p[r * classes + targets[first + r]];
+    // As in nd_add.
+#pragma clang loop vectorize(assume_safety)
+    for (ptrdiff_t i = 0; i < count * classes; i++) dx[i] = p[i] * scale;
+    for (ptrdiff_t r = 0; r < count; r++)
+      dx[r * classes + targets[first + r]] = (own[r] - 1) * scale;
   }
 }

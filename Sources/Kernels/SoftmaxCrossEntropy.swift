@@ -32,8 +32,9 @@ public func softmaxCrossEntropy(
 
 /// (softmax - onehot(target)) scale.
 /// - probabilities: [N, C], from `softmaxCrossEntropy`; targets: [N], the same.  Returns [N, C].
+/// - destination: where it goes, which may be `probabilities`; nil makes a new tensor.
 public func softmaxCrossEntropyBackward(
-  probabilities: Tensor, targets: Tensor, scale: Double
+  probabilities: Tensor, targets: Tensor, scale: Double, into destination: Tensor? = nil
 ) -> Tensor {
   require(
     probabilities.axisCount == 2 && targets.shape == [probabilities.shape[0]],
@@ -41,7 +42,8 @@ public func softmaxCrossEntropyBackward(
       + "belong together")
   let (probabilities, targets) = (probabilities.contiguous(), targets.contiguous())
   let (rows, classes) = (probabilities.shape[0], probabilities.shape[1])
-  let dx = Tensor(uninitialized: probabilities.shape, probabilities.dtype)
+  let dx = result(
+    "crossEntropy backward", probabilities.shape, probabilities.dtype, into: destination)
   let labels = targets.pointer(Int64.self)
   dispatch("crossEntropy backward", probabilities) {
     nd_softmax_cross_entropy_backward(

@@ -69,6 +69,24 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     return shape
   }
 
+  /// The shape with these neighbouring axes as one.
+  /// - Precondition: they exist.
+  @inlinable public func joining(_ axes: ClosedRange<Int>) -> Shape {
+    if axes.upperBound >= count || axes.lowerBound < 0 { missing(axes.upperBound) }
+    var shape = Shape(axisCount: count - axes.count + 1)
+    for axis in 0..<shape.count {
+      shape.extents[axis] = extents[axis <= axes.lowerBound ? axis : axis + axes.count - 1]
+    }
+    for axis in axes.dropFirst() { shape.extents[axes.lowerBound] *= extents[axis] }
+    return shape
+  }
+
+  /// So many axes of extent 0.
+  @usableFromInline init(axisCount: Int) {
+    extents = InlineArray(repeating: 0)
+    count = axisCount
+  }
+
   @inlinable public var startIndex: Int { 0 }
   @inlinable public var endIndex: Int { count }
 

@@ -113,7 +113,15 @@ struct GradientTests {
     x.requiresGrad = true
     let loss = crossEntropy(x, targets: Tensor([1] as [Int64], shape: [1]), divisor: 1)
     #expect(loss.shape == [] && loss.item() == Double(Float(0.6931471805599453)))
-    loss.backward()
+    loss.backward(retainGraph: true)
     #expect(x.grad?.values(Float.self) == [0.5, -0.5])
+    // What is already there of the first pass is not changed by it, nor by other gradients of the loss.
+    loss.backward(retainGraph: true)
+    #expect(x.grad?.values(Float.self) == [1, -1])
+    x.zeroGrad()
+    (4 * loss).backward(retainGraph: true)
+    #expect(x.grad?.values(Float.self) == [2, -2])
+    loss.backward()
+    #expect(x.grad?.values(Float.self) == [2.5, -2.5])
   }
 }

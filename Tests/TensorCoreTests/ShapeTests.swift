@@ -37,6 +37,10 @@ struct ShapeTests {
     #expect(shape.extent(of: 1, op: "test") == 128)
     #expect(shape.with(3, at: 1) == [16, 3, 1, 1] && shape[1] == 128)
     #expect(Shape(2, 3, 4) == [2, 3, 4])
+    let other: Shape = [2, 3, 4, 5]
+    #expect(other.joining(0...3) == [120] && other.joining(2...2) == other)
+    #expect(other.joining(1...2) == [2, 12, 5] && other.joining(2...3) == [2, 3, 20])
+    #expect(([2, 0, 4] as Shape).joining(0...1) == [0, 4])
   }
 
   static let contracts = [
@@ -52,6 +56,9 @@ struct ShapeTests {
     },
     BrokenContract("another extent", "no axis 2 in a shape of 2 axes") {
       _ = ([2, 3] as Shape).with(1, at: 2)
+    },
+    BrokenContract("axes to join", "no axis 2 in a shape of 2 axes") {
+      _ = ([2, 3] as Shape).joining(1...2)
     },
     BrokenContract("axis of an op", "mean: no axis 2 in shape [2, 3]") {
       _ = ([2, 3] as Shape).extent(of: 2, op: "mean")

@@ -64,7 +64,7 @@ float nd_largest_magnitude(const float *x, ptrdiff_t n);
 // be in 0 ..< classes.
 double nd_softmax_cross_entropy(
     float *p, const float *logits, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes);
-// dx = (p - onehot(target)) * scale.
+// dx = (p - onehot(target)) * scale; dx may be p.
 void nd_softmax_cross_entropy_backward(
     float *dx, const float *p, const int64_t *targets, ptrdiff_t rows, ptrdiff_t classes,
     float scale);
