@@ -1,23 +1,6 @@
 import CKernels
 import TensorCore
 
-/// What Autograd keeps of a tensor that takes part in differentiation; it hangs on the tensor's
-/// `history`.
-final class History {
-  /// The same view without history: what closures capture, so that no tensor keeps its own graph.
-  let value: Tensor
-  /// What made the tensor; nil for a leaf.
-  let function: GradientFunction?
-  /// A leaf's gradient.
-  let leaf: LeafGradient?
-
-  init(value: Tensor, function: GradientFunction?, leaf: LeafGradient?) {
-    self.value = value
-    self.function = function
-    self.leaf = leaf
-  }
-}
-
 /// The gradient of a leaf: where it lies, and whether a backward pass has filled it.
 final class LeafGradient: GradientTarget {
   /// Fixed memory for the gradient, a part of an arena; nil: each backward pass allocates.
@@ -53,64 +36,74 @@ final class LeafGradient: GradientTarget {
 }
 
 extension Tensor {
-  var differentiation: History? {
-    history.map { unsafeDowncast($0, to: History.self) }
+  /// Where this tensor's gradient flows to: a leaf's gradient, or the function that made it; nil where it
+  /// takes no part in differentiation. It hangs on the tensor's `history`.
+  @inline(__always) var gradientTarget: GradientTarget? {
+    history.map { unsafeDowncast($0, to: GradientTarget.self) }
+  }
+
+  /// Gives a tensor without history one.
+  /// - bare: the same view, without.
+  func takePart(_ target: GradientTarget, bare: Tensor) {
+    history = target
+    self.bare = bare
   }
 
   /// This tensor's elements without its history: a view on the same memory that no gradient flows
-  /// through.
-  public var value: Tensor { differentiation?.value ?? self }
+  /// through; what closures capture, so that no tensor keeps its own graph.
+  public var value: Tensor { bare ?? self }
 
   /// Whether `backward` gives this tensor a gradient or passes one on through it.
   ///
   /// Setting it makes the tensor a leaf.
   /// - Precondition: only a leaf can be set, and only float32 and float64 have gradients.
   public var requiresGrad: Bool {
-    get { differentiation != nil }
+    get { history != nil }
     set {
       require(
-        differentiation?.function == nil,
+        gradientFunction == nil,
         "requiresGrad: only a leaf can be changed; this tensor was made by "
-          + "\(differentiation?.function?.name ?? ""); use its `value` to cut the graph")
+          + "\(gradientFunction?.name ?? ""); use its `value` to cut the graph")
       guard newValue else {
         history = nil
+        bare = nil
         return
       }
       require(dtype.isFloatingPoint, "requiresGrad: a tensor of \(dtype) has no gradient")
       if history == nil {
         let bare = Tensor(
           storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
-        history = History(value: bare, function: nil, leaf: LeafGradient(of: bare))
+        takePart(LeafGradient(of: bare), bare: bare)
       }
     }
   }
 
   /// The gradient of a leaf: nil before the first backward pass and after `zeroGrad`. Contributions
   /// of several passes add up.
-  public var grad: Tensor? { differentiation?.leaf?.gradient }
+  public var grad: Tensor? { gradientTarget?.leaf?.gradient }
 
   /// Forgets the gradient, so that the next backward pass starts anew.
   public func zeroGrad() {
-    guard let leaf = differentiation?.leaf else { return }
+    guard let leaf = gradientTarget?.leaf else { return }
     leaf.gradient = nil
     leaf.isSurelyFinite = false
   }
 
   /// Asks ops that can tell at little cost whether this leaf's gradient is finite to do so.
-  package func askWhetherGradientIsFinite() { differentiation?.leaf?.asksWhetherFinite = true }
+  package func askWhetherGradientIsFinite() { gradientTarget?.leaf?.asksWhetherFinite = true }
 
   /// Whether no element of a leaf's gradient can be infinite or not a number; false: nobody knows, as
   /// without `askWhetherGradientIsFinite`. Of the gradient as the backward pass left it.
-  package var gradientIsSurelyFinite: Bool { differentiation?.leaf?.isSurelyFinite ?? false }
+  package var gradientIsSurelyFinite: Bool { gradientTarget?.leaf?.isSurelyFinite ?? false }
 
   /// What made this tensor; nil for a leaf.
-  public var gradientFunction: GradientFunction? { differentiation?.function }
+  public var gradientFunction: GradientFunction? { gradientTarget?.function }
 
   /// Makes a leaf's elements and gradient views into arenas: the elements are those of `storage` at
   /// `offset`, and gradients are written to `gradient`, from now on.
   /// - Precondition: a contiguous leaf; `gradient` has its shape and dtype.
   package func adopt(_ storage: Storage, offset: Int, gradient: Tensor) {
-    guard let known = differentiation, let leaf = known.leaf else {
+    guard let leaf = gradientTarget?.leaf else {
       fatalError("only a leaf can move into an arena")
     }
     require(
@@ -119,9 +112,8 @@ extension Tensor {
     reseat(on: storage, offset: offset)
     leaf.destination = gradient
     leaf.gradient = nil
-    let bare = Tensor(
+    bare = Tensor(
       storage: self.storage, shape: shape, strides: strides, offset: self.offset, dtype: dtype)
-    history = History(value: bare, function: nil, leaf: leaf)
   }
 }
 

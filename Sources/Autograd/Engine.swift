@@ -14,7 +14,7 @@ extension Tensor {
   public func backward(
     seed: Tensor? = nil, retainGraph: Bool = false, progress: BackwardProgress? = nil
   ) {
-    guard let root = differentiation else {
+    guard let root = gradientTarget else {
       fatalError("backward: no input of this tensor requires a gradient")
     }
     require(

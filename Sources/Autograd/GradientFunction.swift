@@ -70,13 +70,9 @@ public final class GradientFunction: GradientTarget {
     var depth = 0
     var targets = ShortList<GradientTarget>()
     for index in inputs.indices {
-      let history = inputs[index]?.differentiation
-      if let function = history?.function {
-        depth = max(depth, function.depth + 1)
-        targets.append(function)
-      } else {
-        targets.append(history?.leaf)
-      }
+      let target = inputs[index]?.gradientTarget
+      if let function = target?.function { depth = max(depth, function.depth + 1) }
+      targets.append(target)
     }
     self.targets = targets
     self.depth = depth
@@ -304,6 +300,6 @@ private func result(_ value: Tensor, of function: GradientFunction) -> Tensor {
   let result = Tensor(
     storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
     dtype: value.dtype)
-  result.history = History(value: value, function: function, leaf: nil)
+  result.takePart(function, bare: value)
   return result
 }

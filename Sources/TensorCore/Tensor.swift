@@ -8,6 +8,8 @@ public final class Tensor {
   @exclusivity(unchecked) @usableFromInline var ownStorage: Storage
   @exclusivity(unchecked) @usableFromInline var ownOffset: Int
   @exclusivity(unchecked) @usableFromInline var ownHistory: AnyObject?
+  // A Tensor. Were that its type, deinit would walk a chain of them, counting references on the way.
+  @exclusivity(unchecked) @usableFromInline var ownBare: AnyObject?
   @inlinable public var storage: Storage { ownStorage }
   public let shape: Shape
   public let strides: Strides
@@ -18,6 +20,11 @@ public final class Tensor {
   @inlinable public package(set) var history: AnyObject? {
     get { ownHistory }
     set { ownHistory = newValue }
+  }
+  /// Autograd's, too: beside a history the same view without one.
+  @inlinable public package(set) var bare: Tensor? {
+    get { ownBare.map { unsafeDowncast($0, to: Tensor.self) } }
+    set { ownBare = newValue }
   }
 
   /// A view of `storage`.
