@@ -88,13 +88,16 @@ private struct LinearLayer {
     if let weight {
       request.noteFinal(1, weight, from: 0)
     } else if needsWeight {
-      if request.asksWhetherFinite(1),
-        Kernels.productIsSurelyFinite(
+      let asks = request.asksWhetherFinite(1)
+      var isFinite =
+        asks
+        && Kernels.productIsSurelyFinite(
           dz, input, terms: dz.shape[0], elementCount: matrix.elementCount)
-      {
-        request.noteFinite(1)
-      }
       weight = weightGradient(dz, input, request, precision)
+      if asks && !isFinite && stillNear.contains(matrix.elementCount) {
+        isFinite = Kernels.isSurelyFinite(weight!)
+      }
+      if isFinite { request.noteFinite(1) }
     }
     let dx = request.isNeeded(0) ? Kernels.matmul(dz, matrix, precision: precision) : nil
     request.give(inputShape.count == 2 ? dx : dx?.viewed(as: inputShape), to: 0)
@@ -131,6 +134,10 @@ private func weightGradient(
   }
   return gradient
 }
+
+/// Elements of a gradient that a second-level cache holds when it has been written, but not any more when the
+/// backward pass is over.
+private let stillNear = 1 << 14...1 << 17
 
 /// 256 KiB of float32: little enough that the first part of a large layer's gradient travels while
 /// the rest is computed, and enough for a matrix product to be as fast as the whole.

@@ -72,7 +72,8 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
   /// The shape with these neighbouring axes as one.
   /// - Precondition: they exist.
   @inlinable public func joining(_ axes: ClosedRange<Int>) -> Shape {
-    if axes.upperBound >= count || axes.lowerBound < 0 { missing(axes.upperBound) }
+    if axes.lowerBound < 0 { missing(axes.lowerBound) }
+    if axes.upperBound >= count { missing(axes.upperBound) }
     var shape = Shape(axisCount: count - axes.count + 1)
     for axis in 0..<shape.count {
       shape.extents[axis] = extents[axis <= axes.lowerBound ? axis : axis + axes.count - 1]
