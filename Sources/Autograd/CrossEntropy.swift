@@ -26,9 +26,10 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Ten
     .giving { dy, request in
       let factor = dy.item()
       if factor == 1 { return request.give(gradient, to: 0) }
+      let probabilities = Kernels.softmaxCrossEntropy(input, targets).probabilities
       request.give(
         Kernels.softmaxCrossEntropyBackward(
-          probabilities: Kernels.softmaxCrossEntropy(input, targets).probabilities, targets: targets,
-          scale: factor / Double(divisor)), to: 0)
+          probabilities: probabilities, targets: targets, scale: factor / Double(divisor),
+          into: probabilities), to: 0)
     })
 }

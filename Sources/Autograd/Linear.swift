@@ -27,7 +27,8 @@ public func linear(
     input, matrix.transposedView, bias: bias?.value, precision: precision,
     isRectified: activation == .relu)
   if let activation, activation != .relu { y = Kernels.activated(y, by: activation) }
-  let value = y.shape.count == x.shape.count ? y : y.viewed(as: x.shape.with(weight.shape[0], at: x.axisCount - 1))
+  let value =
+    x.axisCount == 2 ? y : y.viewed(as: x.shape.with(weight.shape[0], at: x.axisCount - 1))
   var inputs = ShortList<Tensor>()
   inputs.append(x)
   inputs.append(weight)

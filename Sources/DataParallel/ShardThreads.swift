@@ -11,7 +11,7 @@ import TensorCore
 /// wake somebody.
 public final class ShardThreads: @unchecked Sendable {
   public let count: Int
-  /// Whether the caller does all work itself.
+  /// Whether the caller does all work itself. For the caller's thread alone to set.
   public var isAlone = false
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

@@ -104,8 +104,10 @@ private func multiply(
 extension KernelContext {
   fileprivate func lendScratch(to product: inout nd_product, _ precision: Precision) {
     let count =
-      precision == .bf16 ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
-    product.scratch = scratch(count * MemoryLayout<Float>.size).assumingMemoryBound(to: Float.self)
+      precision == .bf16
+      ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
+    product.scratch = scratch(count * MemoryLayout<Float>.size)
+      .assumingMemoryBound(to: Float.self)
   }
 }
 

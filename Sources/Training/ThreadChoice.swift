@@ -44,7 +44,9 @@ package struct ThreadChoice {
     } else {
       leastShared = min(leastShared, seconds)
     }
-    if leastShared > ThreadChoice.longest * Double(ThreadChoice.runLength - 1) { return hold(false) }
+    if leastShared > ThreadChoice.longest * Double(ThreadChoice.runLength - 1) {
+      return hold(false)
+    }
     if step == ThreadChoice.runs * ThreadChoice.runLength {
       return hold(leastAlone < ThreadChoice.margin * leastShared)
     }

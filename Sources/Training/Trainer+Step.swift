@@ -65,9 +65,11 @@ extension Trainer {
     }
     try faultAfterUpdate()
     times.optimizer = clock.lap()
-    // With others a sum is a wait for them.
-    threadChoice.note(
-      times.total + times.optimizer + (communicator.worldSize == 1 ? times.reduction : 0))
+    if threads.count > 1 {
+      // With other ranks a sum is a wait for them.
+      threadChoice.note(
+        times.total + times.optimizer + (communicator.worldSize == 1 ? times.reduction : 0))
+    }
     for worker in workers { times.add(worker.times) }
     pace.add(times, samples: workers.reduce(0) { $0 + $1.sampleCount })
     if let onStep {

@@ -8,7 +8,13 @@ import Testing
 struct OptimizerTests {
   struct After: Decodable, Sendable {
     let p: [Double]
-    let exp_avg, exp_avg_sq: [Double]?
+    let mean, meanOfSquares: [Double]?
+
+    enum CodingKeys: String, CodingKey {
+      case p
+      case mean = "exp_avg"
+      case meanOfSquares = "exp_avg_sq"
+    }
   }
 
   struct Run: Decodable, Sendable {
@@ -55,7 +61,7 @@ struct OptimizerTests {
           let way = abs(after.p[$0] - Double(known.start[$0])) + rate
           return Double(step) * u * (3 * abs(after.p[$0]) + 10 * way)
         }
-        if let mean = after.exp_avg, let square = after.exp_avg_sq {
+        if let mean = after.mean, let square = after.meanOfSquares {
           largestMean = zip(largestMean, mean).map { max($0, abs($1)) }
           #expect(optimizer.state.map(\.name) == ["exp_avg", "exp_avg_sq"])
           expectClose(
