@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import Foundation
 import PackageDescription
 
@@ -15,7 +15,7 @@ let package = Package(
     .executable(name: "nndist", targets: ["nndist"]),
     // Tensors, gradients, layers and optimizers, for programs of one's own.
     .library(
-      name: "NNDistCore", targets: ["TensorCore", "Kernels", "Autograd", "Layers", "Optimizers"]),
+      name: "NNDistCore", targets: ["Tensors", "Kernels", "Autograd", "Layers", "Optimizers"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -29,99 +29,115 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    // The hot loops oneDNN has not.
-    .target(name: "CKernels"),
+    // What Swift cannot do itself.
+    .target(name: "CSystem"),
+    // Replaces malloc: for programs, never for the library.
+    .target(name: "CAllocator", dependencies: ["CSystem"]),
+    // The hot loops that oneDNN does not have.
+    .target(name: "CKernels", cSettings: [.headerSearchPath(".")]),
 
-    .target(name: "TensorCore", dependencies: ["CKernels"]),
-    .target(name: "Kernels", dependencies: ["CKernels", "COneDNN", "TensorCore"]),
-    .target(name: "Autograd", dependencies: ["TensorCore", "Kernels", "CKernels"]),
-    .target(name: "Layers", dependencies: ["CKernels", "TensorCore", "Autograd"]),
-    .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "TensorCore"]),
-    .target(name: "Datasets", dependencies: ["CZlib", "CPNG", "CKernels", "TensorCore"]),
-    .target(name: "Communication", dependencies: ["CKernels", "CMPI", "TensorCore"]),
+    .target(name: "System", dependencies: ["COpenSSL", "CSystem"]),
+    .target(name: "Tensors", dependencies: ["CKernels", "CSystem", "System"]),
+    .target(name: "Kernels", dependencies: ["CKernels", "COneDNN", "CSystem", "System", "Tensors"]),
+    .target(name: "Autograd", dependencies: ["CSystem", "Kernels", "System", "Tensors"]),
+    .target(name: "Layers", dependencies: ["Autograd", "CSystem", "System", "Tensors"]),
+    .target(name: "Optimizers", dependencies: ["Autograd", "CKernels", "System", "Tensors"]),
+    .target(
+      name: "Datasets", dependencies: ["CKernels", "CPNG", "CSystem", "CZlib", "System", "Tensors"]),
+    .target(
+      name: "Communication", dependencies: ["CKernels", "CMPI", "CSystem", "System", "Tensors"]),
     .target(
       name: "DataParallel",
-      dependencies: ["CKernels", "TensorCore", "Autograd", "Layers", "Communication"]),
+      dependencies: [
+        "Autograd", "CKernels", "Communication", "CSystem", "Layers", "System", "Tensors",
+      ]),
     .target(
       name: "Training",
       dependencies: [
-        "COpenSSL", "CKernels", "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets",
-        "Communication", "DataParallel", "Kernels",
+        "Autograd", "CKernels", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels",
+        "Layers", "Optimizers", "System", "Tensors",
       ]),
     .target(
       name: "Recipes",
       dependencies: [
-        "TensorCore", "Autograd", "Layers", "Optimizers", "Datasets", "Training",
+        "Autograd", "Datasets", "Layers", "Optimizers", "System", "Tensors", "Training",
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Commands",
       dependencies: [
-        "CKernels", "TensorCore", "Kernels", "Layers", "Communication", "DataParallel", "Training",
-        "Recipes", "Datasets", "Autograd",
+        "Autograd", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
+        "Optimizers", "Recipes", "System", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .executableTarget(name: "nndist", dependencies: ["Commands"]),
+    .executableTarget(name: "nndist", dependencies: ["CAllocator", "Commands"]),
 
     // Shared helpers of the tests, and what they run on many ranks.
     .target(
-      name: "TestSupport", dependencies: ["CZlib", "TensorCore", "Autograd"],
+      name: "TestSupport", dependencies: ["Autograd", "CZlib", "System", "Tensors"],
       path: "Tests/Support", exclude: ["pytorch_cases.py"]),
     .executableTarget(
-      name: "rankchecks", dependencies: ["TensorCore", "Communication", "DataParallel"],
+      name: "rankchecks", dependencies: ["Communication", "DataParallel", "System", "Tensors"],
       path: "Tests/Ranks"),
     // nndist, but for faults that a test asks for.
     .executableTarget(
-      name: "nndist-faults", dependencies: ["Commands", "TensorCore"], path: "Tests/Faults"),
+      name: "nndist-faults", dependencies: ["CAllocator", "Commands", "System", "Tensors"],
+      path: "Tests/Faults"),
     // The parsers that are fuzzed: by launch/fuzz, and over its corpus by the tests.
     .target(
       name: "FuzzedParsers",
-      dependencies: ["CZlib", "Datasets", "Recipes", "TensorCore", "Training"],
+      dependencies: ["CZlib", "Datasets", "Recipes", "System", "Training"],
       path: "Tests/Fuzz/Parsers"),
 
     // Golden: numbers beside the script that made them.
+    .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
     .testTarget(
-      name: "TensorCoreTests", dependencies: ["TensorCore", "TestSupport"], exclude: ["Golden"]),
+      name: "TensorsTests", dependencies: ["System", "Tensors", "TestSupport"], exclude: ["Golden"]),
     .testTarget(
-      name: "KernelsTests", dependencies: ["CKernels", "Kernels", "TensorCore", "TestSupport"]),
+      name: "KernelsTests",
+      dependencies: ["CKernels", "Kernels", "System", "Tensors", "TestSupport"]),
     .testTarget(
-      name: "AutogradTests", dependencies: ["Autograd", "Kernels", "TensorCore", "TestSupport"],
+      name: "AutogradTests",
+      dependencies: ["Autograd", "Kernels", "System", "Tensors", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(
       name: "LayersTests",
-      dependencies: ["Autograd", "Layers", "Optimizers", "TensorCore", "TestSupport"],
+      dependencies: ["Autograd", "Layers", "Optimizers", "System", "Tensors", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(
       name: "OptimizersTests",
       dependencies: [
-        "Autograd", "CKernels", "Kernels", "Layers", "Optimizers", "TensorCore", "TestSupport",
+        "Autograd", "CKernels", "Kernels", "Layers", "Optimizers", "System", "Tensors",
+        "TestSupport",
       ],
       exclude: ["Golden"]),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["CKernels", "CZlib", "Datasets", "TensorCore", "TestSupport"],
+      dependencies: ["CKernels", "CZlib", "Datasets", "System", "Tensors", "TestSupport"],
       exclude: ["Golden"]),
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "TestSupport"]),
     .testTarget(
       name: "DataParallelTests",
       dependencies: [
-        "Autograd", "CKernels", "DataParallel", "Kernels", "Layers", "TensorCore", "TestSupport",
+        "Autograd", "CKernels", "CSystem", "DataParallel", "Kernels", "Layers", "System", "Tensors",
+        "TestSupport",
       ]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "TensorCore", "Layers", "Optimizers", "Datasets", "DataParallel", "Training", "TestSupport",
+        "DataParallel", "Datasets", "Layers", "Optimizers", "System", "Tensors", "TestSupport",
+        "Training",
       ]),
     .testTarget(
-      name: "RecipesTests", dependencies: ["TensorCore", "Layers", "Recipes", "TestSupport"]),
-    .testTarget(name: "CommandsTests", dependencies: ["Commands", "TensorCore", "TestSupport"]),
+      name: "RecipesTests", dependencies: ["Layers", "Recipes", "System", "Tensors", "TestSupport"]),
+    .testTarget(
+      name: "CommandsTests", dependencies: ["Commands", "System", "Tensors", "TestSupport"]),
     // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "nndist", "nndist-faults", "FuzzedParsers", "Autograd", "Layers", "TensorCore", "Training",
-        "Recipes",
-        "TestSupport",
+        "Autograd", "FuzzedParsers", "Layers", "Recipes", "System", "Tensors", "TestSupport",
+        "Training", "nndist", "nndist-faults",
       ],
       exclude: ["Golden"]),
   ] + fuzzing,

@@ -1,5 +1,5 @@
 import ArgumentParser
-import TensorCore
+import System
 
 /// `nndist bench model`.
 struct BenchModelCommand: SessionCommand {

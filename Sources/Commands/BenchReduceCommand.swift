@@ -1,7 +1,7 @@
 import ArgumentParser
 import Communication
 import Foundation
-import TensorCore
+import System
 import Training
 
 /// `nndist bench reduce`.

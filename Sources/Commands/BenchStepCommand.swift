@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Recipes
-import TensorCore
+import System
 import Training
 
 /// `nndist bench step`.

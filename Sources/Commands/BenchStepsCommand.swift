@@ -1,7 +1,7 @@
 import ArgumentParser
 import Communication
 import Foundation
-import TensorCore
+import Tensors
 
 /// `nndist bench` and `nndist bench steps`.
 struct BenchStepsCommand: SessionCommand {

@@ -1,5 +1,6 @@
 import Recipes
-import TensorCore
+import System
+import Tensors
 import Training
 
 /// A training step that is timed, by the name other libraries' benchmarks of it have.

@@ -3,7 +3,7 @@ import Communication
 import Foundation
 import Kernels
 import Recipes
-import TensorCore
+import System
 
 /// `nndist doctor`.
 struct DoctorCommand: SessionCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DataParallel
 import Datasets
+import System
 import Training
 
 /// `nndist eval RUN|CHECKPOINT`.

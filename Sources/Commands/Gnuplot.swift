@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 
 /// Drawings, by the program gnuplot.
 enum Gnuplot {

@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 import Training
 
 /// What `bench grow` times: one thing grows, the others stay at a size in the middle.

@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 import Training
 
 /// What `bench grow` prints: how a step's time grows with its work.

@@ -3,7 +3,8 @@ import Datasets
 import Foundation
 import Kernels
 import Layers
-import TensorCore
+import System
+import Tensors
 import Training
 
 /// What a network makes of samples, as a table and as an array.

@@ -1,6 +1,6 @@
 import Communication
 import Foundation
-import TensorCore
+import System
 
 /// Whether all ranks were given the same recipe and options.
 enum RanksAgreement {

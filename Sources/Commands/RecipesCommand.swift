@@ -1,7 +1,7 @@
 import ArgumentParser
 import Layers
 import Recipes
-import TensorCore
+import System
 import Training
 
 /// `nndist recipes [NAME]`.

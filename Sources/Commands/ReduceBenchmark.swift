@@ -1,7 +1,8 @@
 import Communication
 import DataParallel
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 /// What `bench reduce` measures.
 struct ReduceBenchmark: Encodable {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import CKernels
+import CSystem
 import Communication
 import Glibc
-import TensorCore
+import System
 import Training
 
 /// One run of the program, from its arguments to its exit status, on one rank or many.

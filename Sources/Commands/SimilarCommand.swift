@@ -2,7 +2,7 @@ import ArgumentParser
 import DataParallel
 import Datasets
 import Layers
-import TensorCore
+import System
 import Training
 
 /// `nndist similar RUN --index I`.

@@ -4,7 +4,8 @@ import Datasets
 import Dispatch
 import Layers
 import Optimizers
-import TensorCore
+import System
+import Tensors
 import Training
 
 /// What `bench step` measures: the parts of a training step of one rank with one shard and one thread,

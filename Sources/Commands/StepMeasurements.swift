@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 import Training
 
 /// What `bench reduce --json` measured, as far as the step model needs it.

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 import Training
 
 extension StepReport {

@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 import Training
 
 /// What `bench model` prints: the fit, and steps of 2 to 4,096 ranks on links of several rates.

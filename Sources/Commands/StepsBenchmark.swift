@@ -3,7 +3,8 @@ import Dispatch
 import Foundation
 import Kernels
 import Recipes
-import TensorCore
+import System
+import Tensors
 import Training
 
 /// What `bench steps` measures of a workload.

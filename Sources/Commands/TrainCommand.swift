@@ -2,7 +2,7 @@ import ArgumentParser
 import Communication
 import Foundation
 import Recipes
-import TensorCore
+import System
 import Training
 
 /// `nndist train`, and what bare `nndist` does.

@@ -1,7 +1,8 @@
 import Autograd
 import Datasets
 import Layers
-import TensorCore
+import System
+import Tensors
 
 extension TrainedRun {
   /// What a layer puts out for the first samples of a split.

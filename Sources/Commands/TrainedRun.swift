@@ -3,7 +3,8 @@ import Datasets
 import Glibc
 import Layers
 import Recipes
-import TensorCore
+import System
+import Tensors
 import Training
 
 /// A run's network with a checkpoint's weights, and what it was trained on: what `eval`, `predict` and

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Datasets
-import TensorCore
+import Tensors
 
 /// What `eval`, `predict` and `similar` are all asked.
 struct TrainedRunOptions: ParsableArguments {

@@ -1,5 +1,5 @@
-import CKernels
-import TensorCore
+import CSystem
+import System
 
 /// Shared memory of one host where each of its ranks shows which collective it is in.
 ///

@@ -1,5 +1,6 @@
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 extension Communicator {
   /// What a rank tells the others when something is wrong.
@@ -45,7 +46,7 @@ extension Communicator {
   }
 }
 
-extension Result where Failure == TensorCore.Failure {
+extension Result where Failure == System.Failure {
   fileprivate var failure: Failure? {
     if case .failure(let failure) = self { return failure }
     return nil

@@ -1,6 +1,8 @@
 import CKernels
+import CSystem
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 extension Communicator {
   /// Compares the ranks' binaries: another build may add or save in another way, and lay out shared

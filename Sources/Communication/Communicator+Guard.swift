@@ -1,5 +1,6 @@
 import CMPI
-import TensorCore
+import System
+import Tensors
 
 /// What keeps ranks in step: before any collective moves data, the ranks compare what each is about
 /// to do.

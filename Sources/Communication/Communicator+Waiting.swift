@@ -1,5 +1,5 @@
-import CKernels
 import CMPI
+import CSystem
 import Glibc
 
 /// Waiting for other ranks without holding a core they may need.

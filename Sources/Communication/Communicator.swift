@@ -1,7 +1,8 @@
-import CKernels
 import CMPI
+import CSystem
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// The ranks of this job, MPI_COMM_WORLD, and what they say to each other.
 ///

@@ -1,6 +1,6 @@
-import CKernels
+import CSystem
 import Glibc
-import TensorCore
+import System
 
 /// A rank's signs of life, as its watchdog and those of its host's other ranks see them.
 struct Heartbeat {

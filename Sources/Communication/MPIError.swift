@@ -1,5 +1,6 @@
 import CMPI
-import TensorCore
+import System
+import Tensors
 
 /// An MPI call that failed on this rank. The other ranks may not know: unless inside
 /// `Communicator.agree`, end the job with `Communicator.abort`.

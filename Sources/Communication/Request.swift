@@ -1,5 +1,5 @@
 import CMPI
-import TensorCore
+import System
 
 /// A message under way. MPI reads or writes its buffer until it is done.
 ///

@@ -1,6 +1,7 @@
-import CKernels
+import CSystem
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// Ends a process that waits at its start, in MPI_Init or in the first exchanges, for a rank that never
 /// comes: one that ended well before, which mpirun takes for no failure, or one to which MPI could make

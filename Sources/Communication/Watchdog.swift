@@ -1,6 +1,7 @@
-import CKernels
+import CSystem
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// A thread of each rank that shows that the process runs, and looks after the ranks of its host.
 ///

@@ -1,4 +1,4 @@
-import CKernels
+import CSystem
 
 /// A barrier of the ranks of one host by sequence numbers in shared memory: each rank counts its
 /// arrivals in a word of its own, and waits until all the others' words have come as far.

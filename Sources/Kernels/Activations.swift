@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// Elementwise functions between layers, with their derivatives.
 public enum Activation: Equatable, Sendable {

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// The windows of an average pooling along one axis: output i is a sum over elements
 /// `starts[i] ..< ends[i]` divided by `counts[i]`.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// What becomes of the elements along the reduced axes.
 public enum AxisReduction: String, Sendable {

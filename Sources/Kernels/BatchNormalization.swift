@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// What a batch norm of float32 needs of each channel, in float32.
 private struct ChannelFactors {

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// c[..., M, N] = a[..., M, K] b[..., K, N], a matrix product for each index of the axes in front,
 /// which broadcast.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// Elementwise functions of two operands of one dtype.
 public enum BinaryOperation: String, Sendable {

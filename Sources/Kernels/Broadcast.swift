@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// The shape that two shapes broadcast to: aligned at the last axis, extents equal or one of them 1.
 /// - Precondition: they do; otherwise traps, naming `op` and both shapes.

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// x's values as another dtype: floats are cut towards zero to integers, anything but 0 is true.
 /// - Precondition: every value of a float fits the integer type.

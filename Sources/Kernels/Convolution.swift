@@ -1,6 +1,7 @@
 import CKernels
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// y[n, o, h, w] = sum of x[n, i, h stride - padding + a dilation, ...] weight[o, i, a, b] over the
 /// group's input channels i and the kernel (a, b), + bias[o].

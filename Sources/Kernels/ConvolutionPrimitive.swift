@@ -1,5 +1,5 @@
 import COneDNN
-import TensorCore
+import Tensors
 
 /// oneDNN's convolution, or one of its gradients, for one shape.
 ///

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 // N images, C channels, H rows, W columns. A tap is one product of the sum: an input element, a
 // weight and the output element they count towards.

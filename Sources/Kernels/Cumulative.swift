@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// y[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...] along `axis`; `reversed`: from i to the
 /// last. float32 is added up in double; integers and bool in int64.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 // The one place that chooses between a fast kernel and its naive twin: float32 takes the fast one,
 // float64 (which only judges float32) takes `Reference`'s generic loop.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// What tells one use of dropout's random numbers from every other: with it the same sample of the
 /// same step loses the same elements in whatever shard, thread or row it is computed.

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Losses that are a sum over elements x, the prediction, against y, the target.
 public enum ElementLoss: Sendable {

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// max(x, 0); NaN stays NaN.
 /// - x: any shape.  Returns x's shape.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// Rows of a table: y[..., :] = table[indices[...], :].
 /// - table: [R, D], any dtype; indices: int64 or int32, any shape.  Returns indices' shape + [D].

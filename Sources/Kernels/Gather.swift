@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// z[..., i, ...] = x[..., index[..., i, ...], ...] along `axis`, PyTorch's `gather`.
 /// - index: int64, as many axes as x, extents no larger than x's but along `axis`; entries in

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// What kernels do, for benchmarks. One thread's: others must not run kernels while it is on.
 public enum KernelClock {

@@ -1,6 +1,6 @@
-import CKernels
 import COneDNN
-import TensorCore
+import CSystem
+import Tensors
 
 /// What one thread needs to run oneDNN: an engine, a stream, its primitives by shape, and scratch
 /// memory. Each thread has its own, so nothing here is shared or locked.

@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 // The loops every elementwise op without a kernel of its own runs in. Generic and inlined, so that
 // each op's closure is compiled into its loop.

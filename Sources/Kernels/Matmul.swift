@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// c[M, N] = a[M, K] b[K, N] (+ bias[N] on every row).
 /// - Parameters:

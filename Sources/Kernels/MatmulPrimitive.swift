@@ -1,5 +1,5 @@
 import COneDNN
-import TensorCore
+import Tensors
 
 /// oneDNN's matmul for one set of shapes and strides: c[M, N] = a[M, K] b[K, N] (+ bias[N]).
 ///

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// y = the largest element under each place of a window that moves over the planes; NaN wins.
 /// Padding is never the largest.

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 // Both normalizations see x as [outer, groups, inner] and treat every group by itself: batch norm
 // has a group a channel and reduces over images and places; layer norm has a group a sample.

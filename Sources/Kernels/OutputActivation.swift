@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Elementwise functions whose derivative follows from their result, so that they may take their operand's
 /// place: what linear layers put behind their products.

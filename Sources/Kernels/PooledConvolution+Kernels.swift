@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 // The kernels of our own. Forward only the windows' elements are computed, and the largest of them kept.
 // Backward the elements of dy that are not 0 alone are gone through: of the convolution's output's

@@ -1,5 +1,5 @@
 import CKernels
-import TensorCore
+import Tensors
 
 /// A convolution of which only the largest elements of 2 x 2 windows are wanted: images with the
 /// channels innermost. What lies between the two is never kept.

@@ -1,5 +1,5 @@
 import Glibc
-import TensorCore
+import Tensors
 
 /// A floating-point element type with the elementary functions of libm.
 public protocol RealScalar: TensorScalar, BinaryFloatingPoint {

@@ -1,5 +1,5 @@
 import CKernels
-import TensorCore
+import Tensors
 
 /// A plain recurrent layer in one direction over a whole series, as one kernel: T steps of N samples with
 /// H hidden features, h[t] = f(x[t] + (W h[t - 1] + b)).

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// The sum of all elements, as a scalar tensor. float32 is added up in double.
 public func sum(_ x: Tensor) -> Tensor {

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// y = e^x / sum of e^x along `axis`, or its logarithm; without overflow. Sums in double.
 /// - x: at least one axis, float32 or float64.  Returns x's shape.

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Softmax of every row, and the sum over the rows of -log softmax[target], computed together.
 /// - logits: [N, C] float32 or float64.  targets: [N] int64 in 0 ..< C.

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// The order of x's elements along `axis`: int64 indices that sort it. Equal elements keep their
 /// order in both directions; NaN counts as larger than anything, as in PyTorch.

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Elementwise functions of one operand that keep its dtype.
 public enum UnaryOperation: Equatable, Sendable {

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Adagrad (Duchi, Hazan and Singer, 2011), as PyTorch computes it.
 ///

@@ -1,6 +1,7 @@
 import CKernels
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch computes it.
 ///

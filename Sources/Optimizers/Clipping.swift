@@ -1,6 +1,7 @@
 import Autograd
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Makes the Euclidean norm of all gradients together at most `maximum`, by one factor for all:
 /// maximum / (norm + 1e-6), as in PyTorch's `clip_grad_norm_`.

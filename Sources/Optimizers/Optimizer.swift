@@ -1,5 +1,5 @@
-import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Turns gradients into new parameters.
 ///

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// A part of the parameter arena with settings of its own, such as biases without weight decay.
 public struct ParameterGroup: Sendable, Equatable {

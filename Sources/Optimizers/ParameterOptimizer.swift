@@ -1,6 +1,6 @@
 import Autograd
-import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// An optimizer over parameters wherever they lie, for scripts that have no arena:
 ///

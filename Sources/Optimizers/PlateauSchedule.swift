@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// Lowers the learning rate when a metric stops getting better, as PyTorch's ReduceLROnPlateau.
 public struct PlateauSchedule: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// RMSprop (Hinton, lecture 6e; centred: Graves, 2013), as PyTorch computes it.
 ///

@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// Stochastic gradient descent, as PyTorch computes it, with momentum (Sutskever et al., 2013) and
 /// weight decay.

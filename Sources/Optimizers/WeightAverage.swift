@@ -1,5 +1,6 @@
 import CKernels
-import TensorCore
+import System
+import Tensors
 
 /// The exponential moving average of the weights: average += (weights - average)(1 - decay), and the
 /// weights themselves at the first update, as PyTorch's AveragedModel with `get_ema_multi_avg_fn`.

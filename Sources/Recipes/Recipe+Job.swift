@@ -2,7 +2,7 @@ import Datasets
 import Foundation
 import Layers
 import Optimizers
-import TensorCore
+import Tensors
 import Training
 
 extension Recipe {

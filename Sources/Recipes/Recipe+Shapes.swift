@@ -1,5 +1,5 @@
 import Datasets
-import TensorCore
+import System
 
 extension Recipe {
   /// What a sample looks like; nil where only the files know.

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// Everything that decides the bits of a training run. In YAML on disk.
 public struct Recipe: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 import Yams
 
 /// Where the keys of a recipe stand in its text, for what is found wrong with them only when the text is

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 import Yams
 
 /// A recipe as YAML: read strictly, with the line of what is wrong; written in full.

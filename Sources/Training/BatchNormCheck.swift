@@ -1,7 +1,7 @@
 import Autograd
 import Datasets
 import Layers
-import TensorCore
+import System
 
 /// Whether batch normalization has something to normalize over: one number has no variance.
 enum BatchNormCheck {

@@ -1,5 +1,5 @@
 import Glibc
-import TensorCore
+import System
 
 /// What a run shows while it goes: on a terminal a progress bar as tqdm's users know it, elsewhere
 /// plain lines now and then. Root's alone speaks; when quiet, it only warns.
@@ -131,37 +131,4 @@ public final class Console {
       return head + bar + String(repeating: " ", count: room - bar.count) + tail
     }
   }
-}
-
-/// One line on standard error that begins with "warning: ".
-func printWarning(_ text: String) {
-  Array("warning: \(text)\n".utf8).withUnsafeBytes {
-    try? writeAll($0, to: STDERR_FILENO, path: "standard error")
-  }
-}
-
-/// `value` with a fixed number of digits behind the point.
-public func fixed(_ value: Double, _ digits: Int) -> String {
-  guard value.isFinite else { return "\(value)" }
-  let scale = pow(10, Double(digits))
-  let scaled = (abs(value) * scale).rounded()
-  guard scaled < 1e15 else { return "\(value)" }
-  let whole = Int(scaled) / Int(scale)
-  let fraction = String(Int(scaled) % Int(scale))
-  let sign = value < 0 && scaled > 0 ? "-" : ""
-  guard digits > 0 else { return "\(sign)\(whole)" }
-  return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
-}
-
-/// "1 step", "2 steps".
-public func counted(_ count: Int, _ noun: String) -> String {
-  "\(count) \(noun)\(count == 1 ? "" : "s")"
-}
-
-/// Minutes and seconds, with hours where there are any; "?" for what is not known.
-package func clock(_ seconds: Double) -> String {
-  guard seconds >= 0, let all = Int(exactly: seconds.rounded(.down)) else { return "?" }
-  func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
-  let tail = "\(two(all / 60 % 60)):\(two(all % 60))"
-  return all >= 3600 ? "\(all / 3600):\(tail)" : tail
 }

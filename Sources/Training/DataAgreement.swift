@@ -1,6 +1,6 @@
 import Communication
 import Datasets
-import TensorCore
+import System
 
 /// Whether all ranks read the same training data, and a run that goes on the same as before.
 enum DataAgreement {

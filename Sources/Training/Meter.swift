@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// How fast a run goes.
 struct Meter {

@@ -1,5 +1,6 @@
 import Communication
 import Foundation
+import System
 
 /// How long this rank computes for a sample, and whether that is much longer than on the others.
 ///

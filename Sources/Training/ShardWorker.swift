@@ -2,7 +2,8 @@ import Autograd
 import DataParallel
 import Datasets
 import Layers
-import TensorCore
+import System
+import Tensors
 
 /// One shard at work: its samples, their order in this epoch, and its replica of the network.
 final class ShardWorker {

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// Where the seconds of a step went on one rank.
 public struct StepTimes: Sendable, Equatable {

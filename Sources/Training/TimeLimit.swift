@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import TensorCore
+import System
 
 /// When a run must have saved and ended, on a clock that nobody sets.
 public struct TimeLimit: Sendable, Equatable {

@@ -2,7 +2,8 @@ import Communication
 import DataParallel
 import Datasets
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 /// Who computes which samples.
 extension Trainer {

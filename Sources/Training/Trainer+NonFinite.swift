@@ -1,7 +1,7 @@
 import CKernels
 import Communication
 import DataParallel
-import TensorCore
+import System
 
 /// Steps whose global loss, gradient or batch statistics are not finite: no rank makes them.
 ///

@@ -2,7 +2,8 @@ import Communication
 import DataParallel
 import Datasets
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 /// What root does for all: the run directory, evaluation, checkpoints, the log.
 extension Trainer {

@@ -1,6 +1,7 @@
 import Communication
 import DataParallel
-import TensorCore
+import System
+import Tensors
 
 /// Checkpoints: what goes into them, and when. Root writes them beside the training.
 extension Trainer {

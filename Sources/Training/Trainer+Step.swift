@@ -1,6 +1,7 @@
 import DataParallel
 import Optimizers
-import TensorCore
+import System
+import Tensors
 
 /// One optimizer update, and what is said of it.
 extension Trainer {

@@ -3,7 +3,7 @@ import Communication
 import DataParallel
 import Datasets
 import Layers
-import TensorCore
+import System
 
 /// Networks with layers that see the global batch.
 extension Trainer {

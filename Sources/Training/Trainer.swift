@@ -5,7 +5,8 @@ import Foundation
 import Glibc
 import Layers
 import Optimizers
-import TensorCore
+import System
+import Tensors
 
 /// A failure that only this rank knows of: it ends the whole job at once. (A plain `Failure` is
 /// thrown by all ranks alike.)

@@ -1,7 +1,7 @@
 import Datasets
 import Layers
 import Optimizers
-import TensorCore
+import Tensors
 
 /// What to train: a recipe made into values. The same job gives the same bits on any machine shape.
 public struct TrainingJob {

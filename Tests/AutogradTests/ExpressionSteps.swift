@@ -1,5 +1,5 @@
 import Autograd
-import TensorCore
+import Tensors
 import TestSupport
 
 /// The steps that random expressions are made of.

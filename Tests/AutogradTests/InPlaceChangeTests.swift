@@ -1,5 +1,6 @@
 import Autograd
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Autograd
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

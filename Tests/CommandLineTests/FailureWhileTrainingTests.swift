@@ -1,9 +1,9 @@
 import Foundation
-import TensorCore
+import System
 import TestSupport
 import Testing
-
 import enum Training.Safetensors
+
 
 /// Runs that go wrong on their way, and checkpoints that did.
 @Suite struct FailureWhileTrainingTests {

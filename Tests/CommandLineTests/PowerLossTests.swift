@@ -1,9 +1,10 @@
 import Foundation
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
-
 import enum Training.Checkpoint
+
 
 /// The power fails at any moment of a run that saves (../shared/faults.md, 29): on the disk is what was
 /// synced, and any part of what was not.

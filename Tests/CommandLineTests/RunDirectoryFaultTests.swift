@@ -1,12 +1,12 @@
 import Foundation
-import TensorCore
+import System
 import TestSupport
 import Testing
-
-import struct TestSupport.Outcome
 import enum Training.Checkpoint
-import struct Training.CheckpointState
 import enum Training.Safetensors
+import struct TestSupport.Outcome
+import struct Training.CheckpointState
+
 
 /// Run directories that cannot be written (../shared/faults.md, 27).
 @Suite struct UnwritableDirectoryTests {

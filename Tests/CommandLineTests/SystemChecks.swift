@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import System
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 import Training

@@ -1,10 +1,11 @@
 import Autograd
 import Layers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
-
 import func Training.fixed
+
 
 /// The 34 systems of the notebooks: what they print, what nndist prints, what PyTorch prints of five
 /// seeds (Golden/systems.py). The table is printed when the last system is done.

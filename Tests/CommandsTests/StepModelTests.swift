@@ -1,6 +1,7 @@
 import Commands
 import Foundation
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import DataParallel
 import Layers
-import TensorCore
+import Tensors
 import Testing
 
 struct ArenaLayoutTests {

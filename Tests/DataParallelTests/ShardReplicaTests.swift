@@ -1,7 +1,8 @@
 import Autograd
 import DataParallel
 import Layers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

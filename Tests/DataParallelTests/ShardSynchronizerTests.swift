@@ -1,7 +1,7 @@
 import Autograd
 import DataParallel
 import Layers
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,9 +1,9 @@
-import CKernels
+import CSystem
 import DataParallel
 import Foundation
 import Kernels
 import Synchronization
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

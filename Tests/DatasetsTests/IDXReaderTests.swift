@@ -1,7 +1,7 @@
 import CZlib
 import Datasets
 import Glibc
-import TensorCore
+import System
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Datasets
-import TensorCore
+import System
 import TestSupport
 import Testing
 

@@ -1,7 +1,8 @@
 import CZlib
 import Datasets
 import Glibc
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

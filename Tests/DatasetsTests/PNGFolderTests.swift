@@ -1,6 +1,6 @@
 import Datasets
 import Glibc
-import TensorCore
+import System
 import TestSupport
 import Testing
 

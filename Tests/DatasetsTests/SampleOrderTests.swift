@@ -1,5 +1,5 @@
 import Datasets
-import TensorCore
+import Tensors
 import Testing
 
 struct SampleOrderTests {

@@ -1,6 +1,7 @@
 import CKernels
 import Datasets
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

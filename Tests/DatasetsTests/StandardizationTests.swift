@@ -1,5 +1,5 @@
 import Datasets
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

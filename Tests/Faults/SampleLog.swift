@@ -1,5 +1,6 @@
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 /// Which samples each step used, for launch/soak: a file for each process, with a line for each shard's
 /// part of a step, "STEP epoch E shard S: ID ID ...". A line is one write, which the kernel has when the

@@ -21,7 +21,8 @@
 // NNDIST_PEAK_MEMORY=file: the process writes there, at its end, how many bytes it had resident at most.
 import Commands
 import Foundation
-import TensorCore
+import System
+import Tensors
 
 private struct Wanted {
   let kind: Substring

@@ -1,5 +1,5 @@
 import Kernels
-import TensorCore
+import Tensors
 import Testing
 
 struct DropoutTests {

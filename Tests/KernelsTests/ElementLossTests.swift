@@ -1,7 +1,7 @@
 import CKernels
 import Foundation
 import Kernels
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

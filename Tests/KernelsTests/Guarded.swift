@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// Memory for a result, with guards before and behind that no kernel may touch.
 struct Guarded {

@@ -1,5 +1,6 @@
 import Kernels
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
-import CKernels
 import Kernels
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import CKernels
 import Kernels
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

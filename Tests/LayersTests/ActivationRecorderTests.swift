@@ -1,7 +1,7 @@
 import Autograd
 import Foundation
 import Layers
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

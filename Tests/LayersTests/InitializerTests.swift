@@ -1,5 +1,5 @@
 import Layers
-import TensorCore
+import Tensors
 import Testing
 
 struct InitializerTests {

@@ -1,6 +1,6 @@
 import Autograd
 import Layers
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

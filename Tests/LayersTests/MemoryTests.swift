@@ -2,7 +2,8 @@ import Autograd
 import Foundation
 import Layers
 import Optimizers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,7 +1,8 @@
 import Autograd
 import Foundation
 import Layers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

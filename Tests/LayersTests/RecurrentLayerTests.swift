@@ -1,6 +1,7 @@
 import Autograd
 import Layers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import Foundation
 import Layers
-import TensorCore
+import Tensors
 import Testing
 
 /// Reflection audits what `visit` names: a forgotten parameter would never be trained or saved.

@@ -1,7 +1,7 @@
 import Autograd
 import Layers
 import Optimizers
-import TensorCore
+import Tensors
 import TestSupport
 import Testing
 

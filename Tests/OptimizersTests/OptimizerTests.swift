@@ -1,7 +1,7 @@
 import CKernels
 import Kernels
 import Optimizers
-import TensorCore
+import System
 import TestSupport
 import Testing
 

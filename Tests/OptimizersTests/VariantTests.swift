@@ -1,8 +1,8 @@
 import Autograd
-import CKernels
 import Kernels
 import Optimizers
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Communication
-import TensorCore
+import System
 
 /// Every rank's outcome of an agreement must be the same; returns it.
 private func agreedFailure(_ c: Communicator, _ body: () throws -> Void) throws -> Failure {

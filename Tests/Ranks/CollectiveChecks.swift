@@ -1,6 +1,6 @@
 import Communication
 import Glibc
-import TensorCore
+import System
 
 /// Places: every rank there once, and the ranks of this one host.
 func checkPlaces(_ c: Communicator) throws {

@@ -1,5 +1,5 @@
 import Communication
-import TensorCore
+import System
 
 /// Ranks that come to different collectives: each is told what all were about to do, nothing moves,
 /// and the ranks can go on.

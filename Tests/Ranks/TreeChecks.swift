@@ -1,6 +1,7 @@
 import Communication
 import DataParallel
-import TensorCore
+import System
+import Tensors
 
 private let seed: UInt64 = 20_240_607
 

@@ -1,7 +1,8 @@
 import Communication
 import DataParallel
 import Glibc
-import TensorCore
+import System
+import Tensors
 
 /// A window's parts: sizes that differ by rank, aligned, zeros, the same memory on all ranks; and
 /// many windows one after another.

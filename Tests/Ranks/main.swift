@@ -2,7 +2,7 @@
 // them, and otherwise prints what does not and ends the job with status 70.
 import Communication
 import Glibc
-import TensorCore
+import System
 
 func runCheck(_ name: String, _ argument: Int?, _ communicator: Communicator) throws {
   switch (name, argument) {

@@ -1,5 +1,5 @@
 import Recipes
-import TensorCore
+import System
 import TestSupport
 import Testing
 

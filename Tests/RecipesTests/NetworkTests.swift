@@ -1,7 +1,8 @@
 import Foundation
 import Layers
 import Recipes
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 

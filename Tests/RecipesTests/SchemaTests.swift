@@ -1,6 +1,6 @@
 import Foundation
 import Recipes
-import TensorCore
+import System
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Recipes
-import TensorCore
+import Tensors
 import Testing
 
 @Suite struct SpellingTests {

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-import TensorCore
+import System
 
 /// What a disk may hold after the power failed at some moment of a recorded run.
 ///

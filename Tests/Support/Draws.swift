@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import Tensors
 
 /// The random choices of one case of a random test.
 ///

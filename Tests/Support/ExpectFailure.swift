@@ -1,4 +1,4 @@
-import TensorCore
+import System
 import Testing
 
 /// Expects `body` to throw a Failure of `status` whose message holds each of `parts`.

@@ -1,5 +1,5 @@
 import Autograd
-import TensorCore
+import Tensors
 import Testing
 
 /// Checks the gradients `backward` gives to `inputs` of `function` against central differences, in

@@ -1,5 +1,6 @@
 import CZlib
-import TensorCore
+import System
+import Tensors
 
 /// An IDX file's bytes: the header declares `dims`, whatever `data` holds.
 public func idx(_ dims: [Int], _ data: [UInt8], elementType: UInt8 = 0x08) -> [UInt8] {

@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import TensorCore
+import System
 
 /// How a program ended and what it wrote.
 public struct Outcome: Sendable, CustomStringConvertible {

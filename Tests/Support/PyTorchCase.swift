@@ -1,6 +1,6 @@
 import Autograd
 import Foundation
-import TensorCore
+import Tensors
 import Testing
 
 /// One call of PyTorch with its results, as pytorch_cases.py writes it.

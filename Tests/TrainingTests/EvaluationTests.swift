@@ -3,7 +3,7 @@ import Datasets
 import Foundation
 import Layers
 import Optimizers
-import TensorCore
+import System
 import TestSupport
 import Testing
 import Training

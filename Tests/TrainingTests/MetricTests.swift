@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 import Testing
 import Training
 

@@ -1,5 +1,6 @@
 import Foundation
-import TensorCore
+import System
+import Tensors
 import TestSupport
 import Testing
 import Training

@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 // The naive twins of oneDNN's convolutions: one walk over all products, three ways to add them up.
 

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 extension Reference {
   /// The sum of (x - y)^2.

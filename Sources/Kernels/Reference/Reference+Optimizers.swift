@@ -1,5 +1,5 @@
 import Glibc
-import TensorCore
+import Tensors
 
 // The optimizers as PyTorch's documentation writes them, at step t from 1.
 

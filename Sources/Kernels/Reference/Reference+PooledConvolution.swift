@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 // The naive twins of convolutions that are pooled by 2 x 2 as they go, of row-major operands: each
 // element is one chain of fused multiply-adds. Padding is zeros like any others.

@@ -1,5 +1,5 @@
 import Glibc
-import TensorCore
+import System
 
 /// The naive twin of every fast kernel: plain loops in plain order, for one floating-point type.
 ///

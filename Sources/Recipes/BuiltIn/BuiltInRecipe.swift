@@ -1,4 +1,4 @@
-import TensorCore
+import System
 
 /// A recipe that comes with nndist.
 public struct BuiltInRecipe: Sendable {

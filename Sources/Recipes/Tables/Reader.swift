@@ -1,5 +1,6 @@
 import Glibc
-import TensorCore
+import System
+import Tensors
 import Yams
 
 /// A value in a recipe that cannot be: where, what was found, what is allowed.

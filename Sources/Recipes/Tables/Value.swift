@@ -1,4 +1,5 @@
-import TensorCore
+import System
+import Tensors
 
 /// A value of a recipe, as its table says it is.
 public indirect enum Value: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import TensorCore
+import Tensors
 
 /// A key of a recipe.
 package struct Field: Sendable {

@@ -2,7 +2,7 @@ import CZlib
 import Datasets
 import Foundation
 import Recipes
-import TensorCore
+import System
 import Training
 
 /// A parser of what comes from outside, to be given any bytes at all.

@@ -1,0 +1,176 @@
+#include "convolution/pooled_convolution.h"
+
+// The forward pass: the four elements of each window are summed in registers, for several windows and
+// output channels at a time, and only the largest of them are written.
+
+enum {
+  MOST_LANES = 16, MOST_WINDOWS = 3,
+  // Floats of padded images at a time: they stay in a second-level cache.
+  IMAGES = 1 << 16
+};
+
+// What all tiles share.
+struct job {
+  const struct nd_pooled_convolution *p;
+  // To a window's second column, and to its second row, in the images.
+  ptrdiff_t right, down;
+  // Where an image's element for each one of the weight is, from a patch's first element on.
+  const int32_t *offsets;
+  ptrdiff_t depth;  // their number
+};
+
+// Neighbouring output channels, at most as many as a tile has.
+struct columns {
+  const float *weights;  // [depth][count]
+  const float *bias;     // or 0
+  ptrdiff_t count;
+  float *y;  // of the first window
+  int32_t *places;
+};
+
+// Where a window begins in the images, and its first place in the convolution's plane.
+struct window { const float *x; int32_t place; };
+
+typedef void tile_maker(
+    const struct job *job, const struct columns *columns, const struct window *windows,
+    ptrdiff_t first, ptrdiff_t count);
+
+// The larger of two, the first of equals; not a number wins and stays.
+static void make_plainly(
+    const struct job *job, const struct columns *columns, const struct window *windows,
+    ptrdiff_t first, ptrdiff_t count) {
+  const struct nd_pooled_convolution *p = job->p;
+  for (ptrdiff_t i = 0; i < count; i++)
+    for (ptrdiff_t o = 0; o < columns->count; o++) {
+      float *y = columns->y + (first + i) * p->out_channels + o;
+      int32_t *place = columns->places + (first + i) * p->out_channels + o;
+      for (int k = 0; k < PLACES; k++) {
+        const float *x = windows[i].x + k / 2 * job->down + k % 2 * job->right;
+        float sum = 0;
+        for (ptrdiff_t d = 0; d < job->depth; d++)
+          sum = __builtin_fmaf(x[job->offsets[d]], columns->weights[d * columns->count + o], sum);
+        if (columns->bias) sum += columns->bias[o];
+        if (k > 0 && !(sum > *y || sum != sum)) continue;
+        *y = sum;
+        *place = windows[i].place + k / 2 * (int32_t)p->out_width + k % 2;
+      }
+    }
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define SET(name) name##_avx512
+#define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
+#define SIZE 16
+#define WINDOWS 3
+#define BREADTH 2
+#define vector __m512
+#define LOAD(p) _mm512_loadu_ps(p)
+#define MASKED_LOAD(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
+#define STORE(p, x) _mm512_storeu_ps(p, x)
+#define MASKED_STORE(p, count, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), x)
+#define ZERO _mm512_setzero_ps()
+#define SPREAD(x) _mm512_set1_ps(x)
+#define SPREAD_INTEGER(x) _mm512_set1_epi32(x)
+#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
+#define ADD(x, y) _mm512_add_ps(x, y)
+#define WINS __mmask16
+#define BEATS(x, y) (_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ) | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q))
+#define CHOSEN(wins, x, y) _mm512_mask_blend_ps(wins, y, x)
+#include "convolution/pooled_convolution_windows.h"
+
+#define SET(name) name##_avx2
+#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
+#define SIZE 8
+#define WINDOWS 1
+#define BREADTH 3
+#define vector __m256
+#define LOAD(p) _mm256_loadu_ps(p)
+#define FIRST(count) \
+  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define MASKED_LOAD(p, count) _mm256_maskload_ps(p, FIRST(count))
+#define STORE(p, x) _mm256_storeu_ps(p, x)
+#define MASKED_STORE(p, count, x) _mm256_maskstore_ps(p, FIRST(count), x)
+#define ZERO _mm256_setzero_ps()
+#define SPREAD(x) _mm256_set1_ps(x)
+#define SPREAD_INTEGER(x) _mm256_set1_epi32(x)
+#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
+#define ADD(x, y) _mm256_add_ps(x, y)
+#define WINS __m256
+#define BEATS(x, y) _mm256_or_ps(_mm256_cmp_ps(x, y, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q))
+#define CHOSEN(wins, x, y) _mm256_blendv_ps(y, x, wins)
+#include "convolution/pooled_convolution_windows.h"
+#endif
+
+// And how many windows and output channels it takes at most.
+struct maker { tile_maker *make; ptrdiff_t windows, channels; };
+
+static struct maker maker_of(enum nd_instruction_set set) {
+#if defined(__x86_64__)
+  if (set == nd_avx512 || set == nd_avx512_bf16) return (struct maker){make_avx512, 3, 32};
+  if (set == nd_avx2) return (struct maker){make_avx2, 1, 24};
+#endif
+  return (struct maker){make_plainly, 1, 16};
+}
+
+static ptrdiff_t images_at_a_time(const struct nd_pooled_convolution *p) {
+  if (!is_padded(p)) return p->images;
+  const ptrdiff_t count = IMAGES / padded_image(p);
+  return count < 1 ? 1 : LEAST(count, p->images);
+}
+
+ptrdiff_t nd_pooled_convolution_forward_scratch_count(const struct nd_pooled_convolution *p) {
+  const ptrdiff_t padded = is_padded(p) ? images_at_a_time(p) * padded_image(p) : 0;
+  // Behind the last weights there is room to load a whole register.
+  return (p->out_channels + 1) * patch_count(p) + MOST_LANES + padded;
+}
+
+void nd_pooled_convolution_forward(
+    const struct nd_pooled_convolution *p, float *y, int32_t *places, const float *x,
+    const float *weight, const float *bias, enum nd_instruction_set set) {
+  const struct maker maker = maker_of(set);
+  const ptrdiff_t depth = patch_count(p), row = padded_row(p), image = padded_image(p);
+  float *const weights = p->scratch;
+  int32_t *const offsets = (int32_t *)(weights + p->out_channels * depth + MOST_LANES);
+  float *const padded = (float *)(offsets + depth);
+  const ptrdiff_t right = p->stride_width * p->in_channels, down = p->stride_height * row;
+  const struct job job = {p, right, down, offsets, depth};
+
+  int32_t *offset = offsets;
+  for (ptrdiff_t i = 0; i < p->in_channels; i++)
+    for (ptrdiff_t r = 0; r < p->kernel_height; r++)
+      for (ptrdiff_t c = 0; c < p->kernel_width; c++)
+        *offset++ = (int32_t)(r * row + c * p->in_channels + i);
+  for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels)
+    nd_transpose(
+        weights + o * depth, weight + o * depth, LEAST(maker.channels, p->out_channels - o), depth);
+
+  const ptrdiff_t block = images_at_a_time(p);
+  if (is_padded(p)) memset(padded, 0, (size_t)(block * image) * sizeof *padded);
+  for (ptrdiff_t start = 0; start < p->images; start += block) {
+    const ptrdiff_t count = LEAST(block, p->images - start);
+    const float *images = with_padding(p, x, start, count, padded);
+    const ptrdiff_t all = count * p->rows * p->columns, before = start * p->rows * p->columns;
+    for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels) {
+      const struct columns columns = {
+          weights + o * depth, bias ? bias + o : 0, LEAST(maker.channels, p->out_channels - o),
+          y + before * p->out_channels + o, places + before * p->out_channels + o};
+      ptrdiff_t n = 0, r = 0, c = 0;
+      for (ptrdiff_t w = 0; w < all; w += maker.windows) {
+        struct window windows[MOST_WINDOWS];
+        const ptrdiff_t taken = LEAST(maker.windows, all - w);
+        for (ptrdiff_t i = 0; i < taken; i++) {
+          windows[i].x = images + n * image + 2 * r * down + 2 * c * right;
+          windows[i].place = (int32_t)(2 * r * p->out_width + 2 * c);
+          if (++c < p->columns) continue;
+          c = 0;
+          if (++r < p->rows) continue;
+          r = 0;
+          n++;
+        }
+        maker.make(&job, &columns, windows, w, taken);
+      }
+    }
+  }
+}

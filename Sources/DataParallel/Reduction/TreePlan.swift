@@ -1,0 +1,155 @@
+import System
+
+/// Which shards a rank owns.
+public enum ShardRange {
+  /// The shards of `rank`: contiguous, in rank order, sizes that differ by at most one, none empty.
+  /// - Precondition: 0 <= rank < worldSize <= shardCount.
+  public static func of(rank: Int, worldSize: Int, shardCount: Int) -> Range<Int> {
+    guard 0 <= rank, rank < worldSize, worldSize <= shardCount else {
+      fatalError("ShardRange: rank \(rank) of \(worldSize) ranks over \(shardCount) shards")
+    }
+    return rank * shardCount / worldSize..<(rank + 1) * shardCount / worldSize
+  }
+}
+
+/// How one sum over S shards is carried out by several owners (hosts, or ranks) so that its bits do
+/// not depend on who owns what.
+///
+/// The sum is one binary tree over the leaves 0 ..< S: a node of n > 1 leaves splits after the
+/// largest power of two below n. A node's sum is kept in its leftmost leaf's buffer, so an inner
+/// node is one addition, `buffer[dst] += buffer[src]`, of its right child's to its left child's.
+/// Each owner first makes the sums of the largest nodes whose leaves are all its own, its partials;
+/// then the partials of all owners are combined.
+public struct TreePlan: Sendable, Equatable {
+  /// `buffer[dst] += buffer[src]`; dst and src are leaves.
+  public struct Add: Sendable, Equatable {
+    public let dst: Int
+    public let src: Int
+  }
+
+  /// A largest node that lies wholly inside one owner's shards.
+  public struct Partial: Sendable, Equatable {
+    /// Its leaves; the first one's buffer receives the sum.
+    public let leaves: Range<Int>
+    /// What builds the sum, in order.
+    public let adds: [Add]
+  }
+
+  public let shardCount: Int
+  /// By owner, then by leaf; at most about 2 log2 S for each run of neighbours an owner has.
+  public let partials: [[Partial]]
+  /// What makes of all partials the total, in buffer 0, in order.
+  public let combining: [Add]
+
+  /// - Parameters:
+  ///   - owners: by leaf, who owns it.
+  ///   - ownerCount: of owners, each with a leaf or without.
+  /// - Precondition: at least one leaf; owners in 0 ..< ownerCount.
+  public init(owners: [Int], ownerCount: Int) {
+    shardCount = owners.count
+    var partials = [[Partial]](repeating: [], count: ownerCount)
+    /// The one owner of all leaves of `node`; nil where there are several, whose partials are noted.
+    func visit(_ node: Range<Int>) -> Int? {
+      if node.count == 1 { return owners[node.lowerBound] }
+      let middle = TreePlan.split(node)
+      let (left, right) = (node.lowerBound..<middle, middle..<node.upperBound)
+      let (a, b) = (visit(left), visit(right))
+      if let a, a == b { return a }
+      if let a { note(left, a) }
+      if let b { note(right, b) }
+      return nil
+    }
+    func note(_ node: Range<Int>, _ owner: Int) {
+      partials[owner].append(
+        Partial(leaves: node, adds: TreePlan.adds(of: node, downTo: { $0.count == 1 })))
+    }
+    if let owner = visit(0..<owners.count) { note(0..<owners.count, owner) }
+    self.partials = partials.map { $0.sorted { $0.leaves.lowerBound < $1.leaves.lowerBound } }
+    let isPartial = Set(partials.joined().map(\.leaves))
+    combining = TreePlan.adds(of: 0..<owners.count, downTo: isPartial.contains)
+  }
+
+  /// The owners are ranks.
+  /// - Precondition: 1 <= worldSize <= shardCount.
+  public init(shardCount: Int, worldSize: Int) {
+    let owners = (0..<worldSize).flatMap { rank in
+      ShardRange.of(rank: rank, worldSize: worldSize, shardCount: shardCount).map { _ in rank }
+    }
+    self.init(owners: owners, ownerCount: worldSize)
+  }
+
+  /// The owners in the order of their leaves where each has one partial and the partials are the
+  /// leaves of a complete binary tree: then halving can add them up, pair by pair. nil elsewhere.
+  public var completeOrder: [Int]? {
+    guard partials.allSatisfy({ $0.count == 1 }), partials.count.nonzeroBitCount == 1 else {
+      return nil
+    }
+    let order = partials.indices.sorted {
+      partials[$0][0].leaves.lowerBound < partials[$1][0].leaves.lowerBound
+    }
+    let nodes = order.map { partials[$0][0].leaves }
+    func isComplete(_ node: Range<Int>, _ nodes: ArraySlice<Range<Int>>) -> Bool {
+      if nodes.count == 1 { return nodes.first == node }
+      let middle = TreePlan.split(node)
+      let half = nodes.startIndex + nodes.count / 2
+      return isComplete(node.lowerBound..<middle, nodes[..<half])
+        && isComplete(middle..<node.upperBound, nodes[half...])
+    }
+    return isComplete(0..<shardCount, nodes[...]) ? order : nil
+  }
+
+  /// Where the right child of a node of `leaves.count` > 1 leaves begins.
+  private static func split(_ leaves: Range<Int>) -> Int {
+    let log2 = Int.bitWidth - 1 - (leaves.count - 1).leadingZeroBitCount
+    return leaves.lowerBound + (1 << log2)
+  }
+
+  /// What an addition reads or writes when the whole tree is summed leaving the leaves as they are.
+  public enum Place: Sendable, Equatable {
+    case leaf(Int)
+    /// One of a few buffers, counted from 0, for the sums of inner nodes.
+    case scratch(Int)
+    case total
+  }
+
+  /// `target = left + right`; the target may be one of the two.
+  public struct Sum: Sendable, Equatable {
+    public let target: Place
+    public let left: Place
+    public let right: Place
+  }
+
+  /// The additions, children first, that make the sum of all leaves; at most log2 S scratch buffers.
+  /// - Precondition: shardCount > 1.
+  public static func sums(shardCount: Int) -> [Sum] {
+    require(shardCount > 1, "a sum of \(shardCount) shards has no addition")
+    return sums(of: 0..<shardCount, into: .total, firstFree: 0)
+  }
+
+  /// - Parameter firstFree: the scratch buffers from there on may be used.
+  private static func sums(of node: Range<Int>, into target: Place, firstFree: Int) -> [Sum] {
+    var sums: [Sum] = []
+    var free = firstFree
+    func place(_ child: Range<Int>) -> Place {
+      if child.count == 1 { return .leaf(child.lowerBound) }
+      let place = Place.scratch(free)
+      free += 1
+      // Its own scratch begins with its result's buffer, which is written last.
+      sums += TreePlan.sums(of: child, into: place, firstFree: free - 1)
+      return place
+    }
+    let middle = split(node)
+    let left = place(node.lowerBound..<middle)
+    let right = place(middle..<node.upperBound)
+    return sums + [Sum(target: target, left: left, right: right)]
+  }
+
+  /// The additions, children first, that make the sum of `node` of sums already there.
+  private static func adds(of node: Range<Int>, downTo isThere: (Range<Int>) -> Bool) -> [Add] {
+    if isThere(node) { return [] }
+    let middle = split(node)
+    return adds(of: node.lowerBound..<middle, downTo: isThere)
+      + adds(of: middle..<node.upperBound, downTo: isThere)
+      + [Add(dst: node.lowerBound, src: middle)]
+  }
+}

@@ -1,0 +1,184 @@
+import Autograd
+import Layers
+import System
+import Tensors
+
+/// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
+/// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
+/// floats and the network's buffers, which travel with the reduction.
+public final class ShardReplica {
+  /// Floats behind the gradients: what all ranks must agree on at a step's end.
+  public enum Extra: Int, CaseIterable, Sendable {
+    /// The shard's share of the global mean loss.
+    case loss
+    /// Above 0 where a rank was asked to stop.
+    case stop
+    /// 1 where the shard had samples.
+    case contributors
+    /// Above 0 where root's time is up.
+    case timeIsUp
+  }
+
+  public let shard: Int
+  public let module: any Module
+  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
+  public let arena: Tensor
+  /// Whether the rank was asked to stop, which goes into the next arena.
+  public var isAskedToStop = false
+  /// Whether the rank finds that there is no time for another step, which goes there too.
+  public var timeIsUp = false
+  /// Called during a backward pass with the arena's element from which on it will not change any
+  /// more; nil where nobody waits for parts of it.
+  public var onFinal: ((_ first: Int) -> Void)?
+  /// The loss of the last step, not a number included.
+  public private(set) var lastLoss: Float = 0
+  private let layout: ArenaLayout
+  private let parameters: [Tensor]
+  private let counters: [Tensor]
+  private var asksWhetherFinite = false
+
+  /// - Parameters:
+  ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
+  ///     module has from now on.
+  ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
+  ///     nil: in memory of its own.
+  public init(
+    shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
+    gradients: Tensor? = nil, buffers: ModuleBuffers
+  ) {
+    self.shard = shard
+    self.module = module
+    self.layout = layout
+    let shape: Shape = [ShardReplica.arenaElementCount(layout, buffers)]
+    self.arena = gradients ?? Tensor(zeros: shape)
+    require(
+      self.arena.shape == shape && self.arena.dtype == .float32,
+      "shard \(shard) needs an arena of shape \(shape), not \(self.arena.shape)")
+    let named = module.namedParameters
+    require(
+      named.map(\.name) == layout.entries.map(\.name),
+      "the module of shard \(shard) has other parameters than the arena's layout")
+    self.parameters = named.map(\.tensor)
+    for (entry, parameter) in zip(layout.entries, parameters) {
+      let shared = layout.view(entry, in: arena)
+      parameter.adopt(
+        shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
+    }
+    let own = module.namedBuffers.map(\.tensor)
+    counters = own.filter { $0.dtype == .int64 }
+    let start = ShardReplica.buffersOffset(layout)
+    for (entry, buffer) in zip(buffers.layout.entries, own.filter { $0.dtype == .float32 }) {
+      buffer.reseat(on: self.arena.storage, offset: self.arena.offset + start + entry.offset)
+    }
+    load(buffers)
+  }
+
+  public static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
+    buffersOffset(layout) + buffers.layout.elementCount
+  }
+
+  static func buffersOffset(_ layout: ArenaLayout) -> Int {
+    layout.elementCount + ArenaLayout.alignment
+  }
+
+  /// The arena's part with the buffers.
+  public var buffers: UnsafeMutablePointer<Float> {
+    arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
+  }
+
+  /// The parameters' gradients in the arena, by name.
+  public var gradients: [(name: String, tensor: Tensor)] {
+    layout.entries.map { ($0.name, layout.view($0, in: arena)) }
+  }
+
+  /// Asks the backward passes to come to tell, where they can at little cost, which gradients are
+  /// finite.
+  public func askWhetherFinite() {
+    asksWhetherFinite = true
+    for parameter in parameters { parameter.askWhetherGradientIsFinite() }
+  }
+
+  /// The elements of the arena that no look is needed to know to be finite; in order.
+  public var surelyFinite: [Range<Int>] {
+    if !asksWhetherFinite { return [] }
+    return zip(layout.entries, parameters).compactMap { entry, parameter in
+      parameter.gradientIsSurelyFinite
+        ? entry.offset..<entry.offset + entry.shape.elementCount : nil
+    }
+  }
+
+  /// Gives the network's buffers the replicated values.
+  public func load(_ replicated: ModuleBuffers) {
+    if replicated.isEmpty { return }
+    buffers.update(
+      from: replicated.values.pointer(Float.self), count: replicated.layout.elementCount)
+    for (counter, value) in zip(counters, replicated.counters) { counter.copy(from: value.tensor) }
+  }
+
+  public subscript(extra: Extra) -> Float {
+    get { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] }
+    set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
+  }
+
+  /// Leaves the arena's gradients those of a backward pass through `loss`, and its loss; or, called
+  /// for one piece of the shard's samples after the other, what those of all pieces add up to, in
+  /// their order.
+  /// - Parameters:
+  ///   - isFirst: whether what the arena holds is of no account.
+  ///   - isLast: whether the arena is complete after it.
+  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+    if isFirst {
+      for parameter in parameters { parameter.zeroGrad() }
+      lastLoss = 0
+    }
+    lastLoss += loss.pointer(Float.self).pointee
+    // Before the backward pass, as the arena's end goes out first. The buffers are there since the
+    // forward pass.
+    setExtras(contributors: 1)
+    guard isLast else {
+      loss.backward()
+      return
+    }
+    loss.backward(progress: onFinal.map(watch))
+    // A parameter the loss does not depend on gets no gradient, and its memory is stale.
+    for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
+      layout.view(entry, in: arena).fillWithZeros()
+    }
+    onFinal?(0)
+  }
+
+  /// What a shard without a sample in the batch adds: nothing.
+  public func clear() {
+    arena.fillWithZeros()
+    lastLoss = 0
+    setExtras(contributors: 0)
+    onFinal?(0)
+  }
+
+  private func setExtras(contributors: Float) {
+    self[.loss] = lastLoss
+    self[.contributors] = contributors
+    self[.stop] = isAskedToStop ? 1 : 0
+    self[.timeIsUp] = timeIsUp ? 1 : 0
+  }
+
+  /// Follows which gradients are final, from the arena's end on.
+  private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
+    onFinal(layout.elementCount)
+    var isFinal = [Bool](repeating: false, count: layout.entries.count)
+    // All entries from this one on are final.
+    var next = layout.entries.count
+    return BackwardProgress { [layout, arena] gradient, first in
+      let offset = gradient.offset - arena.offset
+      let index = layout.index(ofOffset: offset)
+      isFinal[index] = first == 0
+      if index < next - 1 { return }
+      var lowest = offset + first
+      while next > 0, isFinal[next - 1] {
+        next -= 1
+        lowest = layout.entries[next].offset
+      }
+      onFinal(lowest)
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import Glibc
+import System
+import Tensors
+
+/// The rows of a CSV file from front to back: as many fields each, below a header or not.
+final class CSVTable {
+  /// The header's names; without a header nil.
+  let names: [String]?
+  /// Where each of them stands.
+  let columns: [[UInt8]: Int]
+  let columnCount: Int
+  var path: String { records.path }
+  /// Of the whole file, once `advance` has returned false.
+  var digest: UInt64 { records.hash.value }
+  private let records: CSVRecords
+  private var isPending = false  // whether the current record is the first row
+  private let shapeLine: Int
+
+  /// - Parameters:
+  ///   - hasHeader: nil: whether the first line has a field that is no number and not missing.
+  ///   - separator: one character of ASCII.
+  /// - Throws: `inputMissing`; `badData` where the file is empty or its header damaged; `usage`
+  ///   where the separator cannot be one.
+  init(path: String, hasHeader: Bool?, separator: String) throws {
+    guard separator.utf8.count == 1, let byte = separator.utf8.first, byte < 128,
+      !"\"\r\n\0".utf8.contains(byte)
+    else {
+      throw Failure(
+        .usage, "the separator of \(path) is \(shown(Array(separator.utf8)))",
+        remedy: "give one character of ASCII, such as \",\" or \";\" or a tab")
+    }
+    let records = try CSVRecords(DataFile(path: path, format: "a CSV file"), separator: byte)
+    self.records = records
+    let isFound = try records.advance()
+    guard isFound else {
+      throw Failure(.badData, "\(path) has no line", remedy: "give a CSV file with data")
+    }
+    if records.isBlank { throw records.fault("a blank line", remedy: "remove it") }
+    columnCount = records.fieldCount
+    shapeLine = records.line
+    let all = 0..<records.fieldCount
+    let isNumeric = all.allSatisfy {
+      !records.isQuoted($0) && CSVTable.number(records.field($0)) != nil
+    }
+    let isHeader =
+      hasHeader
+      ?? all.contains {
+        CSVTable.number(records.field($0)) == nil && !CSVTable.isMissing(records.field($0))
+      }
+    guard isHeader else {
+      (names, columns) = (nil, [:])
+      isPending = true
+      return
+    }
+    if isNumeric {
+      throw records.fault(
+        "numbers, where the header's names are expected",
+        remedy:
+          "set `header: false` if there is no header, or put quotes round names that are numbers")
+    }
+    (names, columns) = try CSVTable.header(records)
+  }
+
+  private static func header(
+    _ records: CSVRecords
+  ) throws -> (names: [String], columns: [[UInt8]: Int]) {
+    var columns: [[UInt8]: Int] = [:]
+    let names = try (0..<records.fieldCount).map { i in
+      let bytes = Array(records.field(i))
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        throw records.fault(
+          "the name of column \(i), \(shown(bytes)), is not UTF-8", remedy: "save it as UTF-8")
+      }
+      if let first = columns.updateValue(i, forKey: bytes) {
+        throw records.fault(
+          "columns \(first) and \(i) are both called \(shown(bytes))",
+          remedy: "rename one, or set `header: false` if the first line is a sample")
+      }
+      return name
+    }
+    return (names, columns)
+  }
+
+  /// Goes to the next row.
+  /// - Returns: whether there is one; blank lines may follow the last.
+  func advance() throws -> Bool {
+    if isPending {
+      isPending = false
+      return true
+    }
+    guard try records.advance() else { return false }
+    if records.isBlank {
+      let blank = records.fault("a blank line among the rows", remedy: "remove it")
+      while try records.advance() { if !records.isBlank { throw blank } }
+      return false
+    }
+    guard records.fieldCount == columnCount else {
+      throw records.fault(
+        "\(records.fieldCount) fields, where line \(shapeLine) has \(columnCount)",
+        remedy: "give each row as many fields; quote a field that holds the separator")
+    }
+    return true
+  }
+
+  /// A fault of the current row at `column`.
+  func fault(_ column: Int, _ what: String, remedy: String) -> Failure {
+    records.fault("\(title(column)) \(what)", remedy: remedy)
+  }
+
+  func field(_ column: Int) -> ArraySlice<UInt8> { records.field(column) }
+
+  /// A column as messages call it.
+  func title(_ column: Int) -> String {
+    names.map { "column \(shown(Array($0[column].utf8)))" } ?? "column \(column)"
+  }
+
+  /// The number at `column` of the current row.
+  /// - Throws: `badData` where there is none that float32 holds.
+  func float(_ column: Int) throws -> Float {
+    let text = field(column)
+    guard let value = CSVTable.number(text) else {
+      throw fault(
+        column, "has \(shown(text)), which is not a number",
+        remedy: "mend it, or leave the column out")
+    }
+    let rounded = Float(value)
+    guard rounded.isFinite else {
+      throw fault(column, "has \(shown(text)), which float32 does not reach", remedy: "scale it")
+    }
+    return rounded
+  }
+}
+
+// MARK: - Fields
+
+extension CSVTable {
+  private static let missingTexts = ["", "na", "nan", "null", "?"].map { Array($0.utf8) }
+
+  /// Whether a field stands for a value that is missing; in upper or lower case.
+  static func isMissing(_ field: ArraySlice<UInt8>) -> Bool {
+    let text = trimmed(field)
+    return text.count <= 4
+      && missingTexts.contains(text.map { 65...90 ~= $0 ? $0 + 32 : $0 })
+  }
+
+  /// A decimal number; infinite where a Double does not reach it. nil for any other text.
+  static func number(_ field: ArraySlice<UInt8>) -> Double? {
+    let text = trimmed(field)
+    guard !text.isEmpty && text.allSatisfy({ 48...57 ~= $0 || "+-.eE".utf8.contains($0) }) else {
+      return nil  // nan, inf and hexadecimal numbers too
+    }
+    return Double(String(decoding: text, as: UTF8.self))
+  }
+
+  /// A whole number from 0 on, such as 3 or 3.0, that Int32 holds.
+  static func wholeNumber(_ field: ArraySlice<UInt8>) -> Int? {
+    guard let value = number(field), value == value.rounded(), value >= 0,
+      value <= Double(Int32.max)
+    else { return nil }
+    return Int(value)
+  }
+
+  private static func trimmed(_ field: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let isSpace: (UInt8) -> Bool = { $0 == 32 || $0 == 9 }
+    guard let first = field.firstIndex(where: { !isSpace($0) }),
+      let last = field.lastIndex(where: { !isSpace($0) })
+    else { return [] }
+    return field[first...last]
+  }
+}

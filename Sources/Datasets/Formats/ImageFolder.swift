@@ -1,0 +1,66 @@
+import Glibc
+import System
+
+/// Where the four IDX files of a data set of MNIST's kind lie.
+public struct ImageFolder: Sendable, Equatable {
+  public let trainImages: String
+  public let trainLabels: String
+  public let testImages: String
+  public let testLabels: String
+
+  static let names = [
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+  ]
+
+  /// Finds the files, each plain or with .gz (the plain one wins: no unzipping), in `directory` or
+  /// in torchvision's folder of that data set below it.
+  /// - Parameter dataset: "mnist" and "fashion-mnist" are sought in their own torchvision folder
+  ///   alone, lest one be trained under the other's name; any other name in both, MNIST's first.
+  /// - Throws: `inputMissing` where no folder has all four.
+  public static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
+    let torchvisionFolders =
+      switch dataset {
+      case "mnist": ["MNIST/raw"]
+      case "fashion-mnist": ["FashionMNIST/raw"]
+      default: ["MNIST/raw", "FashionMNIST/raw"]
+      }
+    let remedy =
+      dataset == "fashion-mnist"
+      ? "apt-get install dataset-fashion-mnist, or --data DIR with its four IDX files"
+      : "--data DIR with the four IDX files (" + names.map { $0 + "[.gz]" }.joined(separator: ", ")
+        + ")"
+
+    var best = (folder: directory, missing: names)
+    let folders = [directory] + torchvisionFolders.map { directory + "/" + $0 }
+    for folder in folders {
+      let paths = try names.map { name in
+        try [name, name + ".gz"].map { folder + "/" + $0 }.first { try isFile($0, remedy: remedy) }
+      }
+      let missing = zip(names, paths).filter { $0.1 == nil }.map(\.0)
+      if missing.isEmpty {
+        let found = paths.compactMap { $0 }
+        return ImageFolder(
+          trainImages: found[0], trainLabels: found[1], testImages: found[2], testLabels: found[3])
+      }
+      if missing.count < best.missing.count { best = (folder, missing) }
+    }
+    let lacking = best.missing.map { $0 + "[.gz]" }.joined(separator: ", ")
+    let others = folders.filter { $0 != best.folder }.joined(separator: ", ")
+    throw Failure(
+      .inputMissing,
+      "no \(dataset) data: \(best.folder) lacks \(lacking) (looked in \(others) too)",
+      remedy: remedy)
+  }
+
+  /// Whether a regular file lies at `path`.
+  /// - Throws: `inputMissing` where that cannot be told, such as without permission.
+  private static func isFile(_ path: String, remedy: String) throws -> Bool {
+    var status = stat()
+    if stat(path, &status) == 0 { return status.st_mode & S_IFMT == S_IFREG }
+    let reason = errno
+    if reason == ENOENT || reason == ENOTDIR { return false }
+    throw Failure(
+      .inputMissing, "cannot look at \(path): \(String(cString: strerror(reason)))", remedy: remedy)
+  }
+}

@@ -1,0 +1,93 @@
+import System
+import Tensors
+
+/// The labelled images of two IDX files, read once, front to back: no more than what is asked for
+/// is ever in memory.
+public final class ImageStream {
+  /// Extents of one sample, such as [28, 28].
+  public let sampleShape: [Int]
+  public let sampleCount: Int
+  let classCount: Int
+  var imagePath: String { images.path }
+  private let images: IDXReader
+  private let labels: IDXReader
+  private var labelsRead = 0
+
+  /// - Parameters:
+  ///   - images: path of an IDX file [N, ...]; gzipped or not, as `labels`.
+  ///   - labels: path of an IDX file [N].
+  ///   - classCount: every label must be below.
+  /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
+  public init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
+    require(classCount >= 1, "images of \(classCount) classes")
+    images = try IDXReader(path: imagePath)
+    labels = try IDXReader(path: labelPath)
+    guard labels.dims.count == 1 else {
+      throw damage("\(labelPath) declares \(labels.dims.count) axes, where labels have 1")
+    }
+    guard images.dims.count > 1 else {
+      throw damage("\(imagePath) declares 1 axis, where images have 2 to 4")
+    }
+    guard images.itemCount == labels.itemCount else {
+      throw damage(
+        "\(imagePath) declares \(images.itemCount) images, but \(labelPath) declares "
+          + "\(labels.itemCount) labels")
+    }
+    if labels.isCompressed {
+      // The number of samples decides how much is allocated: it is proved by the file that is quick
+      // to read.
+      let all = try IDXReader(path: labelPath)
+      try all.skipItems(all.itemCount)
+      try all.finish()
+    }
+    self.classCount = classCount
+    sampleShape = Array(images.dims.dropFirst())
+    sampleCount = images.itemCount
+  }
+
+  /// Checks that nothing follows, once all samples were read.
+  public func finish() throws {
+    try labels.finish()
+    try images.finish()
+  }
+
+  func readLabel() throws -> UInt8 {
+    var label: UInt8 = 0
+    try labels.readItems(1, into: &label)
+    guard label < classCount else {
+      throw damage(
+        "\(labels.path): sample \(labelsRead) (\(labels.place(ofItem: labelsRead))) has the label "
+          + "\(label); allowed are 0 ... \(classCount - 1)")
+    }
+    labelsRead += 1
+    return label
+  }
+
+  func skipPixels() throws { try images.skipItems(1) }
+}
+
+// MARK: - As a source
+
+extension ImageStream: SampleSource {
+  public var name: String { images.path }
+  /// [1, H, W] where the file's images are [H, W]; else as they are.
+  public var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
+  public var inputType: InputType { .uint8 }
+  public var targetShape: [Int] { [] }
+  public var targetType: TargetType { .classIndex(count: classCount) }
+  public var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
+
+  /// Every label is checked, also where nothing is kept.
+  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+    require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
+    let label = Int64(try readLabel())
+    target?.storeBytes(of: label, as: Int64.self)
+    if let input { try images.readItems(1, into: input) } else { try skipPixels() }
+  }
+
+  /// Shape of one image of an IDX file of `dims`.
+  static func inputShape(ofItem dims: [Int]) -> [Int] {
+    let item = Array(dims.dropFirst())
+    return item.count == 2 ? [1] + item : item
+  }
+}

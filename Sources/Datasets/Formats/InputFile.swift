@@ -1,0 +1,117 @@
+import System
+
+/// Inputs without targets, whole in memory.
+public struct InputFile: Sendable, Equatable {
+  /// The numbers of all samples, one sample after the other.
+  public enum Values: Sendable, Equatable {
+    case uint8([UInt8])
+    case float32([Float])
+  }
+
+  public let sampleCount: Int
+  /// Extents of one sample, as the source of that kind of file gives them; [] is one number.
+  public let sampleShape: [Int]
+  /// [sampleCount, sampleShape...].
+  public let values: Values
+
+  public var type: InputType {
+    if case .uint8 = values { .uint8 } else { .float32 }
+  }
+
+  /// More is taken for a mistake: training sets are read sample by sample.
+  public static let maximumByteCount = 4 << 30
+
+  /// Reads a file as what its name ends with: .npy, .npz, .csv, .png; any other as IDX, gzipped or
+  /// not. Images of IDX with two axes get a channel axis, [1, H, W]; a PNG image is one sample.
+  /// - Parameters:
+  ///   - array: of an NPZ file, which array.
+  ///   - hasHeader: of a CSV file; nil: whether its first line has a field that is no number.
+  ///   - separator: of a CSV file.
+  ///   - columns: of a CSV file, the names of those to take where it has a header; nil: all.
+  /// - Throws: `inputMissing`; `badData` naming file and place; `ioError`.
+  public static func read(
+    _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ",",
+    columns: [String]? = nil
+  ) throws -> InputFile {
+    let name = path.lowercased()
+    if name.hasSuffix(".npy") {
+      return try read(NPYArray(DataSection(wholeOf: DataFile(path: path, format: "an NPY file"))))
+    }
+    if name.hasSuffix(".npz") { return try read(NPZArchive(path: path).array(array)) }
+    if name.hasSuffix(".png") {
+      let image = try PNGImage(path: path)
+      return InputFile(
+        sampleCount: 1, sampleShape: image.format.shape, values: .uint8(image.pixels))
+    }
+    if name.hasSuffix(".csv") {
+      return try read(CSVTable(path: path, hasHeader: hasHeader, separator: separator), columns)
+    }
+    return try readIDX(path)
+  }
+
+  private static func checkSize(_ name: String, _ count: Int, _ byteCount: Int) throws {
+    guard count <= maximumByteCount / byteCount else {
+      throw Failure(
+        .badData, "\(name) holds \(count) numbers, more than \(maximumByteCount) bytes hold",
+        remedy: "split it into several files")
+    }
+  }
+
+  private static func read(_ array: NPYArray) throws -> InputFile {
+    let isBytes = array.header.type == .uint8
+    let count = array.itemCount * array.itemSize
+    try checkSize(array.name, count, isBytes ? 1 : 4)
+    let values: Values
+    if isBytes {
+      // Both grow as the numbers come, not on the word of a packed array's header.
+      var bytes: [UInt8] = []
+      for _ in 0..<array.itemCount { try array.forEachByte { bytes.append($1) } }
+      values = .uint8(bytes)
+    } else {
+      var floats: [Float] = []
+      for _ in 0..<array.itemCount { try array.forEachFloat { floats.append($1) } }
+      values = .float32(floats)
+    }
+    try array.finish()
+    return InputFile(sampleCount: array.itemCount, sampleShape: array.itemShape, values: values)
+  }
+
+  private static func read(_ table: CSVTable, _ names: [String]?) throws -> InputFile {
+    var columns = Array(0..<table.columnCount)
+    if let names, table.names != nil {
+      columns = try names.map {
+        try table.column(
+          $0, what: "column",
+          remedy: "name its columns as those trained on, or leave the header away")
+      }
+    }
+    var floats: [Float] = []
+    while try table.advance() {
+      for column in columns {
+        if CSVTable.isMissing(table.field(column)) {
+          throw table.fault(
+            column, "has no value, \(shown(table.field(column)))", remedy: "fill it in")
+        }
+        floats.append(try table.float(column))
+      }
+      try checkSize(table.path, floats.count, 4)
+    }
+    guard !floats.isEmpty else {
+      throw Failure(.badData, "\(table.path) has no row", remedy: "give a file with samples")
+    }
+    return InputFile(
+      sampleCount: floats.count / columns.count, sampleShape: [columns.count],
+      values: .float32(floats))
+  }
+
+  private static func readIDX(_ path: String) throws -> InputFile {
+    let reader = try IDXReader(path: path)
+    let count = reader.itemCount * reader.itemByteCount
+    try checkSize(path, count, 1)
+    let bytes = try reader.readAll()
+    try reader.finish()
+    return InputFile(
+      sampleCount: reader.itemCount, sampleShape: ImageStream.inputShape(ofItem: reader.dims),
+      values: .uint8(bytes))
+  }
+}

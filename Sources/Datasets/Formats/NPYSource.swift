@@ -1,0 +1,110 @@
+import System
+
+/// Inputs [N, ...] and targets [N] or [N, ...] of two NPY files, or of two arrays of an NPZ file.
+///
+/// Inputs of uint8 stay uint8; of any other type they become float32. Targets are as many numbers
+/// as the array says: [N] gives the shape [], [N, 1] gives [1].
+public final class NPYSource: SampleSource {
+  public let name: String
+  public var sampleCount: Int { inputs.itemCount }
+  public var inputShape: [Int] { inputs.itemShape }
+  public var inputType: InputType { inputs.header.type == .uint8 ? .uint8 : .float32 }
+  public var targetShape: [Int] { targets.itemShape }
+  public let targetType: TargetType
+
+  private let inputs: NPYArray
+  private let targets: NPYArray
+
+  /// - Parameters:
+  ///   - inputs: path of an NPY file [N, ...].
+  ///   - targets: path of an NPY file [N] or [N, ...].
+  ///   - classCount: how many classes there are, such as those of the training set; nil: as many as
+  ///     the greatest asks for.
+  /// - Throws: `inputMissing`; `badData` where a file is damaged, of a type that is not read, the
+  ///   counts differ or a class is not whole or not below `classCount`; `ioError`.
+  public convenience init(
+    inputs: String, targets: String, targetKind: TargetKind, classCount: Int? = nil
+  ) throws {
+    func open(_ path: String) throws -> NPYArray {
+      try NPYArray(DataSection(wholeOf: DataFile(path: path, format: "an NPY file")))
+    }
+    try self.init(
+      name: inputs, inputs: open(inputs), openTargets: { try open(targets) }, targetKind, classCount
+    )
+  }
+
+  /// - Parameters:
+  ///   - archive: path of an NPZ file.
+  ///   - inputs: name of its array of inputs.
+  ///   - targets: name of its array of targets.
+  public convenience init(
+    archive path: String, inputs: String = "x", targets: String = "y", targetKind: TargetKind,
+    classCount: Int? = nil
+  ) throws {
+    let archive = try NPZArchive(path: path)
+    try self.init(
+      name: path, inputs: archive.array(inputs), openTargets: { try archive.array(targets) },
+      targetKind, classCount)
+  }
+
+  private init(
+    name: String, inputs: NPYArray, openTargets: () throws -> NPYArray, _ targetKind: TargetKind,
+    _ classCount: Int?
+  ) throws {
+    self.name = name
+    self.inputs = inputs
+    targets = try openTargets()
+    guard inputs.itemCount == targets.itemCount else {
+      throw Failure(
+        .badData,
+        "\(inputs.name) holds \(inputs.itemCount) samples, but \(targets.name) holds "
+          + "\(targets.itemCount)", remedy: "give inputs and targets of the same samples")
+    }
+    switch targetKind {
+    case .number:
+      targetType = .float32
+      // The number of samples decides how much is allocated: packed targets prove it first.
+      if targets.isPacked { try openTargets().finish() }
+    case .classIndex:
+      let limit = classCount ?? TargetKind.maximumClassCount
+      let needed = try NPYSource.check(openTargets(), classCount: limit)
+      targetType = .classIndex(count: classCount ?? needed)
+    }
+  }
+
+  /// Reads all classes, so that each is known to be good before the first is used.
+  /// - Returns: the greatest and one more.
+  private static func check(_ targets: NPYArray, classCount: Int) throws -> Int {
+    var greatest: Int64 = 0
+    for _ in 0..<targets.itemCount {
+      try targets.readClasses(classCount: classCount) { greatest = max(greatest, $1) }
+    }
+    try targets.finish()
+    return Int(greatest) + 1
+  }
+
+  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+    if let input {
+      switch inputType {
+      case .uint8: try inputs.readBytes(into: input.assumingMemoryBound(to: UInt8.self))
+      case .float32: try inputs.readFloats(into: input.assumingMemoryBound(to: Float.self))
+      }
+    } else {
+      try inputs.skip()
+    }
+    guard let target else { return try targets.skip() }
+    switch targetType {
+    case .classIndex(let count):
+      let classes = target.assumingMemoryBound(to: Int64.self)
+      try targets.readClasses(classCount: count) { classes[$0] = $1 }
+    case .float32: try targets.readFloats(into: target.assumingMemoryBound(to: Float.self))
+    }
+  }
+
+  public var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
+
+  public func finish() throws {
+    try inputs.finish()
+    try targets.finish()
+  }
+}

@@ -1,0 +1,55 @@
+import Glibc
+import System
+
+/// y as a function of x, one number each: inputs [N, 1], targets [N, 1].
+extension ArraySource {
+  private static func curve(_ name: String, _ x: [Double], _ y: [Double]) -> ArraySource {
+    ArraySource(
+      name: name, inputs: x.map { Float($0) }, inputShape: [1],
+      targets: .numbers(y.map { Float($0) }), targetShape: [1])
+  }
+
+  /// A noisy line: y = slope x + intercept + N(0, deviation^2), x whole in low ... high.
+  ///
+  /// NumPy's stream of `seed`: `random_integers(low, high, count)`, then
+  /// `normal(scale=deviation, size=count)`.
+  /// - Precondition: count >= 1, low <= high < Int.max.
+  public static func line(
+    count: Int, slope: Double, intercept: Double, low: Int, high: Int, deviation: Double,
+    seed: UInt32
+  ) -> ArraySource {
+    require(count >= 1, "line: \(count) samples")
+    var random = NumPyRandom(seed: seed)
+    let x = (0..<count).map { _ in Double(random.randomIntegers(low: low, high: high)) }
+    let y = x.map { slope * $0 + intercept + random.normal(deviation: deviation) }
+    return curve("line", x, y)
+  }
+
+  /// y = x^2 at `np.linspace(low, high, count)`.
+  /// - Precondition: count >= 1.
+  public static func parabola(count: Int, low: Double, high: Double) -> ArraySource {
+    require(count >= 1, "parabola: \(count) samples")
+    let step = (high - low) / Double(count - 1)
+    var x = (0..<count).map { Double($0) * step + low }
+    // As NumPy: the last is exact, and of one alone the step is not used.
+    x[count - 1] = count == 1 ? low : high
+    return curve("parabola", x, x.map { $0 * $0 })
+  }
+
+  /// y = sin(3 x) exp(-x / 8) at `np.arange(low, high, step)`.
+  /// - Parameter isFlipped: whether the y are in reverse order, `y[::-1]`.
+  /// - Precondition: low < high, step > 0, all finite.
+  public static func wave(
+    low: Double, high: Double, step: Double, isFlipped: Bool = false
+  ) -> ArraySource {
+    require(
+      low < high && step > 0 && (high - low).isFinite && step.isFinite,
+      "wave: no x from \(low) to \(high) by \(step)")
+    let count = Int(((high - low) / step).rounded(.up))
+    // NumPy steps by the rounded difference of the first two.
+    let difference = (low + step) - low
+    let x = (0..<count).map { low + Double($0) * difference }
+    let y = x.map { sin(3 * $0) * exp(-$0 / 8) }
+    return curve("wave", x, isFlipped ? y.reversed() : y)
+  }
+}

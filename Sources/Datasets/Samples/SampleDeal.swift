@@ -1,0 +1,38 @@
+import System
+
+/// How samples are dealt over logical shards, like cards: sample i goes to shard i mod S, where it
+/// is local sample i div S.
+///
+/// Positions of an epoch are dealt in the same way, which is why every shard has as many positions
+/// as samples.
+struct SampleDeal: Sendable, Equatable {
+  let sampleCount: Int  // N
+  let shardCount: Int  // S
+
+  init(sampleCount: Int, shardCount: Int) {
+    require(sampleCount >= 1, "a data set of \(sampleCount) samples cannot be dealt")
+    require(shardCount >= 1, "samples cannot be dealt over \(shardCount) shards")
+    self.sampleCount = sampleCount
+    self.shardCount = shardCount
+  }
+
+  /// Samples of `shard`: ceil((N - shard) / S); 0 for the last shards where S > N.
+  func localCount(_ shard: Int) -> Int {
+    localCount(shard, before: sampleCount)
+  }
+
+  /// How many of the samples 0 ..< end are `shard`'s.
+  /// - Precondition: 0 <= shard < S.
+  func localCount(_ shard: Int, before end: Int) -> Int {
+    require(0..<shardCount ~= shard, "no shard \(shard) among \(shardCount)")
+    return end <= shard ? 0 : (end - shard - 1) / shardCount + 1
+  }
+
+  /// - Precondition: 0 <= local < localCount(shard).
+  func sampleIndex(shard: Int, local: Int) -> Int {
+    require(
+      local >= 0 && local < localCount(shard),
+      "no local sample \(local) in shard \(shard), which has \(localCount(shard))")
+    return local * shardCount + shard
+  }
+}

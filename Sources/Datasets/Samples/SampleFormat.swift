@@ -1,0 +1,158 @@
+import Tensors
+
+/// What becomes of a pixel, 0 ... 255, when a batch is made.
+public enum PixelScale: Sendable {
+  /// Float(x) / 255, as torchvision's ToTensor.
+  case unit
+  /// Float(x).
+  case raw
+}
+
+/// What a sample is held against.
+public enum TargetForm: Sendable, Equatable {
+  /// The source's own target.
+  case own
+  /// 1 at the class, 0 elsewhere: float32 [classes].
+  case oneHot
+  /// The input itself, before noise: an autoencoder's.
+  case input
+}
+
+/// Samples as the network sees them, and what their outputs are held against.
+public struct Batch {
+  /// [N, inputShape...] float32.
+  public let inputs: Tensor
+  /// [N, targetShape...] int64 or float32.
+  public let targets: Tensor
+
+  public init(inputs: Tensor, targets: Tensor) {
+    self.inputs = inputs
+    self.targets = targets
+  }
+}
+
+/// Makes batches of stored samples.
+public struct SampleFormat: Sendable {
+  public var scale: PixelScale
+  public var target: TargetForm
+  public var augmentation: Augmentation
+  /// Standard deviation of normal noise on the inputs, in training and evaluation alike; the target
+  /// stays clean.
+  public var corruption: Double
+  /// Of augmentation and corruption.
+  public var seed: UInt64
+  public var inputStandardization: Standardization?
+  public var targetStandardization: Standardization?
+
+  public init(
+    scale: PixelScale = .unit, target: TargetForm = .own, augmentation: Augmentation = .init(),
+    corruption: Double = 0, seed: UInt64 = 0
+  ) {
+    self.scale = scale
+    self.target = target
+    self.augmentation = augmentation
+    self.corruption = corruption
+    self.seed = seed
+  }
+
+  public mutating func standardize(_ standardization: DataStandardization?) {
+    inputStandardization = standardization?.input
+    targetStandardization = standardization?.target
+  }
+
+  /// Whether a training sample is another in every epoch.
+  public var isRandom: Bool { !augmentation.isNone || corruption > 0 }
+
+  /// A batch of one shard's samples.
+  /// - Parameters:
+  ///   - local: local sample indices of the shard.
+  ///   - epoch: of training, from 1; nil for evaluation, which augments nothing.
+  public func batch(
+    _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, epoch: Int?
+  ) -> Batch {
+    let n = local.count
+    let inputs = Tensor(uninitialized: Shape([n] + store.inputShape))
+    let values = inputs.pointer(Float.self)
+    let width = store.inputShape.reduce(1, *)
+    store.gatherInputs(shard: shard, local: local, scale: scale, into: values)
+
+    func random(_ purpose: String, _ epoch: Int, _ row: Int) -> CountedRandom {
+      let sample = store.sampleIndex(shard: shard, local: Int(local[row]))
+      return CountedRandom(seed: seed, purpose: purpose, epoch, sample)
+    }
+    if let epoch, augmentation.isGeometric, let image = ImageExtents(store.inputShape) {
+      for row in 0..<n {
+        augmentation.transform(
+          values + row * width, channels: image.channels, height: image.height,
+          width: image.width, random: random("augmentation", epoch, row))
+      }
+    }
+    let targets = self.targets(store, shard: shard, local: local, inputs: inputs)
+    if let targetStandardization, targets.dtype == .float32 {
+      targetStandardization.apply(targets.pointer(Float.self), count: targets.elementCount)
+    }
+    inputStandardization?.apply(values, count: n * width)
+    func add(_ deviation: Double, _ purpose: String, _ epoch: Int) {
+      for row in 0..<n {
+        let noise = random(purpose, epoch, row).standardNormals(width)
+        for i in 0..<width { values[row * width + i] += Float(deviation * noise[i]) }
+      }
+    }
+    if let epoch, augmentation.noise > 0 { add(augmentation.noise, "noise", epoch) }
+    if corruption > 0 { add(corruption, "corruption", epoch ?? 0) }
+    return Batch(inputs: inputs, targets: targets)
+  }
+
+  /// - inputs: not yet standardized and without noise.
+  private func targets(
+    _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, inputs: Tensor
+  ) -> Tensor {
+    let n = local.count
+    switch target {
+    case .input:
+      // What follows changes the inputs in place.
+      let changes =
+        inputStandardization != nil || targetStandardization != nil || corruption > 0
+        || augmentation.noise > 0
+      return changes ? inputs.copied() : inputs
+    case .own:
+      let isClass = store.targetType != .float32
+      let targets = Tensor(
+        uninitialized: Shape([n] + store.targetShape), isClass ? .int64 : .float32)
+      store.gatherTargets(shard: shard, local: local, into: targets.rawPointer)
+      return targets
+    case .oneHot:
+      guard case .classIndex(let count) = store.targetType else {
+        fatalError("one-hot targets of a source whose targets are no classes")
+      }
+      let indices = Tensor(uninitialized: Shape([n] + store.targetShape), .int64)
+      store.gatherTargets(shard: shard, local: local, into: indices.rawPointer)
+      let targets = Tensor(zeros: Shape([n] + store.targetShape + [count]))
+      let values = targets.pointer(Float.self)
+      for (i, index) in indices.values(Int64.self).enumerated() {
+        values[i * count + Int(index)] = 1
+      }
+      return targets
+    }
+  }
+
+  /// What the target of one sample looks like.
+  public func targetShape(of source: any SampleSource) -> [Int] {
+    switch (target, source.targetType) {
+    case (.input, _): source.inputShape
+    case (.oneHot, .classIndex(let count)): source.targetShape + [count]
+    default: source.targetShape
+    }
+  }
+}
+
+/// A sample's shape read as an image: [H, W] or [C, H, W].
+public struct ImageExtents: Sendable, Equatable {
+  public let channels, height, width: Int
+
+  public init?(_ shape: [Int]) {
+    guard shape.count == 2 || shape.count == 3 else { return nil }
+    channels = shape.count == 3 ? shape[0] : 1
+    (height, width) = (shape[shape.count - 2], shape[shape.count - 1])
+  }
+}

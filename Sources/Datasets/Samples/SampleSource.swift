@@ -1,0 +1,136 @@
+import System
+
+/// A part of a data set.
+public enum Split: String, Sendable, CaseIterable {
+  case train, validation, test
+}
+
+/// What the numbers of an input are, as they lie in memory.
+public enum InputType: Sendable, Equatable {
+  /// A pixel, 0 ... 255.
+  case uint8
+  case float32
+
+  public var byteCount: Int { self == .uint8 ? 1 : 4 }
+}
+
+/// What the numbers of a target are, as they lie in memory.
+public enum TargetType: Sendable, Equatable {
+  /// Int64, 0 ..< count.
+  case classIndex(count: Int)
+  case float32
+
+  public var byteCount: Int {
+    if case .classIndex = self { 8 } else { 4 }
+  }
+}
+
+/// The samples of a file, a folder or a generator, from front to back, once.
+///
+/// The samples and their order are a function of what the source was opened with, on every host.
+public protocol SampleSource: AnyObject {
+  /// The file, folder or generator, for messages.
+  var name: String { get }
+  var sampleCount: Int { get }
+  /// Extents of one sample's input, such as [28, 28]; [] is one number.
+  var inputShape: [Int] { get }
+  var inputType: InputType { get }
+  /// Extents of one sample's target; [] is one number.
+  var targetShape: [Int] { get }
+  var targetType: TargetType { get }
+  /// What the classes are called, in order; nil: by their numbers.
+  var classNames: [String]? { get }
+
+  /// Reads the next sample; where a pointer is nil, that part is passed over.
+  /// - Parameters:
+  ///   - input: room for `inputShape` numbers of `inputType`.
+  ///   - target: room for `targetShape` numbers of `targetType`.
+  /// - Precondition: a sample is left.
+  /// - Throws: `badData` naming file and place; `ioError`.
+  func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws
+
+  /// Checks that nothing is left over, once all samples were read or passed over.
+  func finish() throws
+
+  /// Of all bytes that the samples come from, unzipped, once `finish` has returned: another wherever a
+  /// byte of a file is another, whichever samples were passed over. nil where no file is read: then
+  /// the samples are a function of the source's arguments.
+  var digest: UInt64? { get }
+}
+
+extension SampleSource {
+  public var classNames: [String]? { nil }
+  public func finish() throws {}
+  public var digest: UInt64? { nil }
+  public var inputElementCount: Int { inputShape.reduce(1, *) }
+  public var targetElementCount: Int { targetShape.reduce(1, *) }
+}
+
+/// Samples that are in memory already: generated, or from a small file.
+public final class ArraySource: SampleSource {
+  /// The targets of all samples, one after the other.
+  public enum Targets: Sendable, Equatable {
+    case classes([Int64], count: Int)
+    case numbers([Float])
+  }
+
+  public let name: String
+  public let inputs: [Float]
+  public let targets: Targets
+  public let inputShape: [Int]
+  public let targetShape: [Int]
+  public let classNames: [String]?
+  public let sampleCount: Int
+  private var position = 0
+
+  /// - Parameters:
+  ///   - inputs: [N, inputShape...].
+  ///   - targets: [N, targetShape...].
+  /// - Precondition: their counts fit the shapes.
+  public init(
+    name: String, inputs: [Float], inputShape: [Int], targets: Targets, targetShape: [Int],
+    classNames: [String]? = nil
+  ) {
+    let targetCount =
+      switch targets {
+      case .classes(let indices, _): indices.count
+      case .numbers(let numbers): numbers.count
+      }
+    let (inputSize, targetSize) = (inputShape.reduce(1, *), targetShape.reduce(1, *))
+    sampleCount = inputs.count / max(inputSize, 1)
+    require(
+      sampleCount * inputSize == inputs.count && sampleCount * targetSize == targetCount,
+      "\(name): \(inputs.count) inputs of \(inputShape) do not go with \(targetCount) targets of "
+        + "\(targetShape)")
+    self.name = name
+    self.inputs = inputs
+    self.targets = targets
+    self.inputShape = inputShape
+    self.targetShape = targetShape
+    self.classNames = classNames
+  }
+
+  public var inputType: InputType { .float32 }
+  public var targetType: TargetType {
+    switch targets {
+    case .classes(_, let count): .classIndex(count: count)
+    case .numbers: .float32
+    }
+  }
+
+  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
+    require(position < sampleCount, "\(name): all \(sampleCount) samples were read")
+    func copy<T>(_ values: [T], _ count: Int, to place: UnsafeMutableRawPointer?) {
+      values.withUnsafeBytes {
+        let size = count * MemoryLayout<T>.stride
+        place?.copyMemory(from: $0.baseAddress! + position * size, byteCount: size)
+      }
+    }
+    copy(inputs, inputElementCount, to: input)
+    switch targets {
+    case .classes(let indices, _): copy(indices, targetElementCount, to: target)
+    case .numbers(let numbers): copy(numbers, targetElementCount, to: target)
+    }
+    position += 1
+  }
+}

@@ -1,0 +1,235 @@
+import CKernels
+import CSystem
+import Glibc
+import System
+
+/// Samples in memory, in the types of their source: those of a contiguous range of logical shards.
+///
+/// Nothing is written after loading, so threads may share it.
+public final class SampleStore: @unchecked Sendable {
+  public let inputShape: [Int]
+  public let inputType: InputType
+  public let targetShape: [Int]
+  public let targetType: TargetType
+  public let classNames: [String]?
+  /// Samples of the whole split, not only of these shards.
+  public var sampleCount: Int { deal.sampleCount }
+  public var shardCount: Int { deal.shardCount }
+  public let shards: Range<Int>
+  /// The source's name, for messages.
+  public let sourceName: String
+  /// The whole source's `digest`, also of the samples of other shards; nil where it has none, or where
+  /// only the next samples of it were read.
+  public private(set) var sourceDigest: UInt64?
+
+  private let deal: SampleDeal
+  private let firstSample: Int
+  private let inputByteCount: Int  // of one sample
+  private let targetByteCount: Int
+  // Of each shard: [localCount, bytes].
+  private var inputs: [UnsafeMutableRawPointer] = []
+  private var targets: [UnsafeMutableRawPointer] = []
+
+  /// Reads the source once, front to back, and keeps the samples of `shards`. Memory: those samples,
+  /// an index of 8 bytes for each where the split is not the whole source, and what the source needs.
+  /// - Parameters:
+  ///   - selection: the samples of the split; sample i of the split belongs to shard i mod S.
+  ///   - shards: whose samples to keep; may be shards that get none.
+  /// - Throws: what the source throws; `trainingFailed` where memory does not suffice.
+  /// - Precondition: `shards` is within 0 ..< shardCount; the selection has a sample.
+  public convenience init(
+    _ source: any SampleSource, _ selection: SplitPlan.Selection, shards: Range<Int>,
+    shardCount: Int
+  ) throws {
+    try self.init(
+      roomFor: SampleDeal(sampleCount: selection.count, shardCount: shardCount), shards,
+      of: source, firstSample: 0)
+    try load(source, selection)
+  }
+
+  /// The next `count` samples of a source, the first of which is number `firstSample` of its split.
+  convenience init(next count: Int, of source: any SampleSource, firstSample: Int) throws {
+    try self.init(
+      roomFor: SampleDeal(sampleCount: count, shardCount: 1), 0..<1, of: source,
+      firstSample: firstSample)
+    for place in 0..<count {
+      let (input, target) = slots(place)
+      try source.next(input: input, target: target)
+    }
+  }
+
+  private init(
+    roomFor deal: SampleDeal, _ shards: Range<Int>, of source: any SampleSource, firstSample: Int
+  ) throws {
+    self.deal = deal
+    self.firstSample = firstSample
+    require(
+      shards.lowerBound >= 0 && shards.upperBound <= deal.shardCount,
+      "load: shards \(shards) are not within 0 ..< \(deal.shardCount)")
+    self.shards = shards
+    (inputShape, inputType) = (source.inputShape, source.inputType)
+    (targetShape, targetType) = (source.targetShape, source.targetType)
+    classNames = source.classNames
+    sourceName = source.name
+    inputByteCount = source.inputElementCount * source.inputType.byteCount
+    targetByteCount = source.targetElementCount * source.targetType.byteCount
+    for shard in shards {
+      inputs.append(try allocate(inputByteCount, shard, source.name))
+      targets.append(try allocate(targetByteCount, shard, source.name))
+    }
+  }
+
+  deinit {
+    for buffer in inputs + targets { free(buffer) }
+  }
+
+  /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
+  public func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+
+  /// Where sample `local` of a shard is in the split.
+  public func sampleIndex(shard: Int, local: Int) -> Int {
+    firstSample + deal.sampleIndex(shard: shard, local: local)
+  }
+
+  /// Copies samples, in that order.
+  /// - Parameters:
+  ///   - shard: one of `shards`.
+  ///   - local: local sample indices; may repeat.
+  ///   - scale: what becomes of pixels; numbers are left as they are.
+  ///   - inputs: [local.count, inputShape...] float32, written.
+  /// - Precondition: each index is in 0 ..< localCount(shard).
+  public func gatherInputs(
+    shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    guard let rows = local.baseAddress else { return }
+    let from = pointer(inputs, shard, local)
+    switch inputType {
+    case .uint8:
+      nd_gather_u8(
+        target, from.assumingMemoryBound(to: UInt8.self), rows, local.count, inputByteCount,
+        scale == .unit ? 1 : 0)
+    case .float32: copyRows(from, local, inputByteCount, to: target)
+    }
+  }
+
+  /// The same for targets.
+  /// - Parameter target: [local.count, targetShape...], int64 or float32 as `targetType` says.
+  public func gatherTargets(
+    shard: Int, local: UnsafeBufferPointer<Int32>, into target: UnsafeMutableRawPointer
+  ) {
+    guard !local.isEmpty else { return }
+    copyRows(pointer(targets, shard, local), local, targetByteCount, to: target)
+  }
+
+  /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
+  /// where they are.
+  public func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
+    guard let rows = local.baseAddress, local.count * inputByteCount <= 1 << 16 else { return }
+    let from = pointer(inputs, shard, local).assumingMemoryBound(to: UInt8.self)
+    nd_prefetch_rows(from, rows, local.count, inputByteCount)
+  }
+
+  private func pointer(
+    _ buffers: [UnsafeMutableRawPointer], _ shard: Int, _ local: UnsafeBufferPointer<Int32>
+  ) -> UnsafeMutableRawPointer {
+    require(shards.contains(shard), "gather: shard \(shard) is not among the loaded \(shards)")
+    let count = localCount(shard)
+    for row in local {
+      require(
+        row >= 0 && Int(row) < count,
+        "gather: no local sample \(row) in shard \(shard), which has \(count)")
+    }
+    return buffers[shard - shards.lowerBound]
+  }
+
+  private func copyRows(
+    _ from: UnsafeMutableRawPointer, _ rows: UnsafeBufferPointer<Int32>, _ byteCount: Int,
+    to target: UnsafeMutableRawPointer
+  ) {
+    for (i, row) in rows.enumerated() {
+      (target + i * byteCount).copyMemory(from: from + Int(row) * byteCount, byteCount: byteCount)
+    }
+  }
+}
+
+// MARK: - Loading
+
+extension SampleStore {
+  private func load(_ source: any SampleSource, _ selection: SplitPlan.Selection) throws {
+    guard let indices = selection.indices else {
+      for place in 0..<selection.count {
+        let own = shards.contains(place % shardCount) ? slots(place) : nil
+        try source.next(input: own?.0, target: own?.1)
+        try noteOne()
+      }
+      try source.finish()
+      sourceDigest = source.digest
+      return
+    }
+    var next = 0
+    func pass(to index: Int) throws {
+      for _ in next..<index {
+        try source.next(input: nil, target: nil)
+        try noteOne()
+      }
+      next = index
+    }
+    // This rank's samples in the order in which the source gives them.
+    var wanted: [(source: Int32, place: Int32)] = []
+    for place in 0..<selection.count where shards.contains(place % shardCount) {
+      wanted.append((indices[place], Int32(place)))
+    }
+    wanted.sort { ($0.source, $0.place) < ($1.source, $1.place) }
+    var last: (source: Int32, place: Int32)?
+    for entry in wanted {
+      let (input, target) = slots(Int(entry.place))
+      if let last, last.source == entry.source {
+        // Drawn twice.
+        let (knownInput, knownTarget) = slots(Int(last.place))
+        input.copyMemory(from: knownInput, byteCount: inputByteCount)
+        target.copyMemory(from: knownTarget, byteCount: targetByteCount)
+      } else {
+        try pass(to: Int(entry.source))
+        try source.next(input: input, target: target)
+        try noteOne()
+        next += 1
+      }
+      last = entry
+    }
+    // To the end: damage anywhere in a file is every rank's to know.
+    try pass(to: source.sampleCount)
+    try source.finish()
+    sourceDigest = source.digest
+  }
+
+  /// That it goes on is to be seen, and a signal heard.
+  private func noteOne() throws {
+    Progress.note()
+    try StopSignals.checkWhileLoading(sourceName)
+  }
+
+  private func slots(_ place: Int) -> (UnsafeMutableRawPointer, UnsafeMutableRawPointer) {
+    let (shard, local) = (place % shardCount - shards.lowerBound, place / shardCount)
+    return (inputs[shard] + local * inputByteCount, targets[shard] + local * targetByteCount)
+  }
+
+  /// The system's own allocator, which may refuse: Swift's would end the process.
+  private func allocate(
+    _ sampleByteCount: Int, _ shard: Int, _ name: String
+  ) throws -> UnsafeMutableRawPointer {
+    let byteCount = localCount(shard) * sampleByteCount
+    guard let buffer = nd_try_malloc(max(byteCount, 1)) else {
+      throw Failure(
+        .trainingFailed, "\(name): out of memory: shard \(shard)'s samples, \(byteCount) bytes",
+        remedy: "use more hosts, so that each loads fewer shards")
+    }
+    // Shuffled samples are far apart: with small pages, the first byte of most costs a walk through the
+    // page tables. Where the system refuses, the pages are small.
+    let hugePage = 1 << 21
+    let first = buffer.alignedUp(toMultipleOf: hugePage)
+    let count = (buffer + byteCount - first) / hugePage
+    if count > 0 { madvise(first, count * hugePage, MADV_HUGEPAGE) }
+    return buffer
+  }
+}

@@ -1,0 +1,148 @@
+import System
+import Tensors
+
+/// Samples drawn with replacement from a data set's own training and test samples.
+public struct SampleDraws: Sendable, Equatable {
+  /// How many; nil leaves that part whole.
+  public var train: Int?
+  public var test: Int?
+  public var seed: UInt32
+
+  public init(train: Int?, test: Int?, seed: UInt32) {
+    (self.train, self.test, self.seed) = (train, test, seed)
+  }
+}
+
+/// What is held out of a data set's training samples, at random.
+public struct Holdout: Sendable, Equatable {
+  /// The fraction that becomes the test split, where the data set has none of its own.
+  public var test: Double
+  /// The fraction of what is left that becomes the validation split.
+  public var validation: Double
+  /// For cross-validation: the training samples are cut into so many folds, and fold number `fold`,
+  /// from 1, is the validation split.
+  public var folds: Int?
+  public var fold: Int
+  public var seed: UInt64
+
+  public init(
+    test: Double = 0, validation: Double = 0, folds: Int? = nil, fold: Int = 1, seed: UInt64 = 0
+  ) {
+    self.test = test
+    self.validation = validation
+    self.folds = folds
+    self.fold = fold
+    self.seed = seed
+  }
+
+  var isEmpty: Bool { test == 0 && validation == 0 && folds == nil }
+}
+
+/// Which of a source's samples make up each split: a function of the numbers of samples and of the
+/// rule, so every rank and every later run comes to the same.
+public struct SplitPlan: Sendable {
+  /// The samples of a split, as indices into its source; nil: all, in their order.
+  public struct Selection: Sendable, Equatable {
+    public let indices: [Int32]?
+    public let count: Int
+
+    public init(indices: [Int32]?, of sourceCount: Int) {
+      self.indices = indices
+      count = indices?.count ?? sourceCount
+    }
+  }
+
+  public let train: Selection
+  public let validation: Selection?
+  /// Into the data set's own test samples where it has them, else into the training samples.
+  public let test: Selection?
+
+  /// - Parameters:
+  ///   - trainCount: samples of the training source.
+  ///   - testCount: samples of the data set's own test source; nil where it has none.
+  ///   - draws: which of them there are; nil: all.
+  ///   - name: the data set's, for messages.
+  /// - Throws: `badData` where a split would be left without a sample, or a test split is asked for
+  ///   where there is one.
+  public init(
+    trainCount: Int, testCount: Int?, draws: SampleDraws?, holdout: Holdout, name: String
+  ) throws {
+    if testCount != nil && holdout.test > 0 {
+      throw Failure(
+        .badData, "\(name) has a test split of its own", remedy: "set data.split.test to 0")
+    }
+    let most = max(trainCount, testCount ?? 0)
+    guard most <= Int(Int32.max) else {
+      throw Failure(
+        .badData, "\(name) has \(most) samples; at most \(Int32.max) are read",
+        remedy: "train on a part of them")
+    }
+    let (drawnTrain, drawnTest) = SplitPlan.drawn(draws, trainCount, testCount)
+    let count = drawnTrain?.count ?? trainCount
+    let order =
+      holdout.isEmpty
+      ? [] : CountedRandom(seed: holdout.seed, purpose: "split").permutation(count)
+    let testShare = Int((Double(count) * holdout.test).rounded())
+    let rest = order.dropFirst(testShare)
+    let held: [Int32]
+    var kept: [Int32]
+    if let folds = holdout.folds {
+      guard folds <= rest.count else {
+        throw Failure(
+          .badData, "\(name): \(folds) folds are more than its samples, \(rest.count)",
+          remedy: "use fewer folds, or bring more samples")
+      }
+      let parts = Dictionary(grouping: rest.enumerated()) { $0.offset % folds == holdout.fold - 1 }
+      held = parts[true, default: []].map(\.element)
+      kept = parts[false, default: []].map(\.element)
+    } else {
+      let share = Int((Double(rest.count) * holdout.validation).rounded())
+      held = Array(rest.prefix(share))
+      kept = Array(rest.dropFirst(share))
+    }
+    let isWhole = holdout.isEmpty
+    func selection(_ positions: some Sequence<Int32>) -> Selection {
+      // In the source's order: a split is read front to back.
+      let sorted = positions.sorted()
+      return Selection(
+        indices: drawnTrain.map { drawn in sorted.map { drawn[Int($0)] } } ?? sorted, of: trainCount
+      )
+    }
+    if isWhole { kept = [] }
+    train = isWhole ? Selection(indices: drawnTrain, of: trainCount) : selection(kept)
+    let wantsValidation = holdout.folds != nil || holdout.validation > 0
+    validation = wantsValidation ? selection(held) : nil
+    if let testCount {
+      test = Selection(indices: drawnTest, of: testCount)
+    } else {
+      test = holdout.test > 0 ? selection(order.prefix(testShare)) : nil
+    }
+    for (split, selection) in [("training", train), ("validation", validation), ("test", test)] {
+      guard let selection, selection.count == 0 else { continue }
+      throw Failure(
+        .badData, "\(name): its \(count) samples leave none for the \(split) split",
+        remedy: "change data.split, or bring more samples")
+    }
+  }
+
+  /// As the notebooks draw: the training ids, then the test ids, with numpy's global generator.
+  private static func drawn(
+    _ draws: SampleDraws?, _ trainCount: Int, _ testCount: Int?
+  ) -> (train: [Int32]?, test: [Int32]?) {
+    guard let draws else { return (nil, nil) }
+    var random = NumPyRandom(seed: draws.seed)
+    let train = draws.train.map { random.choice(trainCount, count: $0).map { Int32($0) } }
+    let test = testCount.flatMap { own in
+      draws.test.map { random.choice(own, count: $0).map { Int32($0) } }
+    }
+    return (train, test)
+  }
+
+  public func selection(_ split: Split) -> Selection? {
+    switch split {
+    case .train: train
+    case .validation: validation
+    case .test: test
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import Autograd
+import Tensors
+
+// Layers without parameters; input and output of any shape.
+
+extension OutputActivation {
+  /// The function that `module` is, if a linear layer can compute it at once.
+  init?(_ module: any Module) {
+    switch module {
+    case is ReLU: self = .relu
+    case is Sigmoid: self = .sigmoid
+    case is Tanh: self = .tanh
+    default: return nil
+    }
+  }
+}
+
+/// y = x where x > 0, else slope x.
+public final class LeakyReLU: Module {
+  public let slope: Double
+
+  public init(_ slope: Double = 0.01) { self.slope = slope }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { leakyRelu(x, slope: slope) }
+
+  public var extraDescription: String { "negative_slope=\(pythonNumber(slope))" }
+}
+
+/// y = x times the standard normal distribution's function at x.
+public final class GELU: Module {
+  public init() {}
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { gelu(x) }
+
+  public var extraDescription: String { "approximate='none'" }
+}
+
+/// y = x / (1 + e^-x).
+public final class SiLU: Module {
+  public init() {}
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { silu(x) }
+}
+
+/// y = 1 / (1 + e^-x).
+public final class Sigmoid: Module {
+  public init() {}
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.sigmoid() }
+}
+
+/// y = tanh x.
+public final class Tanh: Module {
+  public init() {}
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.tanh() }
+}
+
+/// y = x where x > limit, else value.
+public final class Threshold: Module {
+  public let limit, value: Double
+
+  public init(_ limit: Double, _ value: Double) {
+    self.limit = limit
+    self.value = value
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { threshold(x, limit: limit, value: value) }
+
+  public var extraDescription: String {
+    "threshold=\(pythonNumber(limit)), value=\(pythonNumber(value))"
+  }
+}
+
+/// y = e^x / sum of e^x along an axis.
+public final class Softmax: Module {
+  public let axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { softmax(x, axis: axis) }
+
+  public var extraDescription: String { "dim=\(axis)" }
+}
+
+/// y = ln(e^x / sum of e^x) along an axis.
+public final class LogSoftmax: Module {
+  public let axis: Int
+
+  public init(axis: Int) { self.axis = axis }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { logSoftmax(x, axis: axis) }
+
+  public var extraDescription: String { "dim=\(axis)" }
+}

@@ -1,0 +1,147 @@
+import Autograd
+import System
+import Tensors
+
+/// A batch norm of some number of axes.
+public protocol BatchNormLayer: Module {
+  var core: BatchNormCore { get }
+}
+
+extension BatchNormLayer {
+  public func visit(_ v: inout Visitor) { core.visit(&v) }
+  public func setMode(isTraining: Bool) { core.isTraining = isTraining }
+  public var typeName: String {
+    core.isSynchronized ? "SyncBatchNorm" : String(describing: type(of: self))
+  }
+  public var extraDescription: String { core.extraDescription }
+}
+
+/// y = weight (x - mean) / sqrt(variance + epsilon) + bias by channel: with the batch's moments in
+/// training mode, with the running ones in evaluation mode.
+/// - Input and output [N, C] or [N, C, L].
+public final class BatchNorm1d: Module, BatchNormLayer {
+  public let core: BatchNormCore
+
+  /// - momentum: the share of a batch in the running statistics; nil averages all batches alike.
+  /// - isSynchronized: whether the batch is a trainer's global one, and not a shard's part of it.
+  public init(
+    _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true,
+    tracksStatistics: Bool = true, isSynchronized: Bool = false
+  ) {
+    core = BatchNormCore(channels, epsilon, momentum, affine, tracksStatistics, isSynchronized)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    require(
+      x.axisCount == 2 || x.axisCount == 3,
+      "BatchNorm1d: input \(x.shape) must be [N, C] or [N, C, L]; BatchNorm2d takes images")
+    return core(x)
+  }
+}
+
+/// As BatchNorm1d, for images.
+/// - Input and output [N, C, H, W].
+public final class BatchNorm2d: Module, BatchNormLayer {
+  public let core: BatchNormCore
+
+  /// - momentum: the share of a batch in the running statistics; nil averages all batches alike.
+  /// - isSynchronized: whether the batch is a trainer's global one, and not a shard's part of it.
+  public init(
+    _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true,
+    tracksStatistics: Bool = true, isSynchronized: Bool = false
+  ) {
+    core = BatchNormCore(channels, epsilon, momentum, affine, tracksStatistics, isSynchronized)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    require(
+      x.axisCount == 4,
+      "BatchNorm2d: input \(x.shape) must be [N, C, H, W]; BatchNorm1d takes [N, C]")
+    return core(x)
+  }
+}
+
+/// What batch norms of all numbers of axes share.
+public final class BatchNormCore {
+  public let channels: Int
+  public let epsilon: Double
+  public let momentum: Double?
+  public let weight, bias: Tensor?  // [C]
+  public let runningMean, runningVariance: Tensor?  // [C]
+  public let batchesTracked: Tensor?  // int64, no axes
+  /// Whether the batch is a trainer's global one, and not a shard's part of it.
+  public let isSynchronized: Bool
+  /// Where this shard meets the others in training; nil: it is alone, and its samples are the batch.
+  public var synchronizer: (any BatchSynchronizer)?
+  public fileprivate(set) var isTraining = true
+
+  fileprivate init(
+    _ channels: Int, _ epsilon: Double, _ momentum: Double?, _ affine: Bool,
+    _ tracksStatistics: Bool, _ isSynchronized: Bool
+  ) {
+    self.channels = channels
+    self.epsilon = epsilon
+    self.momentum = momentum
+    self.isSynchronized = isSynchronized
+    weight = affine ? newParameter([channels]) : nil
+    bias = affine ? newParameter([channels]) : nil
+    weight?.initialize(.ones, seed: 0)
+    let ones = [Float](repeating: 1, count: channels)
+    runningMean = tracksStatistics ? Tensor(zeros: [channels]) : nil
+    runningVariance = tracksStatistics ? Tensor(ones, shape: [channels]) : nil
+    batchesTracked = tracksStatistics ? Tensor(scalar: Int64(0)) : nil
+  }
+
+  fileprivate func visit(_ v: inout Visitor) {
+    if let weight { v("weight", weight, .ones) }
+    if let bias { v("bias", bias, .zeros) }
+    if let runningMean { v.buffer("running_mean", runningMean) }
+    if let runningVariance { v.buffer("running_var", runningVariance) }
+    if let batchesTracked { v.buffer("num_batches_tracked", batchesTracked) }
+  }
+
+  fileprivate func callAsFunction(_ x: Tensor) -> Tensor {
+    guard let runningMean, let runningVariance, let batchesTracked else {
+      return normalized(x, updating: nil, momentum: 0)
+    }
+    let running = RunningStatistics(mean: runningMean, variance: runningVariance)
+    guard isTraining else {
+      return batchNorm(x, weight: weight, bias: bias, using: running, epsilon: epsilon)
+    }
+    let count = batchesTracked.pointer(Int64.self)
+    count.pointee += 1
+    return normalized(x, updating: running, momentum: momentum ?? 1 / Double(count.pointee))
+  }
+
+  /// With the batch's moments.
+  private func normalized(
+    _ x: Tensor, updating running: RunningStatistics?, momentum: Double
+  ) -> Tensor {
+    if isTraining, let synchronizer {
+      return batchNorm(
+        x, weight: weight, bias: bias, updating: running, momentum: momentum, epsilon: epsilon,
+        over: synchronizer)
+    }
+    return batchNorm(
+      x, weight: weight, bias: bias, updating: running, momentum: momentum, epsilon: epsilon)
+  }
+
+  fileprivate var extraDescription: String {
+    "\(channels), eps=\(epsilon), momentum=\(momentum.map(pythonNumber) ?? "None"), "
+      + "affine=\(pythonFlag(weight != nil)), bias=\(pythonFlag(bias != nil)), "
+      + "track_running_stats=\(pythonFlag(runningMean != nil))"
+  }
+}
+
+extension Module {
+  /// The batch norms over the global batch, by full name, in `visit`'s order.
+  public var synchronizedBatchNorms: [(name: String, core: BatchNormCore)] {
+    var found: [(name: String, core: BatchNormCore)] = []
+    forEachModule { name, module in
+      if let layer = module as? any BatchNormLayer, layer.core.isSynchronized {
+        found.append((name, layer.core))
+      }
+    }
+    return found
+  }
+}

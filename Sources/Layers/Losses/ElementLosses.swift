@@ -1,0 +1,106 @@
+import Autograd
+import Tensors
+
+// Losses that compare prediction and target element by element, both of one shape and dtype; the mean
+// is over all elements. Formulas in Autograd's ElementLosses.swift.
+
+/// (prediction - target)^2, PyTorch's MSELoss.
+public struct MSELoss: ReducedLoss {
+  public let reduction: LossReduction
+  public init(reduction: LossReduction = .mean) { self.reduction = reduction }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    meanSquaredError(prediction, target, divisor: divisor)
+  }
+}
+
+/// |prediction - target|, PyTorch's L1Loss.
+public struct L1Loss: ReducedLoss {
+  public let reduction: LossReduction
+  public init(reduction: LossReduction = .mean) { self.reduction = reduction }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    absoluteError(prediction, target, divisor: divisor)
+  }
+}
+
+/// The absolute error, rounded off to a parabola within beta of 0: PyTorch's SmoothL1Loss.
+public struct SmoothL1Loss: ReducedLoss {
+  public let beta: Double
+  public let reduction: LossReduction
+
+  public init(beta: Double = 1, reduction: LossReduction = .mean) {
+    self.beta = beta
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    smoothAbsoluteError(prediction, target, beta: beta, divisor: divisor)
+  }
+}
+
+/// Half the squared error within delta of 0, growing in a line beyond: PyTorch's HuberLoss.
+public struct HuberLoss: ReducedLoss {
+  public let delta: Double
+  public let reduction: LossReduction
+
+  public init(delta: Double = 1, reduction: LossReduction = .mean) {
+    self.delta = delta
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    huberError(prediction, target, delta: delta, divisor: divisor)
+  }
+}
+
+/// Cross-entropy of probabilities of one class against another: PyTorch's BCELoss.
+public struct BCELoss: ReducedLoss {
+  public let reduction: LossReduction
+  public init(reduction: LossReduction = .mean) { self.reduction = reduction }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    binaryCrossEntropy(prediction, target, divisor: divisor)
+  }
+}
+
+/// The same of what a sigmoid would make probabilities: PyTorch's BCEWithLogitsLoss.
+public struct BCEWithLogitsLoss: ReducedLoss {
+  public let reduction: LossReduction
+  public init(reduction: LossReduction = .mean) { self.reduction = reduction }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    binaryCrossEntropyWithLogits(prediction, target, divisor: divisor)
+  }
+}
+
+/// target (ln target - prediction), PyTorch's KLDivLoss: the prediction is a logarithm.
+public struct KLDivLoss: ReducedLoss {
+  public let reduction: LossReduction
+  /// PyTorch's "batchmean", the divergence itself: the mean is over samples, not elements.
+  public let isMeanOverSamples: Bool
+  public let isTargetLog: Bool
+
+  public init(
+    reduction: LossReduction = .mean, isMeanOverSamples: Bool = false, isTargetLog: Bool = false
+  ) {
+    self.reduction = reduction
+    self.isMeanOverSamples = isMeanOverSamples
+    self.isTargetLog = isTargetLog
+  }
+
+  public func count(_ prediction: Tensor, _ target: Tensor) -> Double {
+    Double(
+      isMeanOverSamples ? prediction.shape.extent(of: 0, op: "KLDivLoss") : prediction.elementCount)
+  }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
+    kullbackLeibler(prediction, target, isTargetLog: isTargetLog, divisor: divisor)
+  }
+
+  public func callAsFunction(_ prediction: Tensor, _ target: Tensor, globalCount: Int) -> Tensor {
+    let perSample = isMeanOverSamples ? 1 : prediction.shape.dropFirst().reduce(1, *)
+    return self(
+      prediction, target, divisor: reduction == .sum ? 1 : Double(globalCount * perSample))
+  }
+}

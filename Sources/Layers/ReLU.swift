@@ -1,9 +1,0 @@
-import Autograd
-import TensorCore
-
-/// y = max(x, 0), element by element.
-public final class ReLU: Module {
-  public init() {}
-
-  public func callAsFunction(_ x: Tensor) -> Tensor { relu(x) }
-}

@@ -1,0 +1,34 @@
+import Autograd
+import Tensors
+
+/// Long short-term memory (Hochreiter and Schmidhuber, 1997), PyTorch's LSTM: formulas at RecurrentCell.
+/// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] of one sample; output the last layer's
+///   hidden states, [T, N, D H] and so on (L layers, D directions, H hidden features).
+public final class LSTM: Module {
+  let stack: RecurrentStack
+
+  /// Parameters are zero until `initialize(seed:)` fills them.
+  public init(
+    _ inputSize: Int, _ hiddenSize: Int, layerCount: Int = 1, bias: Bool = true,
+    isBatchFirst: Bool = false, isBidirectional: Bool = false
+  ) {
+    stack = RecurrentStack(
+      .lstm, inputSize, hiddenSize, layerCount, bias, isBatchFirst, isBidirectional)
+  }
+
+  public func visit(_ v: inout Visitor) { stack.visit(&v) }
+
+  /// The outputs alone, from a state of zeros.
+  public func callAsFunction(_ x: Tensor) -> Tensor { stack(x, nil).output }
+
+  /// The outputs, and the states after the last step.
+  /// - state: hidden and memory, [L D, N, H] each, before the first step; nil: zeros.
+  public func callAsFunction(
+    _ x: Tensor, state: RecurrentState?
+  ) -> (output: Tensor, state: RecurrentState) {
+    let run = stack(x, state)
+    return (run.output, run.state)
+  }
+
+  public var extraDescription: String { stack.description }
+}
