@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "DataParallel",
       dependencies: [
-        "Autograd", "CKernels", "Communication", "CSystem", "Layers", "System", "Tensors",
+        "Autograd", "CKernels", "Communication", "CSystem", "Datasets", "Layers", "Optimizers",
+        "System", "Tensors",
       ]),
     .target(
       name: "Training",
@@ -64,10 +65,17 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
+      name: "Benchmarks",
+      dependencies: [
+        "Communication", "DataParallel", "Kernels", "Layers", "Recipes", "System", "Tensors",
+        "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .target(
       name: "Commands",
       dependencies: [
-        "Autograd", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
-        "Optimizers", "Recipes", "System", "Tensors", "Training",
+        "Autograd", "Benchmarks", "Communication", "DataParallel", "Datasets", "Kernels", "Layers",
+        "Recipes", "System", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "nndist", dependencies: ["CAllocator", "Commands"]),

@@ -34,6 +34,10 @@ public final class Communicator {
   }
   /// Collectives entered so far.
   var sequence: UInt64 = 0
+  /// The status that the program ends with when nothing fails; 75 after a run that was stopped on request.
+  public var exitStatus: Int32 = 0
+  /// Whether MPI has ended, and with it this world.
+  private(set) var isFinalized = false
   /// Where the ranks of this host meet; nil until `openBoard`, or where they share no memory.
   private(set) var board: Board?
   private var boardRecord: SharedWindow.Record?
@@ -151,6 +155,7 @@ public final class Communicator {
     var host: MPI_Comm? = hostHandle
     try check(MPI_Comm_free(&host), "MPI_Comm_free")
     try check(MPI_Finalize(), "MPI_Finalize")
+    isFinalized = true
   }
 
   /// To be called before this rank says why it ends the job: what becomes of the others then is no

@@ -12,12 +12,11 @@ extension Recipe {
     let recipe = self
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
     var job = TrainingJob(
-      name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
-      epochs: epochs, shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
-      schedule: schedule.schedule(), data: dataSet, makeModel: { recipe.module() },
-      loss: loss.loss(),
-      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
-      metric: { recipe.metric(for: $0) })
+      name, data: trainingData, model: { recipe.module() }, loss: loss.loss(),
+      optimizer: recipe.optimizer.factory(), batchSize: batchSize, epochs: epochs, seed: seed,
+      shards: shards, shuffle: shuffle, schedule: schedule.schedule())
+    (job.recipeText, job.recipeIdentity) = (yaml, identity)
+    job.accuracyRule = { recipe.accuracyRule(for: $0) }
     job.initialize = { module in
       module.initialize(seed: recipe.seed)
       recipe.model.setInitialValues(of: module)
@@ -39,20 +38,14 @@ extension Recipe {
   }
 
   /// The samples, opened where they are needed. What a file holds is then checked against the network.
-  var dataSet: DataSet {
+  var trainingData: TrainingData {
     let recipe = self
     let isImage = data.arguments.has("scale")
-    let form: TargetForm =
-      switch data.target {
-      case .oneHot: .oneHot
-      case .input: .input
-      case .classIndex, nil: .own
-      }
-    return DataSet(
+    return TrainingData(
       name: data.dataset, hasTestSource: data.hasTestSource, draws: data.draws,
       holdout: data.holdout,
       format: SampleFormat(
-        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw, target: form,
+        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw, target: data.targetForm,
         augmentation: data.augmentation, corruption: data.corrupt, seed: seed),
       standardization: data.standardize, standardizesTarget: data.standardizesTarget,
       targetsAreLaterInputs: data.dataset == "trend"
@@ -67,22 +60,12 @@ extension Recipe {
     }
   }
 
-  /// What is right, as the recipe, its loss and the data's targets say.
-  func metric(for target: TargetType) -> Metric {
+  /// When an output counts as right, as the recipe, its loss and the data's targets say.
+  func accuracyRule(for target: TargetType) -> AccuracyRule {
     if evaluation.metric == EvaluationSpec.Metric.none { return .none }
-    switch (data.target, target) {
-    case (.input, _): return .none
-    case (.oneHot, .classIndex(let count)): return .oneHot(count: count)
-    case (_, .classIndex(let count)): return .classes(count: count)
-    case (_, .float32): break
-    }
-    let threshold = evaluation.threshold
-    switch loss.kind {
-    case "bce": return .binary(threshold: threshold)
-    // Where the sigmoid is the threshold.
-    case "bce-with-logits": return .binary(threshold: log(threshold / (1 - threshold)))
-    default: return evaluation.metric == .accuracy ? .binary(threshold: threshold) : .none
-    }
+    return .rule(
+      loss.loss(), target: target, form: data.targetForm, threshold: evaluation.threshold,
+      isBinary: evaluation.metric == .accuracy)
   }
 }
 

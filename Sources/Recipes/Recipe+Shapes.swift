@@ -41,7 +41,7 @@ extension Recipe {
       )
     }
     let targetType = sample.classCount.map { TargetType.classIndex(count: $0) } ?? .float32
-    if evaluation.earlyStopping?.monitor == .accuracy, metric(for: targetType) == .none {
+    if evaluation.earlyStopping?.monitor == .accuracy, accuracyRule(for: targetType) == .none {
       throw RecipeProblem(
         ["evaluation", "early_stopping", "monitor"],
         "nothing is right or wrong with \(loss.kind) on \(data.dataset); watch loss")
@@ -77,10 +77,10 @@ extension Recipe {
 
   private func check(output: [Int], _ wanted: SampleShapes) throws {
     let model = self.model.layers == nil ? ["model"] : ["model", "layers"]
-    let kind = LossKind.of(loss.variant)
+    let targets = loss.loss().targetKind
     let makes = "the network turns a sample into \(output), \(loss.kind) on \(data.dataset) needs"
     guard let classCount = wanted.classCount else {
-      if kind.target == .classesOnly {
+      if targets == .classes {
         throw RecipeProblem(
           ["loss"], "\(loss.kind) takes classes, and targets are numbers \(wanted.target)")
       }
@@ -89,7 +89,7 @@ extension Recipe {
       }
       return
     }
-    guard kind.target != .numbers else {
+    guard targets != .numbers else {
       throw RecipeProblem(
         ["loss"],
         "\(loss.kind) compares numbers, and the targets of \(data.dataset) are classes; set "

@@ -99,7 +99,7 @@ public struct Recipe: Equatable, Sendable {
     }
     try checkShapes()
     try model.checkInitial()
-    if microBatch != nil, let layer = model.module().synchronizedBatchNorms.first {
+    if microBatch != nil, let layer = model.module().globalBatchLayers.first {
       throw RecipeProblem(
         ["micro_batch"],
         "layer \(layer.name) normalizes over the global batch (sync: true), which must be in memory "

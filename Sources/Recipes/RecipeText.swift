@@ -173,3 +173,16 @@ extension Recipe: Codable {
     self = try RecipeText(root: node, source: "recipe").recipe()
   }
 }
+
+extension RecipeText {
+  /// Applies `--set KEY=VALUE` options in their order.
+  public mutating func apply(settings: [String]) throws {
+    for setting in settings {
+      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        throw Failure(.usage, "--set \(setting) has no value; write --set KEY=VALUE")
+      }
+      try set(String(parts[0]), to: String(parts[1]))
+    }
+  }
+}

@@ -72,7 +72,7 @@ package final class DurableFile {
     do {
       try syncDirectory(parent(of: path))
     } catch let failure as Failure {
-      printWarning("durability of \(path) uncertain: \(failure.message)")
+      Warnings.report("durability of \(path) uncertain: \(failure.message)")
     }
   }
 }

@@ -84,9 +84,9 @@ struct FeedForwardGradientTests {
       expectGradientsMatchFiniteDifferences([x], "softmax") { softmax($0[0], axis: axis) }
       expectGradientsMatchFiniteDifferences([x], "logSoftmax") { logSoftmax($0[0], axis: axis) }
     }
-    let key = DropoutKey(seed: 1, step: 2, samples: Array(0..<shape[0]))
+    let key = RandomKey(seed: 1, step: 2, samples: Array(0..<shape[0]), layer: "a")
     expectGradientsMatchFiniteDifferences([x], "dropout") {
-      dropout($0[0], rate: 0.4, key: key, layer: "a")
+      dropout($0[0], rate: 0.4, key: key)
     }
   }
 

@@ -18,10 +18,10 @@ import Training
   private let pixels = noise(count * pixelCount, seed: 3)
   private let classes = noise(count, seed: 4).map { $0 % UInt8(classCount) }
 
-  private func data() -> DataSet {
+  private func data() -> TrainingData {
     let images = folder.write("images", idx([EvaluationTests.count, 4, 3], pixels))
     let labels = folder.write("labels", idx([EvaluationTests.count], classes))
-    return DataSet(name: "test", hasTestSource: true) { _ in
+    return TrainingData(name: "test", hasTestSource: true) { _ in
       try ImageStream(images: images, labels: labels, classCount: EvaluationTests.classCount)
     }
   }

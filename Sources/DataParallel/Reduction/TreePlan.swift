@@ -1,3 +1,4 @@
+import Communication
 import System
 
 /// Which shards a rank owns.
@@ -9,6 +10,17 @@ public enum ShardRange {
       fatalError("ShardRange: rank \(rank) of \(worldSize) ranks over \(shardCount) shards")
     }
     return rank * shardCount / worldSize..<(rank + 1) * shardCount / worldSize
+  }
+
+  /// The shards of this rank.
+  /// - Throws: `Failure(.usage)` for more ranks than shards.
+  static func checked(_ world: Communicator, shardCount: Int) throws -> Range<Int> {
+    guard world.worldSize <= shardCount else {
+      throw Failure(
+        .usage, "\(world.worldSize) ranks for \(shardCount) shards",
+        remedy: "use at most \(shardCount) ranks, or start a run with more --shards")
+    }
+    return of(rank: world.rank, worldSize: world.worldSize, shardCount: shardCount)
   }
 }
 

@@ -121,24 +121,14 @@ public final class TreeReduction {
     messages?.noteFinal(shard: shard, from: offset)
   }
 
-  /// Whether there is one shard, whose arena is the sum.
-  public var isTrivial: Bool { shardCount == 1 }
-
   /// The sum over all shards, `elementCount` floats: to be read only, as other ranks may read the very
   /// same memory. It holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
-  /// - Parameters:
-  ///   - surelyFinite: elements that need no look to be known to be finite; in order, where
-  ///     `isTrivial`.
-  ///   - threads: the rank's, for what it does by itself: to look whether the sum is finite; and the sum,
-  ///     where it is alone.
+  /// - Parameter threads: the rank's, which check whether the sum is finite, and add where the rank is alone.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
   ///   MPIError.
-  public func allreduceSum(
-    surelyFinite: [Range<Int>] = [], on threads: ShardThreads? = nil
-  ) throws -> UnsafePointer<Float> {
-    require(surelyFinite.isEmpty || isTrivial, "a sum of several shards may overflow")
+  public func allreduceSum(on threads: ShardThreads? = nil) throws -> UnsafePointer<Float> {
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
     if let window {
       let sum = try window.allreduceSum()
@@ -146,19 +136,11 @@ public final class TreeReduction {
       return sum
     }
     let sum = try messages!.allreduceSum(on: threads)
-    if let threads, !isTrivial {
-      sumIsFinite = threads.allSatisfy(over: 0..<elementCount) {
-        nd_all_finite(sum + $0.lowerBound, $0.count) == 1
-      }
-      return sum
+    let isFinite = { (range: Range<Int>) in
+      nd_all_finite(sum + range.lowerBound, range.count) == 1
     }
-    var next = 0
-    var isFinite = true
-    for range in surelyFinite {
-      isFinite = nd_all_finite(sum + next, range.lowerBound - next) == 1 && isFinite
-      next = range.upperBound
-    }
-    sumIsFinite = nd_all_finite(sum + next, elementCount - next) == 1 && isFinite
+    let all = 0..<elementCount
+    sumIsFinite = threads?.allSatisfy(over: all, isFinite) ?? isFinite(all)
     return sum
   }
 

@@ -17,6 +17,8 @@ public final class ShardReplica {
     case contributors
     /// Above 0 where root's time is up.
     case timeIsUp
+    /// 1 where the shard's loss could not be computed.
+    case failures
   }
 
   public let shard: Int
@@ -35,16 +37,19 @@ public final class ShardReplica {
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
-  private var asksWhetherFinite = false
+  /// Whether a parameter keeps its values, by entry of the layout.
+  private let isFrozen: [Bool]
 
   /// - Parameters:
   ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
   ///     module has from now on.
   ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
   ///     nil: in memory of its own.
+  ///   - isFrozen: whether the parameter of that name keeps its values; those of the module that require
+  ///     no gradient do, too.
   public init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
-    gradients: Tensor? = nil, buffers: ModuleBuffers
+    gradients: Tensor? = nil, buffers: ModuleBuffers, isFrozen: (String) -> Bool = { _ in false }
   ) {
     self.shard = shard
     self.module = module
@@ -59,10 +64,14 @@ public final class ShardReplica {
       named.map(\.name) == layout.entries.map(\.name),
       "the module of shard \(shard) has other parameters than the arena's layout")
     self.parameters = named.map(\.tensor)
-    for (entry, parameter) in zip(layout.entries, parameters) {
+    self.isFrozen = named.map { isFrozen($0.name) || !$0.tensor.requiresGrad }
+    for (index, (entry, parameter)) in zip(layout.entries, parameters).enumerated() {
       let shared = layout.view(entry, in: arena)
+      // Only a leaf can move into an arena.
+      parameter.requiresGrad = true
       parameter.adopt(
         shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
+      if self.isFrozen[index] { parameter.requiresGrad = false }
     }
     let own = module.namedBuffers.map(\.tensor)
     counters = own.filter { $0.dtype == .int64 }
@@ -91,22 +100,6 @@ public final class ShardReplica {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
   }
 
-  /// Asks the backward passes to come to tell, where they can at little cost, which gradients are
-  /// finite.
-  public func askWhetherFinite() {
-    asksWhetherFinite = true
-    for parameter in parameters { parameter.askWhetherGradientIsFinite() }
-  }
-
-  /// The elements of the arena that no look is needed to know to be finite; in order.
-  public var surelyFinite: [Range<Int>] {
-    if !asksWhetherFinite { return [] }
-    return zip(layout.entries, parameters).compactMap { entry, parameter in
-      parameter.gradientIsSurelyFinite
-        ? entry.offset..<entry.offset + entry.shape.elementCount : nil
-    }
-  }
-
   /// Gives the network's buffers the replicated values.
   public func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
@@ -129,6 +122,10 @@ public final class ShardReplica {
   public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
     if isFirst {
       for parameter in parameters { parameter.zeroGrad() }
+      // Before the backward pass: what is final may be summed at once.
+      for (entry, isFrozen) in zip(layout.entries, isFrozen) where isFrozen {
+        layout.view(entry, in: arena).fillWithZeros()
+      }
       lastLoss = 0
     }
     lastLoss += loss.pointer(Float.self).pointee
@@ -141,8 +138,9 @@ public final class ShardReplica {
     }
     loss.backward(progress: onFinal.map(watch))
     // A parameter the loss does not depend on gets no gradient, and its memory is stale.
-    for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
-      layout.view(entry, in: arena).fillWithZeros()
+    for (index, parameter) in parameters.enumerated()
+    where parameter.grad == nil && !isFrozen[index] {
+      layout.view(layout.entries[index], in: arena).fillWithZeros()
     }
     onFinal?(0)
   }
@@ -155,17 +153,27 @@ public final class ShardReplica {
     onFinal?(0)
   }
 
+  /// What a shard adds whose loss could not be computed: nothing but word of it.
+  public func fail() {
+    arena.fillWithZeros()
+    lastLoss = 0
+    setExtras(contributors: 0)
+    self[.failures] = 1
+    onFinal?(0)
+  }
+
   private func setExtras(contributors: Float) {
     self[.loss] = lastLoss
     self[.contributors] = contributors
     self[.stop] = isAskedToStop ? 1 : 0
     self[.timeIsUp] = timeIsUp ? 1 : 0
+    self[.failures] = 0
   }
 
   /// Follows which gradients are final, from the arena's end on.
   private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
     onFinal(layout.elementCount)
-    var isFinal = [Bool](repeating: false, count: layout.entries.count)
+    var isFinal = isFrozen
     // All entries from this one on are final.
     var next = layout.entries.count
     return BackwardProgress { [layout, arena] gradient, first in

@@ -40,11 +40,15 @@ public protocol SampleSource: AnyObject {
   var targetType: TargetType { get }
   /// What the classes are called, in order; nil: by their numbers.
   var classNames: [String]? { get }
+  /// The arrays of a sample's input, which lie one after the other; the default is one, called x.
+  var inputFeatures: [Feature] { get }
+  /// The arrays of a sample's target; the default is one, called y.
+  var targetFeatures: [Feature] { get }
 
   /// Reads the next sample; where a pointer is nil, that part is passed over.
   /// - Parameters:
-  ///   - input: room for `inputShape` numbers of `inputType`.
-  ///   - target: room for `targetShape` numbers of `targetType`.
+  ///   - input: room for all `inputFeatures`.
+  ///   - target: room for all `targetFeatures`.
   /// - Precondition: a sample is left.
   /// - Throws: `badData` naming file and place; `ioError`.
   func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws
@@ -59,11 +63,33 @@ public protocol SampleSource: AnyObject {
 }
 
 extension SampleSource {
+  public var inputFeatures: [Feature] {
+    [Feature("x", shape: inputShape, inputType == .uint8 ? .uint8 : .float32)]
+  }
+  public var targetFeatures: [Feature] {
+    if case .classIndex(let count) = targetType {
+      return [Feature("y", shape: targetShape, .classIndex(count: count))]
+    }
+    return [Feature("y", shape: targetShape)]
+  }
   public var classNames: [String]? { nil }
   public func finish() throws {}
   public var digest: UInt64? { nil }
   public var inputElementCount: Int { inputShape.reduce(1, *) }
   public var targetElementCount: Int { targetShape.reduce(1, *) }
+}
+
+extension [Feature] {
+  /// Bytes of a record that holds all of them, one after the other.
+  var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
+  /// Where each begins in such a record.
+  var offsets: [Int] {
+    var next = 0
+    return map { feature in
+      defer { next += feature.byteCount }
+      return next
+    }
+  }
 }
 
 /// Samples that are in memory already: generated, or from a small file.

@@ -11,6 +11,8 @@ public final class SampleStore: @unchecked Sendable {
   public let inputType: InputType
   public let targetShape: [Int]
   public let targetType: TargetType
+  /// A sample's arrays; those of one kind lie one after the other in a record.
+  public let inputFeatures, targetFeatures: [Feature]
   public let classNames: [String]?
   /// Samples of the whole split, not only of these shards.
   public var sampleCount: Int { deal.sampleCount }
@@ -69,10 +71,11 @@ public final class SampleStore: @unchecked Sendable {
     self.shards = shards
     (inputShape, inputType) = (source.inputShape, source.inputType)
     (targetShape, targetType) = (source.targetShape, source.targetType)
+    (inputFeatures, targetFeatures) = (source.inputFeatures, source.targetFeatures)
     classNames = source.classNames
     sourceName = source.name
-    inputByteCount = source.inputElementCount * source.inputType.byteCount
-    targetByteCount = source.targetElementCount * source.targetType.byteCount
+    inputByteCount = inputFeatures.byteCount
+    targetByteCount = targetFeatures.byteCount
     for shard in shards {
       inputs.append(try allocate(inputByteCount, shard, source.name))
       targets.append(try allocate(targetByteCount, shard, source.name))
@@ -91,35 +94,53 @@ public final class SampleStore: @unchecked Sendable {
     firstSample + deal.sampleIndex(shard: shard, local: local)
   }
 
-  /// Copies samples, in that order.
+  /// Copies an input feature of samples, in that order, as float32 or int64.
   /// - Parameters:
+  ///   - feature: its place among `inputFeatures`.
   ///   - shard: one of `shards`.
   ///   - local: local sample indices; may repeat.
   ///   - scale: what becomes of pixels; numbers are left as they are.
-  ///   - inputs: [local.count, inputShape...] float32, written.
+  ///   - target: [local.count, the feature's shape...], written.
   /// - Precondition: each index is in 0 ..< localCount(shard).
-  public func gatherInputs(
-    shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
-    into target: UnsafeMutablePointer<Float>
+  public func gatherInput(
+    _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
+    into target: UnsafeMutableRawPointer
   ) {
     guard let rows = local.baseAddress else { return }
     let from = pointer(inputs, shard, local)
-    switch inputType {
-    case .uint8:
+    let type = inputFeatures[feature].type
+    guard type == .uint8 else {
+      return copy(inputFeatures, feature, from, local, inputByteCount, to: target)
+    }
+    let floats = target.assumingMemoryBound(to: Float.self)
+    if inputFeatures.count == 1 {
       nd_gather_u8(
-        target, from.assumingMemoryBound(to: UInt8.self), rows, local.count, inputByteCount,
+        floats, from.assumingMemoryBound(to: UInt8.self), rows, local.count, inputByteCount,
         scale == .unit ? 1 : 0)
-    case .float32: copyRows(from, local, inputByteCount, to: target)
+      return
+    }
+    // Among others the rows of one feature are not neighbours: one call for each.
+    let (offset, width) = (inputFeatures.offsets[feature], inputFeatures[feature].elementCount)
+    var first: Int32 = 0
+    for (row, index) in local.enumerated() {
+      let start = from + Int(index) * inputByteCount + offset
+      nd_gather_u8(
+        floats + row * width, start.assumingMemoryBound(to: UInt8.self), &first, 1, width,
+        scale == .unit ? 1 : 0)
     }
   }
 
-  /// The same for targets.
-  /// - Parameter target: [local.count, targetShape...], int64 or float32 as `targetType` says.
-  public func gatherTargets(
-    shard: Int, local: UnsafeBufferPointer<Int32>, into target: UnsafeMutableRawPointer
+  /// Copies a target feature of samples, in that order.
+  /// - Parameters:
+  ///   - feature: its place among `targetFeatures`.
+  ///   - target: [local.count, the feature's shape...], int64 or float32 as its type says.
+  public func gatherTarget(
+    _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>,
+    into target: UnsafeMutableRawPointer
   ) {
     guard !local.isEmpty else { return }
-    copyRows(pointer(targets, shard, local), local, targetByteCount, to: target)
+    copy(
+      targetFeatures, feature, pointer(targets, shard, local), local, targetByteCount, to: target)
   }
 
   /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
@@ -143,12 +164,16 @@ public final class SampleStore: @unchecked Sendable {
     return buffers[shard - shards.lowerBound]
   }
 
-  private func copyRows(
-    _ from: UnsafeMutableRawPointer, _ rows: UnsafeBufferPointer<Int32>, _ byteCount: Int,
+  private func copy(
+    _ features: [Feature], _ feature: Int, _ from: UnsafeMutableRawPointer,
+    _ rows: UnsafeBufferPointer<Int32>, _ recordByteCount: Int,
     to target: UnsafeMutableRawPointer
   ) {
+    let byteCount = features[feature].byteCount
+    let start = from + (features.count == 1 ? 0 : features.offsets[feature])
     for (i, row) in rows.enumerated() {
-      (target + i * byteCount).copyMemory(from: from + Int(row) * byteCount, byteCount: byteCount)
+      (target + i * byteCount).copyMemory(
+        from: start + Int(row) * recordByteCount, byteCount: byteCount)
     }
   }
 }

@@ -11,7 +11,7 @@ import Tensors
 /// state, [N, H].
 /// - Input [N, 2, T, symbols + 1]: at 0 the source, at 1 what the decoder gets, the target one step
 ///   late. Output: scores [N, symbols, T], as CrossEntropyLoss takes them for targets [N, T].
-public final class Seq2Seq: Module {
+public final class Seq2Seq: SequenceGenerator {
   public let symbols: Int
   private let encoder, decoder: any RecurrentLayer
   private let head: Linear

@@ -46,6 +46,15 @@ public struct DataSpec: Equatable, Sendable {
   /// nil: the data set's own.
   public var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
 
+  /// What a sample is compared with.
+  var targetForm: TargetForm {
+    switch target {
+    case .oneHot: .oneHot
+    case .input: .input
+    case .classIndex, nil: .own
+    }
+  }
+
   /// Draws with replacement; nil: all samples.
   public var draws: SampleDraws? {
     arguments.optionalFields("sample").map {
