@@ -1,10 +1,15 @@
+import Datasets
+
 /// Data sets that are computed, with NumPy's random numbers where there are any.
 extension DatasetKind {
   static let generators: [DatasetKind] = [
     DatasetKind(
       "rings", "Points of a disc, target 0, and of a ring around it, target 1.",
       [.count("count", 1000, "Pairs of one point of each."), seed(100)],
-      shapes: { _ in SampleShapes(input: [2], target: [1]) }),
+      shapes: { _ in SampleShapes(input: [2], target: [1]) },
+      source: { arguments, _ in
+        ArraySource.rings(pairCount: arguments.whole("count"), seed: seed(arguments))
+      }),
     DatasetKind(
       "blobs", "scikit-learn's make_blobs: points around centers drawn at random.",
       [
@@ -30,6 +35,15 @@ extension DatasetKind {
         return arguments.flag("binary")
           ? SampleShapes(input: [features], target: [1])
           : SampleShapes(input: [features], target: [], classCount: arguments.whole("centers"))
+      },
+      hasTestSource: { $0.optionalWhole("test_count") != nil },
+      source: { arguments, split in
+        let box = arguments.numbers("center_box")
+        return ArraySource.blobs(
+          count: arguments.whole("count"), testCount: arguments.optionalWhole("test_count") ?? 0,
+          featureCount: arguments.whole("features"), centerCount: arguments.whole("centers"),
+          centerBox: (box[0], box[1]), deviation: arguments.number("deviation"),
+          isBinary: arguments.flag("binary"), seed: seed(arguments), split: split)
       }),
     DatasetKind(
       "line", "y = slope x + intercept + noise, at whole x drawn at random.",
@@ -43,13 +57,27 @@ extension DatasetKind {
       mistake: { arguments in
         arguments.whole("low") > arguments.whole("high")
           ? ("high", "\(arguments.whole("high")) is below low, \(arguments.whole("low"))") : nil
-      }, shapes: { _ in oneToOne }),
+      },
+      shapes: { _ in oneToOne },
+      source: { arguments, _ in
+        ArraySource.line(
+          count: arguments.whole("count"), slope: arguments.number("slope"),
+          intercept: arguments.number("intercept"), low: arguments.whole("low"),
+          high: arguments.whole("high"), deviation: arguments.number("deviation"),
+          seed: seed(arguments))
+      }),
     DatasetKind(
       "parabola", "y = x^2, at x evenly from low to high.",
       [
         .count("count", 100, "Samples."), .number("low", -2, "The first x."),
         .number("high", 2, "The last x."),
-      ], shapes: { _ in oneToOne }),
+      ],
+      shapes: { _ in oneToOne },
+      source: { arguments, _ in
+        ArraySource.parabola(
+          count: arguments.whole("count"), low: arguments.number("low"),
+          high: arguments.number("high"))
+      }),
     DatasetKind(
       "wave", "y = sin(3 x) e^(-x / 8), at x from low up to high by steps.",
       [
@@ -62,13 +90,25 @@ extension DatasetKind {
         if low >= high { return ("high", "\(high) is not above low, \(low)") }
         return (high - low) / arguments.number("step") > Double(ValueType.most)
           ? ("step", "it gives more samples than memory holds") : nil
-      }, shapes: { _ in oneToOne }),
+      },
+      shapes: { _ in oneToOne },
+      source: { arguments, _ in
+        ArraySource.wave(
+          low: arguments.number("low"), high: arguments.number("high"),
+          step: arguments.number("step"), isFlipped: arguments.flag("flipped"))
+      }),
     DatasetKind(
       "constant", "The same pair of numbers again and again.",
       [
         .number("input", 0, "Every input."), .number("value", 0, "Every target."),
         .count("count", 1, "Samples."),
-      ], shapes: { _ in oneToOne }),
+      ],
+      shapes: { _ in oneToOne },
+      source: { arguments, _ in
+        ArraySource.constant(
+          input: Float(arguments.number("input")), value: Float(arguments.number("value")),
+          count: arguments.whole("count"))
+      }),
     DatasetKind(
       "trend",
       "A series intercept + slope t + curvature t^2 + noise and what it is lag points later, as one sample [time, 1].",
@@ -90,14 +130,29 @@ extension DatasetKind {
         return trendCount(arguments) < 1
           ? ("train_fraction", "it leaves nothing of \(pairs) pairs to train on") : nil
       },
-      shapes: { SampleShapes(input: [trendCount($0), 1], target: [trendCount($0), 1]) }),
+      shapes: { SampleShapes(input: [trendCount($0), 1], target: [trendCount($0), 1]) },
+      hasTestSource: { $0.number("train_fraction") < 1 },
+      source: { arguments, split in
+        ArraySource.trend(
+          length: arguments.whole("length"), intercept: arguments.number("intercept"),
+          slope: arguments.number("slope"), curvature: arguments.number("curvature"),
+          deviation: arguments.number("deviation"),
+          noise: arguments.text("noise") == "point" ? .point : .series, seed: seed(arguments),
+          lag: arguments.whole("lag"), trainFraction: arguments.number("train_fraction"),
+          split: split)
+      }),
     DatasetKind(
       "noise", "Normal numbers with no relation between inputs and targets.",
       [
         .count("inputs", 48, "Numbers of an input."), .count("targets", 10, "Numbers of a target."),
         .count("count", 1, "Samples."), seed(0),
       ],
-      shapes: { SampleShapes(input: [$0.whole("inputs")], target: [$0.whole("targets")]) }),
+      shapes: { SampleShapes(input: [$0.whole("inputs")], target: [$0.whole("targets")]) },
+      source: { arguments, _ in
+        ArraySource.noise(
+          inputCount: arguments.whole("inputs"), targetCount: arguments.whole("targets"),
+          count: arguments.whole("count"), seed: seed(arguments))
+      }),
     DatasetKind(
       "reverse",
       "Sequences of symbols and their reverse. An input [2, length, symbols + 1] is one-hot: the sequence, and what a teacher-forced decoder is given.",
@@ -110,6 +165,13 @@ extension DatasetKind {
         SampleShapes(
           input: [2, $0.whole("length"), $0.whole("symbols") + 1], target: [$0.whole("length")],
           classCount: $0.whole("symbols"))
+      },
+      hasTestSource: { _ in true },
+      source: { arguments, split in
+        ArraySource.reverse(
+          count: arguments.whole("count"), testCount: arguments.whole("test_count"),
+          length: arguments.whole("length"), symbolCount: arguments.whole("symbols"),
+          seed: seed(arguments), split: split)
       }),
   ]
 
@@ -123,4 +185,6 @@ extension DatasetKind {
   private static func seed(_ standard: Int) -> Field {
     Field("seed", .whole(0...Int(UInt32.max)), .whole(standard), "Of NumPy's random numbers.")
   }
+
+  private static func seed(_ arguments: Arguments) -> UInt32 { UInt32(arguments.whole("seed")) }
 }
