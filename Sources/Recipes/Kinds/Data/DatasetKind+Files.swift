@@ -15,7 +15,7 @@ extension DatasetKind {
       hasTestSource: { _ in true },
       source: { arguments, split in
         let folder = try ImageFolder.locate(arguments.text("path"), dataset: "idx")
-        return try images(in: folder, split, classCount: arguments.whole("classes"))
+        return try images(in: folder, split, classCount: arguments.integer("classes"))
       }),
     DatasetKind(
       "csv", "A table: a sample a line.",

@@ -1,12 +1,12 @@
 import System
 import Yams
 
-/// Where the keys of a recipe stand in its text, for what is found wrong with them only when the text is
-/// gone and the data are open.
-struct RecipePlaces: Sendable {
+/// The lines of a recipe's values in its text, for errors that are found when only the data are
+/// open and the text is gone.
+struct RecipeLines: Sendable {
   /// The file's name, or the built-in recipe's.
   let source: String
-  /// Of each value; nil where it was set by an option.
+  /// The line of each value by its path; nil where an option set the value.
   private var lines: [[String]: Int?] = [:]
 
   init(_ root: Node, source: String) {
@@ -20,7 +20,7 @@ struct RecipePlaces: Sendable {
     for (key, value) in node.mapping ?? [:] { add(value, path + [key.string ?? "?"]) }
   }
 
-  /// The line of the value at `path`, or of the last on the way to it that the text has.
+  /// The line of the value at `path`, or of the nearest enclosing value that the text has.
   private func line(at path: [String]) -> Int? {
     for count in (0...path.count).reversed() {
       if let line = lines[Array(path.prefix(count))] { return line }
