@@ -63,7 +63,9 @@ let package = Package(
       dependencies: [
         "Autograd", "Datasets", "Layers", "Optimizers", "System", "Tensors", "Training",
         .product(name: "Yams", package: "Yams"),
-      ]),
+      ],
+      // The YAML of the built-in recipes, compiled in as bytes: no bundle at run time.
+      resources: [.embedInCode("BuiltIn")]),
     .target(
       name: "Benchmarks",
       dependencies: [

@@ -6,7 +6,7 @@ import Tensors
 import Training
 
 extension Recipe {
-  /// The recipe made into values. Nothing is read yet.
+  /// The training job that the recipe describes. No file is read yet.
   /// - Precondition: `shards` is known.
   public func job() -> TrainingJob {
     let recipe = self
@@ -30,14 +30,15 @@ extension Recipe {
     return job
   }
 
-  /// The network, without its values.
+  /// The network; its parameters have no values yet.
   private func module() -> any Module {
     let module = model.module()
     module.setPrecision(precision)
     return module
   }
 
-  /// The samples, opened where they are needed. What a file holds is then checked against the network.
+  /// The samples. Their files are opened when they are needed, and are then checked against the
+  /// network.
   var trainingData: TrainingData {
     let recipe = self
     let isImage = data.arguments.has("scale")
@@ -70,8 +71,8 @@ extension Recipe {
 }
 
 extension Recipe {
-  /// The recipe's YAML without where the data lie, which may differ between hosts and decides
-  /// nothing.
+  /// The recipe's YAML without the paths of the data, which may differ between hosts and do not
+  /// affect the result.
   public var identity: String {
     var recipe = self
     recipe.data.forgetPaths()
@@ -85,13 +86,14 @@ extension Recipe {
     return Value.fields(recipe.fields).scalars
   }
 
-  /// Makes the paths of the data whole, by the folder they are looked for in: the recipe can then be
-  /// used from anywhere.
+  /// Makes the paths of the data absolute, so that the recipe can be used in any folder.
+  /// - Parameter folder: the folder that relative paths start from.
   public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
-  /// The first key that a run cannot change on its way, and that differs. The number of epochs,
-  /// shards, the learning rate, its schedule, the norm that gradients are clipped to and what is
-  /// evaluated can: that is a new recipe from there on.
+  /// The first key that differs and that a run cannot change when it is resumed.
+  ///
+  /// The number of epochs, the shards, the learning rate, its schedule, the norm that gradients are
+  /// clipped to and the evaluation can change: the new recipe holds from there on.
   public func firstFixedDifference(from other: Recipe) -> String? {
     func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
       "\(key) (\(own), not \(other))"
@@ -120,7 +122,7 @@ extension Recipe {
 }
 
 extension Variant {
-  /// The first key whose values differ: the tag's if the kinds do.
+  /// The first key whose values differ; the tag where the kinds differ.
   fileprivate func firstDifference(from other: Variant, besides keys: [String]) -> String? {
     if kind != other.kind { return tag }
     return zip(arguments.entries, other.arguments.entries)

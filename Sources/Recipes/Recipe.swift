@@ -1,11 +1,11 @@
 import Tensors
 
-/// Everything that decides the bits of a training run. In YAML on disk.
+/// All settings that decide the bits of a training run; a YAML file on disk.
 public struct Recipe: Equatable, Sendable {
   /// All values, in the order of `table`.
   var fields: Arguments
-  /// Where they stand in a text; decides nothing.
-  var places: RecipePlaces?
+  /// The lines of the values in the text, for messages only.
+  var lines: RecipeLines?
 
   public static func == (a: Recipe, b: Recipe) -> Bool { a.fields == b.fields }
 
@@ -20,10 +20,10 @@ public struct Recipe: Equatable, Sendable {
     Field("optimizer", .variant { OptimizerSpec.table }, "How gradients become new parameters."),
     Field(
       "schedule", .variant { ScheduleSpec.table },
-      .variant(ScheduleSpec.table.standardVariant("constant")),
+      .variant(ScheduleSpec.table.defaultVariant("constant")),
       "How the learning rate goes along the run."),
     .optional(
-      "clip_norm", .number(.aboveZero),
+      "clip_norm", .number(.positive),
       "The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. null: none."
     ),
     .count("batch_size", "Samples in a global batch: over all ranks and shards."),
@@ -39,11 +39,11 @@ public struct Recipe: Equatable, Sendable {
       "precision", Precision.allCases.map(\.rawValue), Precision.float32.rawValue,
       "What Linear layers and convolutions round their operands to, forward and backward; parameters, sums and results are float32."
     ),
-    .whole("epochs", "Passes over the training split."),
+    .integer("epochs", "Passes over the training split."),
     .flag("shuffle", true, "Whether each epoch has an order of its own."),
     Field("seed", .seed, .seed(0), "Of initial weights, order, dropout and augmentation."),
     .optional(
-      "shards", .whole(1...65536),
+      "shards", .integer(1...65536),
       "Logical shards; at least as many as ranks. null: as many as the first launch has ranks."),
     .flag(
       "leftover_gradient", false,
@@ -66,27 +66,29 @@ public struct Recipe: Equatable, Sendable {
   /// The largest Euclidean norm of a step's gradient; nil: none.
   public var clipNorm: Double? { fields.optionalNumber("clip_norm") }
   /// Samples in a global batch: over all ranks and shards.
-  public var batchSize: Int { fields.whole("batch_size") }
+  public var batchSize: Int { fields.integer("batch_size") }
   /// Whether gradients, and all sums of them, are rounded to bfloat16.
   public var compressesGradients: Bool { fields.text("compress") == "bf16" }
-  /// The most samples of a shard's part of a batch that are computed at once; nil: the whole part.
-  public var microBatch: Int? { fields.optionalWhole("micro_batch") }
-  /// What Linear layers and convolutions round their operands to.
+  /// The maximum number of samples of a shard's part of a batch that are computed at once; nil: the
+  /// whole part.
+  public var microBatch: Int? { fields.optionalInteger("micro_batch") }
+  /// The type that Linear layers and convolutions round their operands to.
   public var precision: Precision { Precision(rawValue: fields.text("precision"))! }
-  public var epochs: Int { fields.whole("epochs") }
+  public var epochs: Int { fields.integer("epochs") }
   /// Whether each epoch has an order of its own.
   public var shuffle: Bool { fields.flag("shuffle") }
   public var seed: UInt64 { fields.seed("seed") }
   /// Logical shards; nil: as many as the first launch has ranks.
   public var shards: Int? {
-    get { fields.optionalWhole("shards") }
-    set { fields["shards"] = newValue.map(Value.whole) ?? .null }
+    get { fields.optionalInteger("shards") }
+    set { fields["shards"] = newValue.map(Value.integer) ?? .null }
   }
   /// Whether step 1 adds the gradient of an earlier backward pass at the same weights.
   public var addsLeftoverGradient: Bool { fields.flag("leftover_gradient") }
   public var evaluation: EvaluationSpec { EvaluationSpec(fields.fields("evaluation")) }
 
-  /// - Throws: RecipeProblem where keys that are each right do not go together.
+  /// Checks values that are each valid against each other.
+  /// - Throws: RecipeProblem where they contradict each other.
   func check() throws {
     try data.check()
     if evaluation.earlyStopping != nil, data.holdout.validation == 0,

@@ -1,26 +1,26 @@
 import System
 import Tensors
 
-/// A value of a recipe, as its table says it is.
+/// A value of a recipe, of the type that its table gives.
 public indirect enum Value: Equatable, Sendable {
   case null
   case flag(Bool)
-  case whole(Int)
+  case integer(Int)
   case seed(UInt64)
   case number(Double)
   case text(String)
-  /// One whole number for both axes, or [height, width].
+  /// One integer for both axes, or [height, width].
   case pair(HeightWidth)
   case list([Value])
   case fields(Arguments)
   case variant(Variant)
 }
 
-/// One of several kinds of a thing (a layer, a loss, an optimizer, a data set) with its arguments.
+/// A kind (of layer, loss, optimizer or data set) with its arguments.
 public struct Variant: Equatable, Sendable {
-  /// The key that says the kind, such as "layer"; nil: the kind that goes without saying.
+  /// The key that holds the name of the kind, such as "layer"; nil: the kind without a tag.
   public let tag: String?
-  /// Such as "Linear".
+  /// The name of the kind, such as "Linear".
   public let kind: String
   public var arguments: Arguments
 
@@ -31,7 +31,7 @@ public struct Variant: Equatable, Sendable {
   }
 }
 
-/// Values under their keys, all that the table has, in its order.
+/// The values of all keys of a table, in its order.
 public struct Arguments: Equatable, Sendable {
   package struct Entry: Equatable, Sendable {
     package let key: String
@@ -60,11 +60,12 @@ public struct Arguments: Equatable, Sendable {
   }
 }
 
-/// The values of each type. All require that the table has the key, with that type.
+/// The values by type.
+/// - Precondition: the table has the key, with that type.
 extension Arguments {
-  public func whole(_ key: String) -> Int { typed(key, optionalWhole(key)) }
-  public func optionalWhole(_ key: String) -> Int? {
-    optional(key) { if case .whole(let value) = $0 { value } else { nil } }
+  public func integer(_ key: String) -> Int { typed(key, optionalInteger(key)) }
+  public func optionalInteger(_ key: String) -> Int? {
+    optional(key) { if case .integer(let value) = $0 { value } else { nil } }
   }
 
   public func seed(_ key: String) -> UInt64 {
@@ -80,7 +81,7 @@ extension Arguments {
     if case .flag(let value) = self[key] { value } else { wrong(key) }
   }
 
-  /// A text, or the name of a choice.
+  /// A text, or the name that was chosen.
   public func text(_ key: String) -> String { typed(key, optionalText(key)) }
   public func optionalText(_ key: String) -> String? {
     optional(key) { if case .text(let value) = $0 { value } else { nil } }
@@ -95,10 +96,10 @@ extension Arguments {
     list(key).map { if case .number(let value) = $0 { value } else { wrong(key) } }
   }
 
-  public func wholes(_ key: String) -> [Int] { typed(key, optionalWholes(key)) }
-  public func optionalWholes(_ key: String) -> [Int]? {
+  public func integers(_ key: String) -> [Int] { typed(key, optionalIntegers(key)) }
+  public func optionalIntegers(_ key: String) -> [Int]? {
     self[key] == .null
-      ? nil : list(key).map { if case .whole(let value) = $0 { value } else { wrong(key) } }
+      ? nil : list(key).map { if case .integer(let value) = $0 { value } else { wrong(key) } }
   }
 
   public func optionalTexts(_ key: String) -> [String]? {
@@ -123,7 +124,7 @@ extension Arguments {
     if case .list(let values) = self[key] { values } else { wrong(key) }
   }
 
-  /// nil where it is null.
+  /// The value at `key` as `unwrapped` gives it; nil where it is null.
   private func optional<T>(_ key: String, _ unwrapped: (Value) -> T?) -> T? {
     let value = self[key]
     if value == .null { return nil }

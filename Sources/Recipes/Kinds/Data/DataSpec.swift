@@ -59,8 +59,8 @@ public struct DataSpec: Equatable, Sendable {
   public var draws: SampleDraws? {
     arguments.optionalFields("sample").map {
       SampleDraws(
-        train: $0.optionalWhole("train"), test: $0.optionalWhole("test"),
-        seed: UInt32($0.whole("seed")))
+        train: $0.optionalInteger("train"), test: $0.optionalInteger("test"),
+        seed: UInt32($0.integer("seed")))
     }
   }
 
@@ -68,8 +68,8 @@ public struct DataSpec: Equatable, Sendable {
     let fields = arguments.fields("split")
     return Holdout(
       test: fields.number("test"), validation: fields.number("validation"),
-      folds: fields.optionalWhole("folds"), fold: fields.whole("fold"),
-      seed: UInt64(fields.whole("seed")))
+      folds: fields.optionalInteger("folds"), fold: fields.integer("fold"),
+      seed: UInt64(fields.integer("seed")))
   }
 
   public var standardize: Standardization.Kind {
@@ -80,7 +80,7 @@ public struct DataSpec: Equatable, Sendable {
   public var augmentation: Augmentation {
     let fields = arguments.fields("augment")
     return Augmentation(
-      shift: fields.whole("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
+      shift: fields.integer("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
       noise: fields.number("noise"))
   }
 
@@ -106,14 +106,14 @@ public struct DataSpec: Equatable, Sendable {
         "split",
         [
           .number(
-            "test", .belowOne, 0,
+            "test", .fractionBelowOne, 0,
             "The share of the samples that is the test split, where the data set has none of its own."
           ),
           .number(
-            "validation", .belowOne, 0,
+            "validation", .fractionBelowOne, 0,
             "The share of the training split that is held out for validation."),
           .optional(
-            "folds", .whole(2...ValueType.most),
+            "folds", .integer(2...ValueType.maximumCount),
             "k of k-fold cross-validation, over the training split."),
           .count("fold", 1, "The fold that is held out for validation, from 1."),
           seed,
@@ -127,21 +127,21 @@ public struct DataSpec: Equatable, Sendable {
       .fields(
         "augment",
         [
-          .whole("shift", 0, "Images move by up to so many pixels along each axis."),
+          .integer("shift", 0, "Images move by up to so many pixels along each axis."),
           .number(
-            "rotate", NumberRange(least: 0, most: 180), 0,
+            "rotate", NumberRange(minimum: 0, maximum: 180), 0,
             "Images turn by up to so many degrees either way."),
           .flag("flip", false, "Half the images are turned left to right."),
-          .number("noise", .fromZero, 0, "The standard deviation of noise added to inputs."),
+          .number("noise", .nonNegative, 0, "The standard deviation of noise added to inputs."),
         ], "Changes of training inputs, by chance, others in every epoch."),
       .number(
-        "corrupt", .fromZero, 0,
+        "corrupt", .nonNegative, 0,
         "The standard deviation of noise added to inputs in training and evaluation, not to targets."
       ),
     ])
 
   private static let seed = Field(
-    "seed", .whole(0...Int(UInt32.max)), .whole(0), "Of the draws.")
+    "seed", .integer(0...Int(UInt32.max)), .integer(0), "Of the draws.")
 
   /// - Throws: RecipeProblem where keys that are each right do not go together.
   func check() throws {

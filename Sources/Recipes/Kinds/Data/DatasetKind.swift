@@ -1,3 +1,5 @@
+import Datasets
+
 /// What a sample looks like, the batch axis left out.
 public struct SampleShapes: Equatable, Sendable {
   public let input: [Int]
@@ -17,19 +19,28 @@ public struct SampleShapes: Equatable, Sendable {
   }
 }
 
-/// A kind of data set: its arguments, and what its samples look like.
+/// A kind of data set: its arguments, the shapes of its samples, and how they are opened.
 struct DatasetKind: Sendable {
   let kind: Kind
-  /// nil where only the files know.
+  /// nil where only the files tell.
   let shapes: @Sendable (Arguments) -> SampleShapes?
+  /// Whether the data set has test samples of its own.
+  let hasTestSource: @Sendable (Arguments) -> Bool
+  /// Opens the training or test samples.
+  /// - Throws: `Failure(.inputMissing)` where there is no file; `badData`.
+  let source: @Sendable (Arguments, Split) throws -> any SampleSource
 
   init(
     _ name: String, _ doc: String, _ fields: [Field],
     mistake: @escaping @Sendable (Arguments) -> (key: String, what: String)? = { _ in nil },
-    shapes: @escaping @Sendable (Arguments) -> SampleShapes? = { _ in nil }
+    shapes: @escaping @Sendable (Arguments) -> SampleShapes? = { _ in nil },
+    hasTestSource: @escaping @Sendable (Arguments) -> Bool = { _ in false },
+    source: @escaping @Sendable (Arguments, Split) throws -> any SampleSource
   ) {
     kind = Kind(name, doc, fields, mistake: mistake)
     self.shapes = shapes
+    self.hasTestSource = hasTestSource
+    self.source = source
   }
 
   static let all: [DatasetKind] = files + generators

@@ -31,7 +31,7 @@ public struct ModelSpec: Equatable, Sendable {
   /// The architecture and its arguments; nil where the model is a list of layers.
   public var architecture: Variant? { variant.tag == nil ? nil : variant }
 
-  /// What begins with values of its own: one number for all of a parameter's elements, or one each.
+  /// The initial values of parameters: one number for all elements, or one for each element.
   public var initial: [(name: String, values: [Double])] {
     guard let fields = variant.arguments.optionalFields("initial") else { return [] }
     return fields.entries.map { entry in
@@ -40,13 +40,13 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// The network; its parameters have no seeded values yet, nor those of `initial`.
+  /// The network; its parameters have neither seeded values nor those of `initial` yet.
   public func module() -> any Module {
     guard let layers else { return ArchitectureKind.of(variant).module(variant.arguments) }
     return LayerKind.sequential(layers, typeName: variant.arguments.text("class"))
   }
 
-  /// Gives the parameters that `initial` names its values; call it after `initialize(seed:)`.
+  /// Sets the parameters that `initial` names. Call it after `initialize(seed:)`.
   public func setInitialValues(of module: any Module) {
     let parameters = module.namedParameters
     for (name, values) in initial {
@@ -58,7 +58,8 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// - Throws: RecipeProblem where `initial` names no parameter or has not its number of elements.
+  /// - Throws: RecipeProblem where `initial` names no parameter, or has another number of elements
+  ///   than the parameter.
   func checkInitial() throws {
     guard !initial.isEmpty else { return }
     let parameters = module().namedParameters
@@ -79,7 +80,7 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// A sample's shape after the network.
+  /// The shape of a sample after the network.
   /// - Throws: RecipeProblem at the layer that does not fit.
   func shape(after input: [Int]) throws -> [Int] {
     guard let layers else {

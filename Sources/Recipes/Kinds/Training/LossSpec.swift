@@ -11,7 +11,7 @@ public struct LossSpec: Equatable, Sendable {
   public func loss() -> any Loss { LossKind.of(variant).loss(variant.arguments) }
 
   /// With its defaults.
-  static let crossEntropy = LossSpec(variant: table.standardVariant("cross-entropy"))
+  static let crossEntropy = LossSpec(variant: table.defaultVariant("cross-entropy"))
 
   static let table = VariantTable(
     "loss", "What training makes smaller, its arguments under PyTorch's names.", tag: "kind",
@@ -41,7 +41,7 @@ struct LossKind: Sendable {
   static let all = [
     LossKind(
       "cross-entropy", "-log softmax(prediction)[class]: no softmax before it.",
-      [.number("label_smoothing", .share, 0, "The part of a target spread over all classes.")]
+      [.number("label_smoothing", .fraction, 0, "The part of a target spread over all classes.")]
     ) { CrossEntropyLoss(labelSmoothing: $0.number("label_smoothing"), reduction: reduction($0)) },
     LossKind("nll", "-prediction[class], of log-probabilities.") {
       NLLLoss(reduction: reduction($0))
@@ -50,11 +50,11 @@ struct LossKind: Sendable {
     LossKind("l1", "|prediction - target|.") { L1Loss(reduction: reduction($0)) },
     LossKind(
       "smooth-l1", "The absolute error, a parabola within beta of 0.",
-      [.number("beta", .fromZero, 1, "Where the parabola ends.")]
+      [.number("beta", .nonNegative, 1, "Where the parabola ends.")]
     ) { SmoothL1Loss(beta: $0.number("beta"), reduction: reduction($0)) },
     LossKind(
       "huber", "Half the squared error within delta of 0, a line beyond.",
-      [.number("delta", .aboveZero, 1, "Where the line begins.")]
+      [.number("delta", .positive, 1, "Where the line begins.")]
     ) { HuberLoss(delta: $0.number("delta"), reduction: reduction($0)) },
     LossKind("bce", "Cross-entropy of probabilities of one class against another.") {
       BCELoss(reduction: reduction($0))

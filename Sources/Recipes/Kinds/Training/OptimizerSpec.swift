@@ -17,7 +17,7 @@ public struct OptimizerSpec: Equatable, Sendable {
   static let table = VariantTable(
     "optimizer", "How gradients become new parameters, its arguments under PyTorch's names.",
     tag: "kind", kinds: OptimizerKind.all.map(\.kind),
-    first: [.number("lr", .fromZero, "The learning rate the schedule starts from.")])
+    first: [.number("lr", .nonNegative, "The learning rate the schedule starts from.")])
 }
 
 struct OptimizerKind: Sendable {
@@ -30,7 +30,7 @@ struct OptimizerKind: Sendable {
       kind: Kind(
         "sgd", "Stochastic gradient descent, with or without momentum.",
         [
-          .number("momentum", .fromZero, 0, "How much of the last step's direction stays."),
+          .number("momentum", .nonNegative, 0, "How much of the last step's direction stays."),
           .number("dampening", 0, "How much less the gradient adds to that direction."),
           .flag("nesterov", false, "Whether it looks ahead along that direction."), weightDecay(0),
         ],
@@ -66,9 +66,9 @@ struct OptimizerKind: Sendable {
       kind: Kind(
         "rmsprop", "Gradients divided by a running root of their squares.",
         [
-          .number("alpha", .share, 0.99, "How much of the running squares stays at a step."),
-          .number("eps", .fromZero, 1e-8, "Added to the root."), weightDecay(0),
-          .number("momentum", .fromZero, 0, "How much of the last step's direction stays."),
+          .number("alpha", .fraction, 0.99, "How much of the running squares stays at a step."),
+          .number("eps", .nonNegative, 1e-8, "Added to the root."), weightDecay(0),
+          .number("momentum", .nonNegative, 0, "How much of the last step's direction stays."),
           .flag("centered", false, "Whether the squares are about a running mean."),
         ])
     ) {
@@ -81,10 +81,10 @@ struct OptimizerKind: Sendable {
       kind: Kind(
         "adagrad", "Gradients divided by the root of the sum of their squares.",
         [
-          .number("lr_decay", .fromZero, 0, "lr / (1 + steps lr_decay) is the rate."),
+          .number("lr_decay", .nonNegative, 0, "lr / (1 + steps lr_decay) is the rate."),
           weightDecay(0),
-          .number("initial_accumulator_value", .fromZero, 0, "What the sums begin with."),
-          .number("eps", .fromZero, 1e-10, "Added to the root."),
+          .number("initial_accumulator_value", .nonNegative, 0, "What the sums begin with."),
+          .number("eps", .nonNegative, 1e-10, "Added to the root."),
         ])
     ) {
       .adagrad(
@@ -96,9 +96,9 @@ struct OptimizerKind: Sendable {
 
   private static let betas: [Field] = [
     Field(
-      "betas", .list(.number(.belowOne), count: 2), .list([.number(0.9), .number(0.999)]),
+      "betas", .list(.number(.fractionBelowOne), count: 2), .list([.number(0.9), .number(0.999)]),
       "How much of the running means of gradients and of their squares stays at a step."),
-    .number("eps", .fromZero, 1e-8, "Added to the root."),
+    .number("eps", .nonNegative, 1e-8, "Added to the root."),
   ]
 
   private static func betas(_ arguments: Arguments) -> (Double, Double) {
@@ -106,7 +106,7 @@ struct OptimizerKind: Sendable {
     return (betas[0], betas[1])
   }
 
-  private static func weightDecay(_ standard: Double) -> Field {
-    .number("weight_decay", .fromZero, standard, "What is taken off a parameter, in parts of it.")
+  private static func weightDecay(_ defaultValue: Double) -> Field {
+    .number("weight_decay", .nonNegative, defaultValue, "What is taken off a parameter, in parts of it.")
   }
 }
