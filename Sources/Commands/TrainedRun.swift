@@ -58,7 +58,7 @@ struct TrainedRun {
   /// - outputs: [N, C], or [N, 1] of a binary classifier.
   func probabilities(_ outputs: Tensor) -> [[Float]] {
     var read = outputs
-    if job.loss is CrossEntropyLoss { read = softmax(outputs, axis: 1) }
+    if job.loss is CrossEntropyLoss { read = outputs.softmax(axis: 1) }
     if job.loss is NLLLoss { read = outputs.exp() }
     if job.loss is BCEWithLogitsLoss { read = outputs.sigmoid() }
     let values = read.values(Float.self)

@@ -35,7 +35,7 @@ public enum RecurrentCell: Sendable, CaseIterable {
     let fromHidden = linear(state.hidden, weight: weights.hidden, bias: weights.hiddenBias)
     switch self {
     case .tanh: return ((fromInput + fromHidden).tanh(), nil)
-    case .relu: return (Autograd.relu(fromInput + fromHidden), nil)
+    case .relu: return ((fromInput + fromHidden).relu(), nil)
     case .lstm:
       let gates = pieces(fromInput + fromHidden, axis: 1, count: 4)
       let kept = gates[1].sigmoid() * state.memory!

@@ -21,7 +21,7 @@ public final class LeakyReLU: Module {
 
   public init(_ slope: Double = 0.01) { self.slope = slope }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { leakyRelu(x, slope: slope) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyRelu(slope: slope) }
 
   public var extraDescription: String { "negative_slope=\(pythonNumber(slope))" }
 }
@@ -30,7 +30,7 @@ public final class LeakyReLU: Module {
 public final class GELU: Module {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { gelu(x) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu() }
 
   public var extraDescription: String { "approximate='none'" }
 }
@@ -39,7 +39,7 @@ public final class GELU: Module {
 public final class SiLU: Module {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { silu(x) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
 }
 
 /// y = 1 / (1 + e^-x).
@@ -65,7 +65,7 @@ public final class Threshold: Module {
     self.value = value
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { threshold(x, limit: limit, value: value) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.threshold(limit: limit, value: value) }
 
   public var extraDescription: String {
     "threshold=\(pythonNumber(limit)), value=\(pythonNumber(value))"
@@ -78,7 +78,7 @@ public final class Softmax: Module {
 
   public init(axis: Int) { self.axis = axis }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { softmax(x, axis: axis) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 
   public var extraDescription: String { "dim=\(axis)" }
 }
@@ -89,7 +89,7 @@ public final class LogSoftmax: Module {
 
   public init(axis: Int) { self.axis = axis }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { logSoftmax(x, axis: axis) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(axis: axis) }
 
   public var extraDescription: String { "dim=\(axis)" }
 }
