@@ -78,8 +78,8 @@ public final class Trainer {
     self.console = console
     threads = ShardThreads(count: options.threads)
     StopSignals.install()
-    StopSignals.endLoading = true
-    defer { StopSignals.endLoading = false }
+    StopSignals.mayStopLoading = true
+    defer { StopSignals.mayStopLoading = false }
     Progress.enter(.loading)
 
     do {

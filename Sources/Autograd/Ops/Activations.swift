@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-// Activation functions. Those of one argument that also serve elsewhere, such as `sigmoid` and `tanh`,
-// are in ElementaryFunctions.swift.
+// Activation functions. Those of one argument that also serve elsewhere, such as `sigmoid` and
+// `tanh`, are in ElementaryFunctions.swift.
 
 extension Tensor {
   /// y = max(x, 0);  dx = dy where y > 0, else 0 (0 at 0, as in PyTorch).

@@ -56,8 +56,8 @@ extension Tensor {
     let first = normalizedAxis(first, shape, op: "transpose")
     let second = normalizedAxis(second, shape, op: "transpose")
     return record(
-      "permute", input: self, value: value.exchangedView(first, second), saving: []
-    ) { dy in dy.exchangedView(first, second) }
+      "permute", input: self, value: value.transposedView(first, second), saving: []
+    ) { dy in dy.transposedView(first, second) }
   }
 
   /// Without the axes of extent 1: all of them, or those of `axes`, where they have it.
