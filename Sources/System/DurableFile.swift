@@ -176,6 +176,7 @@ package func readText(
 }
 
 /// A failure whose message ends with the system's text for `errno`.
-package func systemFailure(_ status: Failure.Status, _ what: String, remedy: String = "") -> Failure {
+package func systemFailure(_ status: Failure.Status, _ what: String, remedy: String = "") -> Failure
+{
   Failure(status, "\(what): \(String(cString: strerror(errno)))", remedy: remedy)
 }

@@ -80,7 +80,7 @@ enum ExpressionSteps {
       ),
       ("abs", withoutKink { $0.abs() }), ("relu", withoutKink { $0.relu() }),
       ("leakyRelu", withoutKink { $0.leakyRelu(slope: 0.1) }),
-      ("clamp", withoutKink { $0.clamp(least: 0) }),
+      ("clamp", withoutKink { $0.clamp(minimum: 0) }),
       ("threshold", withoutKink { $0.threshold(limit: 0, value: -0.5) }),
       ("gelu", unary { $0.gelu() }), ("silu", unary { $0.silu() }),
       ("square", unary { $0.square() }),

@@ -25,7 +25,9 @@ struct GradientTests {
     expectGradientsMatchFiniteDifferences([x], "x + x") { $0[0] + $0[0] }
     expectGradientsMatchFiniteDifferences([x], "x x") { $0[0] * $0[0] }
     expectGradientsMatchFiniteDifferences([x], "sum") { $0[0].sum() }
-    expectGradientsMatchFiniteDifferences([leafAwayFromZero(shape, &draws)], "relu") { $0[0].relu() }
+    expectGradientsMatchFiniteDifferences([leafAwayFromZero(shape, &draws)], "relu") {
+      $0[0].relu()
+    }
   }
 
   @Test func reshapes() {
