@@ -1,12 +1,11 @@
 import Kernels
 import Tensors
 
-// Activation functions. Those of one argument that also serve elsewhere, such as `sigmoid` and
-// `tanh`, are in ElementaryFunctions.swift.
+// Activation functions. `sigmoid` and `tanh` are in ElementaryFunctions.swift.
 
 extension Tensor {
   /// y = max(x, 0);  dx = dy where y > 0, else 0 (0 at 0, as in PyTorch).
-  /// - x: any shape and dtype but bool.  Returns x's shape.
+  /// - x: any shape, and any dtype except bool.  Returns x's shape.
   public func relu() -> Tensor {
     let y = Kernels.relu(value)
     return record("relu", inputs: [self], value: y) { dy in [Kernels.reluBackward(dy, y: y)] }
@@ -17,7 +16,8 @@ extension Tensor {
     activated("leakyRelu", .leakyReLU(slope: slope))
   }
 
-  /// y = x F(x), F the standard normal distribution's function, by erf;  dx = dy (F(x) + x F'(x)).
+  /// y = x F(x), where F is the cumulative distribution function of the standard normal
+  /// distribution, computed with erf;  dx = dy (F(x) + x F'(x)).
   /// - Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016; PyTorch's default form.
   public func gelu() -> Tensor { activated("gelu", .gelu) }
 

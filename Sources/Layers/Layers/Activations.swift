@@ -1,10 +1,12 @@
 import Autograd
 import Tensors
 
-// Layers without parameters; input and output of any shape.
+// Activation layers. They have no parameters; input and output have the same shape, which is
+// arbitrary.
 
 extension OutputActivation {
-  /// The function that `module` is, if a linear layer can compute it at once.
+  /// The activation of `module`, if a linear layer can compute it together with its product; else
+  /// nil.
   init?(_ module: any Module) {
     switch module {
     case is ReLU: self = .relu
@@ -26,7 +28,7 @@ public final class LeakyReLU: Module {
   public var extraDescription: String { "negative_slope=\(pythonNumber(slope))" }
 }
 
-/// y = x times the standard normal distribution's function at x.
+/// y = x times the cumulative distribution function of the standard normal distribution at x.
 public final class GELU: Module {
   public init() {}
 
