@@ -16,7 +16,7 @@ package enum Warnings {
   package static func report(_ text: String) { handler.withLock { $0 }?(text) }
 }
 
-/// Prints one line on standard error that begins with "warning: ".
+/// Prints `text` as one line on standard error, after "warning: ". A failure to write is ignored.
 package func printWarning(_ text: String) {
   Array("warning: \(text)\n".utf8).withUnsafeBytes {
     try? writeAll($0, to: STDERR_FILENO, path: "standard error")

@@ -67,8 +67,8 @@ public final class Trainer {
     self.options = options
     self.world = world
     StopSignals.install()
-    StopSignals.endLoading = true
-    defer { StopSignals.endLoading = false }
+    StopSignals.mayStopLoading = true
+    defer { StopSignals.mayStopLoading = false }
     Progress.enter(.loading)
     try SettingsAgreement.check(job.settings, world: world)
 

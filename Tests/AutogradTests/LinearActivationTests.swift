@@ -13,7 +13,7 @@ struct LinearActivationTests {
   ) -> Tensor {
     let z = linear(x, weight: weight, bias: bias, precision: precision)
     return switch activation {
-    case .relu: relu(z)
+    case .relu: z.relu()
     case .sigmoid: z.sigmoid()
     case .tanh: z.tanh()
     }

@@ -99,7 +99,7 @@ struct FunctionModuleTests {
       // Somebody who looks sees the rectified images.
       let x = Tensor(values, shape: shape)
       let seen = try ActivationRecorder.record(["0", "1"], in: net) { net(x) }
-      #expect(seen[0].output.bits == relu(x).bits && seen[1].output.bits == y.bits)
+      #expect(seen[0].output.bits == x.relu().bits && seen[1].output.bits == y.bits)
     }
   }
 

@@ -57,7 +57,7 @@ public enum PredictionKind: Sendable, Equatable {
     case .values: nil
     case .probabilities: outputs
     case .logits: outputs.sigmoid()
-    case .classLogits: softmax(outputs, axis: 1)
+    case .classLogits: outputs.softmax(axis: 1)
     case .classLogProbabilities: outputs.exp()
     }
   }
