@@ -4,11 +4,6 @@
 #include "simd/clones.h"
 #include <string.h>
 
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define UNROLLED _Pragma("clang loop unroll(full)")
-// To instrument so much unrolled code takes a compiler many minutes.
-#define UNCHECKED no_sanitize("address", "coverage")
-
 enum { PLACES = 4 };
 
 struct rows { float *first; ptrdiff_t stride; };

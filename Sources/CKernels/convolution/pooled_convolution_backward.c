@@ -34,35 +34,10 @@ static void add_products_plainly(
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define SET(name) name##_avx512
-#define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
-#define SIZE 16
-#define vector __m512
-#define mask __mmask16
-#define MASK(count) ((__mmask16)((1u << (count)) - 1))
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, x) _mm512_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
-#define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
-#define SPREAD(x) _mm512_set1_ps(x)
-#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
+#include "simd/avx512.h"
 #include "convolution/pooled_convolution_rows.h"
 
-#define SET(name) name##_avx2
-#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
-#define SIZE 8
-#define vector __m256
-#define mask __m256i
-#define MASK(count) \
-  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, x) _mm256_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
-#define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
-#define SPREAD(x) _mm256_set1_ps(x)
-#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
+#include "simd/avx2.h"
 #include "convolution/pooled_convolution_rows.h"
 
 static adder *adder_of(enum nd_instruction_set set) {
@@ -87,7 +62,7 @@ static ptrdiff_t block_of_images(const struct nd_pooled_convolution *p) {
   const ptrdiff_t near = NEAR / padded_image(p), windows = p->rows * p->columns;
   const ptrdiff_t enough = (FEW + windows - 1) / windows;
   const ptrdiff_t block = near > enough ? near : enough;
-  return LEAST(block, p->images);
+  return MINIMUM(block, p->images);
 }
 
 // Of a channel: odd, as the channels' lists grow at the same time and are not to share a cache's set.
@@ -126,7 +101,7 @@ ND_INLINE ptrdiff_t number_of(ptrdiff_t distance, ptrdiff_t out_width) {
 #if defined(__x86_64__)
 // dweight of images with one channel by 3 x 3: the 4 x 4 pixels under a window are a register, of which
 // each of 16 output channels, a lane each, takes those its place needs. Returns the number of entries.
-__attribute__((target("arch=x86-64-v4"), UNCHECKED)) static ptrdiff_t add_single_channel(
+TARGET_AVX512 static ptrdiff_t add_single_channel(
     const struct nd_pooled_convolution *p, float *sums, const float *images, const float *dy,
     const int32_t *places, ptrdiff_t count) {
   enum { TAPS = 9, SPAN = 4, GROUP = 16 };
@@ -135,7 +110,7 @@ __attribute__((target("arch=x86-64-v4"), UNCHECKED)) static ptrdiff_t add_single
   const __m512i skipped = _mm512_set1_epi32((int)p->out_width - SPAN);
   ptrdiff_t entries = 0;
   for (ptrdiff_t o = 0; o < channels; o += GROUP) {
-    const ptrdiff_t taken = LEAST(channels - o, GROUP);
+    const ptrdiff_t taken = MINIMUM(channels - o, GROUP);
     const __mmask16 lanes = (__mmask16)((1u << taken) - 1);
     const __m512i turn = _mm512_mullo_epi32(
         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
@@ -204,7 +179,7 @@ ptrdiff_t nd_pooled_convolution_weight_gradient(
   memset(sums, 0, (size_t)(channels * patch) * sizeof *sums);
   if (is_padded(p)) memset(padded, 0, (size_t)(block * image) * sizeof *padded);
   for (ptrdiff_t start = 0; start < p->images; start += block) {
-    const ptrdiff_t count = LEAST(block, p->images - start);
+    const ptrdiff_t count = MINIMUM(block, p->images - start);
     const float *images = with_padding(p, x, start, count, padded);
     if (takes_single_channel(p, set)) {
       const ptrdiff_t from = start * windows * channels;

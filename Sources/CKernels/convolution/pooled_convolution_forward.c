@@ -58,48 +58,14 @@ static void make_plainly(
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define SET(name) name##_avx512
-#define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
-#define SIZE 16
+#include "simd/avx512.h"
 #define WINDOWS 3
 #define BREADTH 2
-#define vector __m512
-#define LOAD(p) _mm512_loadu_ps(p)
-#define MASKED_LOAD(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
-#define STORE(p, x) _mm512_storeu_ps(p, x)
-#define MASKED_STORE(p, count, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), x)
-#define ZERO _mm512_setzero_ps()
-#define SPREAD(x) _mm512_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm512_set1_epi32(x)
-#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm512_add_ps(x, y)
-#define WINS __mmask16
-#define BEATS(x, y) (_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ) | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q))
-#define CHOSEN(wins, x, y) _mm512_mask_blend_ps(wins, y, x)
 #include "convolution/pooled_convolution_windows.h"
 
-#define SET(name) name##_avx2
-#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
-#define SIZE 8
+#include "simd/avx2.h"
 #define WINDOWS 1
 #define BREADTH 3
-#define vector __m256
-#define LOAD(p) _mm256_loadu_ps(p)
-#define FIRST(count) \
-  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define MASKED_LOAD(p, count) _mm256_maskload_ps(p, FIRST(count))
-#define STORE(p, x) _mm256_storeu_ps(p, x)
-#define MASKED_STORE(p, count, x) _mm256_maskstore_ps(p, FIRST(count), x)
-#define ZERO _mm256_setzero_ps()
-#define SPREAD(x) _mm256_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm256_set1_epi32(x)
-#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm256_add_ps(x, y)
-#define WINS __m256
-#define BEATS(x, y) _mm256_or_ps(_mm256_cmp_ps(x, y, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q))
-#define CHOSEN(wins, x, y) _mm256_blendv_ps(y, x, wins)
 #include "convolution/pooled_convolution_windows.h"
 #endif
 
@@ -117,7 +83,7 @@ static struct maker maker_of(enum nd_instruction_set set) {
 static ptrdiff_t images_at_a_time(const struct nd_pooled_convolution *p) {
   if (!is_padded(p)) return p->images;
   const ptrdiff_t count = IMAGES / padded_image(p);
-  return count < 1 ? 1 : LEAST(count, p->images);
+  return count < 1 ? 1 : MINIMUM(count, p->images);
 }
 
 ptrdiff_t nd_pooled_convolution_forward_scratch_count(const struct nd_pooled_convolution *p) {
@@ -144,22 +110,22 @@ void nd_pooled_convolution_forward(
         *offset++ = (int32_t)(r * row + c * p->in_channels + i);
   for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels)
     nd_transpose(
-        weights + o * depth, weight + o * depth, LEAST(maker.channels, p->out_channels - o), depth);
+        weights + o * depth, weight + o * depth, MINIMUM(maker.channels, p->out_channels - o), depth);
 
   const ptrdiff_t block = images_at_a_time(p);
   if (is_padded(p)) memset(padded, 0, (size_t)(block * image) * sizeof *padded);
   for (ptrdiff_t start = 0; start < p->images; start += block) {
-    const ptrdiff_t count = LEAST(block, p->images - start);
+    const ptrdiff_t count = MINIMUM(block, p->images - start);
     const float *images = with_padding(p, x, start, count, padded);
     const ptrdiff_t all = count * p->rows * p->columns, before = start * p->rows * p->columns;
     for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels) {
       const struct columns columns = {
-          weights + o * depth, bias ? bias + o : 0, LEAST(maker.channels, p->out_channels - o),
+          weights + o * depth, bias ? bias + o : 0, MINIMUM(maker.channels, p->out_channels - o),
           y + before * p->out_channels + o, places + before * p->out_channels + o};
       ptrdiff_t n = 0, r = 0, c = 0;
       for (ptrdiff_t w = 0; w < all; w += maker.windows) {
         struct window windows[MOST_WINDOWS];
-        const ptrdiff_t taken = LEAST(maker.windows, all - w);
+        const ptrdiff_t taken = MINIMUM(maker.windows, all - w);
         for (ptrdiff_t i = 0; i < taken; i++) {
           windows[i].x = images + n * image + 2 * r * down + 2 * c * right;
           windows[i].place = (int32_t)(2 * r * p->out_width + 2 * c);

@@ -1,4 +1,4 @@
-// For one instruction set, which the including file describes: SIZE floats fill a `vector`, and a tile
+// For one instruction set, which the including file describes: LANES floats fill a `vector`, and a tile
 // of WINDOWS windows and BREADTH vectors of output channels the registers.
 
 // Each element is one chain of fused multiply-adds in the order of the weight's elements, the bias last.
@@ -12,7 +12,7 @@ TARGET ND_INLINE void SET(make_tile)(
   const float *weights = columns->weights;
   for (ptrdiff_t d = 0; d < job->depth; d++, weights += columns->count) {
     vector w[BREADTH];
-    UNROLLED for (int v = 0; v < breadth; v++) w[v] = LOAD(weights + v * SIZE);
+    UNROLLED for (int v = 0; v < breadth; v++) w[v] = LOAD(weights + v * LANES);
     UNROLLED for (int i = 0; i < count; i++) {
       const float *x = windows[i].x + job->offsets[d];
       UNROLLED for (int k = 0; k < PLACES; k++) {
@@ -24,10 +24,10 @@ TARGET ND_INLINE void SET(make_tile)(
   }
   const int32_t below = (int32_t)job->p->out_width;
   UNROLLED for (int v = 0; v < breadth; v++) {
-    const ptrdiff_t rest = columns->count - v * SIZE;
+    const ptrdiff_t rest = columns->count - v * LANES;
     vector bias = ZERO;
     if (columns->bias)
-      bias = rest < SIZE ? MASKED_LOAD(columns->bias + v * SIZE, rest) : LOAD(columns->bias + v * SIZE);
+      bias = rest < LANES ? MASKED_LOAD(columns->bias + v * LANES, MASK(rest)) : LOAD(columns->bias + v * LANES);
     UNROLLED for (int i = 0; i < count; i++) {
       vector largest, place;
       UNROLLED for (int k = 0; k < PLACES; k++) {
@@ -38,14 +38,14 @@ TARGET ND_INLINE void SET(make_tile)(
           place = here;
           continue;
         }
-        const WINS wins = BEATS(sum, largest);
-        largest = CHOSEN(wins, sum, largest);
-        place = CHOSEN(wins, here, place);
+        const comparison wins = EXCEEDS(sum, largest);
+        largest = CHOOSE(wins, sum, largest);
+        place = CHOOSE(wins, here, place);
       }
-      const ptrdiff_t to = (first + i) * job->p->out_channels + v * SIZE;
-      if (rest < SIZE) {
-        MASKED_STORE(columns->y + to, rest, largest);
-        MASKED_STORE((float *)(columns->places + to), rest, place);
+      const ptrdiff_t to = (first + i) * job->p->out_channels + v * LANES;
+      if (rest < LANES) {
+        MASKED_STORE(columns->y + to, MASK(rest), largest);
+        MASKED_STORE((float *)(columns->places + to), MASK(rest), place);
       } else {
         STORE(columns->y + to, largest);
         STORE((float *)(columns->places + to), place);
@@ -61,7 +61,7 @@ TARGET ND_INLINE void SET(make_tile)(
 TARGET static void SET(make)(
     const struct job *job, const struct columns *columns, const struct window *windows,
     ptrdiff_t first, ptrdiff_t count) {
-  switch (4 * count + (columns->count + SIZE - 1) / SIZE) {
+  switch (4 * count + (columns->count + LANES - 1) / LANES) {
     TILE(1, 1) TILE(1, 2)
 #if BREADTH > 2
     TILE(1, 3)
@@ -73,22 +73,6 @@ TARGET static void SET(make)(
 }
 
 #undef TILE
-#undef SET
-#undef TARGET
-#undef SIZE
 #undef WINDOWS
 #undef BREADTH
-#undef vector
-#undef LOAD
-#undef FIRST
-#undef MASKED_LOAD
-#undef STORE
-#undef MASKED_STORE
-#undef ZERO
-#undef SPREAD
-#undef SPREAD_INTEGER
-#undef FMA
-#undef ADD
-#undef WINS
-#undef BEATS
-#undef CHOSEN
+#include "simd/undefine.h"

@@ -10,13 +10,13 @@
 // threads or on the instruction set.
 
 ptrdiff_t nd_matmul_scratch_count(const struct nd_product *p) {
-  return GREATEST(dense_scratch_count(p), sparse_scratch_count(p));
+  return MAXIMUM(dense_scratch_count(p), sparse_scratch_count(p));
 }
 
 ptrdiff_t nd_matmul_bf16_scratch_count(const struct nd_product *p) {
   if (is_narrow_in_bf16(p)) return p->m * p->k + p->k * p->n;
   const ptrdiff_t dense = PAIRS_OF_A + pairs_depth(p) * padded_columns(p);
-  return GREATEST(dense, sparse_scratch_count(p));
+  return MAXIMUM(dense, sparse_scratch_count(p));
 }
 
 static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_t columns) {
@@ -26,9 +26,6 @@ static void transpose_plainly(float *y, const float *x, ptrdiff_t rows, ptrdiff_
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-// To instrument so much unrolled code takes a compiler many minutes.
-#define UNCHECKED no_sanitize("address", "coverage")
 
 // Stretches of memory, each so many floats behind the one before.
 struct lines {
@@ -62,9 +59,7 @@ ND_KERNEL static void finish_all(const struct nd_product *p) { finish(p, p->c, p
 
 #include "matmul/matmul_narrow.h"
 
-#define SET(name) name##_avx512
-#define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
-#define LANES 16
+#include "simd/avx512.h"
 #define ROWS1 12
 #define ROWS2 12
 #define ROWS3 8
@@ -72,54 +67,9 @@ ND_KERNEL static void finish_all(const struct nd_product *p) { finish(p, p->c, p
 #define WIDEST 4
 #define PART 64
 #define BREADTH 8
-#define vector __m512
-#define mask __mmask16
-#define ZERO _mm512_setzero_ps()
-#define MASK(count) ((__mmask16)((1u << (count)) - 1))
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, x) _mm512_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
-#define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
-#define SPREAD(x) _mm512_set1_ps(x)
-#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm512_add_ps(x, y)
-#define NONZERO(x) _mm512_cmp_ps_mask(x, ZERO, _CMP_NEQ_UQ)
-#define NOT_FINITE(x) (_mm512_fpclass_ps_mask(x, 0x99) != 0)
-#define LARGEST(x, y) \
-  ((__m512)_mm512_max_epu32((__m512i)(x), _mm512_and_si512((__m512i)(y), _mm512_set1_epi32(INT32_MAX))))
-#define SPAN 1
-
-// Transposes 16 x 16 floats: pairs, pairs of pairs, then quarters of registers.
-TARGET ND_INLINE void turn_avx512(__m512 *x) {
-  __m512 t[16];
-  UNROLLED for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-    t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-  }
-  UNROLLED for (int i = 0; i < 16; i += 4) {
-    x[i] = (__m512)_mm512_unpacklo_pd((__m512d)t[i], (__m512d)t[i + 2]);
-    x[i + 1] = (__m512)_mm512_unpackhi_pd((__m512d)t[i], (__m512d)t[i + 2]);
-    x[i + 2] = (__m512)_mm512_unpacklo_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
-    x[i + 3] = (__m512)_mm512_unpackhi_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
-  }
-  UNROLLED for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_f32x4(x[i], x[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0xdd);
-  }
-  UNROLLED for (int i = 0; i < 4; i++) {
-    x[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
-    x[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
-    x[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
-    x[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
 #include "matmul/matmul_tiles.h"
 
-#define SET(name) name##_avx2
-#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
-#define LANES 8
+#include "simd/avx2.h"
 #define ROWS1 12
 #define ROWS2 6
 #define ROWS3 0
@@ -127,56 +77,9 @@ TARGET ND_INLINE void turn_avx512(__m512 *x) {
 #define WIDEST 2
 #define PART 64
 #define BREADTH 8
-#define vector __m256
-#define mask __m256i
-#define ZERO _mm256_setzero_ps()
-#define MASK(count) first_avx2(count)
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, x) _mm256_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
-#define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
-#define SPREAD(x) _mm256_set1_ps(x)
-#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm256_add_ps(x, y)
-#define NONZERO(x) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, ZERO, _CMP_NEQ_UQ))
-#define NOT_FINITE(x) not_finite_avx2(x)
-#define LARGEST(x, y) \
-  ((__m256)_mm256_max_epu32((__m256i)(x), _mm256_and_si256((__m256i)(y), _mm256_set1_epi32(INT32_MAX))))
-#define SPAN 1
-
-// Of those x - x is no number.
-TARGET ND_INLINE int not_finite_avx2(__m256 x) {
-  x = _mm256_sub_ps(x, x);
-  return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
-}
-
-TARGET ND_INLINE __m256i first_avx2(ptrdiff_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-TARGET ND_INLINE void turn_avx2(__m256 *x) {
-  __m256 t[8];
-  UNROLLED for (int i = 0; i < 8; i += 2) {
-    t[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
-    t[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
-  }
-  UNROLLED for (int i = 0; i < 8; i += 4) {
-    x[i] = (__m256)_mm256_unpacklo_pd((__m256d)t[i], (__m256d)t[i + 2]);
-    x[i + 1] = (__m256)_mm256_unpackhi_pd((__m256d)t[i], (__m256d)t[i + 2]);
-    x[i + 2] = (__m256)_mm256_unpacklo_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
-    x[i + 3] = (__m256)_mm256_unpackhi_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
-  }
-  UNROLLED for (int i = 0; i < 4; i++) {
-    t[i] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x20);
-    t[i + 4] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x31);
-  }
-  UNROLLED for (int i = 0; i < 8; i++) x[i] = t[i];
-}
 #include "matmul/matmul_tiles.h"
 
-#define SET(name) name##_bf16
-#define TARGET __attribute__((target("arch=x86-64-v4,avx512bf16"), UNCHECKED))
-#define LANES 16
+#include "simd/avx512_bf16.h"
 #define ROWS1 12
 #define ROWS2 12
 #define ROWS3 8
@@ -184,42 +87,9 @@ TARGET ND_INLINE void turn_avx2(__m256 *x) {
 #define WIDEST 4
 #define PART 32
 #define BREADTH 16
-#define vector __m512
-#define mask __mmask16
-#define ZERO _mm512_setzero_ps()
-#define MASK(count) ((__mmask16)((1u << (count)) - 1))
-#define LOAD(p) _mm512_loadu_ps(p)
-#define STORE(p, x) _mm512_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
-#define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
-#define SPREAD(x) _mm512_set1_ps(x)
-#define FMA(x, y, z) _mm512_dpbf16_ps(z, (__m512bh)(x), (__m512bh)(y))
-#define ADD(x, y) _mm512_add_ps(x, y)
-#define JOIN(first, second) ((__m512)_mm512_cvtne2ps_pbh(second, first))
-#define PAIR(low, high) pair_bf16(low, high)
-#define NONZERO(x) _mm512_test_epi32_mask((__m512i)(x), _mm512_set1_epi32(0x7fff7fff))
-#define NOT_FINITE(x) \
-  (_mm512_cmpeq_epi16_mask( \
-       _mm512_and_si512((__m512i)(x), _mm512_set1_epi16(0x7f80)), _mm512_set1_epi16(0x7f80)) != 0)
-#define LARGEST(x, y) \
-  ((__m512)_mm512_max_epu16((__m512i)(x), _mm512_and_si512((__m512i)(y), _mm512_set1_epi16(INT16_MAX))))
-#define SPAN 2
-#define turn_bf16 turn_avx512
-
-TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
-  // i of the lower half, then i of the upper.
-  const __m512i turns = _mm512_set_epi16(
-      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
-      18, 2, 17, 1, 16, 0);
-  return (__m512)_mm512_permutexvar_epi16(turns, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-}
 #include "matmul/matmul_tiles.h"
 
-// What vdpbf16ps does to the bit, by two multiply-adds; denormals are 0, as the control register has it
-// meanwhile.
-#define SET(name) name##_bf16_avx2
-#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
-#define LANES 8
+#include "simd/avx2_bf16.h"
 #define ROWS1 8
 #define ROWS2 4
 #define ROWS3 0
@@ -227,72 +97,6 @@ TARGET ND_INLINE __m512 pair_bf16(__m512 low, __m512 high) {
 #define WIDEST 2
 #define PART 64
 #define BREADTH 8
-#define vector __m256
-#define mask __m256i
-#define ZERO _mm256_setzero_ps()
-#define MASK(count) first_avx2(count)
-#define LOAD(p) _mm256_loadu_ps(p)
-#define STORE(p, x) _mm256_storeu_ps(p, x)
-#define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
-#define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
-#define SPREAD(x) _mm256_set1_ps(x)
-#define FMA(x, y, z) add_pair_avx2(x, y, z)
-#define ADD(x, y) _mm256_add_ps(x, y)
-#define JOIN(first, second) join_avx2(first, second)
-#define PAIR(low, high) pair_avx2(low, high)
-#define NONZERO(x) nonzero_pairs_avx2((__m256i)(x))
-#define NOT_FINITE(x) not_finite_pairs_avx2((__m256i)(x))
-#define LARGEST(x, y) \
-  ((__m256)_mm256_max_epu16((__m256i)(x), _mm256_and_si256((__m256i)(y), _mm256_set1_epi16(INT16_MAX))))
-#define SPAN 2
-#define turn_bf16_avx2 turn_avx2
-
-TARGET ND_INLINE unsigned nonzero_pairs_avx2(__m256i x) {
-  x = _mm256_and_si256(x, _mm256_set1_epi32(0x7fff7fff));
-  const __m256i zero = _mm256_cmpeq_epi32(x, _mm256_setzero_si256());
-  return 0xff & ~(unsigned)_mm256_movemask_ps((__m256)zero);
-}
-
-TARGET ND_INLINE int not_finite_pairs_avx2(__m256i x) {
-  const __m256i exponent = _mm256_set1_epi16(0x7f80);
-  x = _mm256_cmpeq_epi16(_mm256_and_si256(x, exponent), exponent);
-  return _mm256_movemask_epi8(x) != 0;
-}
-
-TARGET ND_INLINE __m256 add_pair_avx2(__m256 x, __m256 y, __m256 sum) {
-  const __m256 upper = (__m256)_mm256_set1_epi32((int)0xffff0000);
-  sum = _mm256_fmadd_ps(_mm256_and_ps(x, upper), _mm256_and_ps(y, upper), sum);
-  return _mm256_fmadd_ps(
-      (__m256)_mm256_slli_epi32((__m256i)x, 16), (__m256)_mm256_slli_epi32((__m256i)y, 16), sum);
-}
-
-// Rounded as vcvtneps2bf16 does, in the upper halves: ties to even, denormals to 0, and not a number
-// quiet.
-TARGET ND_INLINE __m256i rounded_avx2(__m256 x) {
-  __m256i bits = (__m256i)x;
-  const __m256i normal = _mm256_cmpgt_epi32(
-      _mm256_and_si256(bits, _mm256_set1_epi32(0x7f800000)), _mm256_setzero_si256());
-  bits = _mm256_and_si256(bits, _mm256_or_si256(normal, _mm256_set1_epi32((int)0x80000000)));
-  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const __m256i nearest =
-      _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-  const __m256i none = (__m256i)_mm256_cmp_ps(x, x, _CMP_UNORD_Q);
-  return _mm256_blendv_epi8(nearest, quiet, none);
-}
-
-TARGET ND_INLINE __m256 pair_avx2(__m256 low, __m256 high) {
-  const __m256i upper =
-      _mm256_and_si256(rounded_avx2(high), _mm256_set1_epi32((int)0xffff0000));
-  return (__m256)_mm256_or_si256(upper, _mm256_srli_epi32(rounded_avx2(low), 16));
-}
-
-TARGET ND_INLINE __m256 join_avx2(__m256 first, __m256 second) {
-  const __m256 low = _mm256_shuffle_ps(first, second, 0x88);
-  const __m256 high = _mm256_shuffle_ps(first, second, 0xdd);
-  // Of each register's halves the lower ones came first.
-  return (__m256)_mm256_permute4x64_pd((__m256d)pair_avx2(low, high), 0xd8);
-}
 #include "matmul/matmul_tiles.h"
 
 enum nd_instruction_set nd_matmul_bf16_best_set(void) {
@@ -323,8 +127,8 @@ ptrdiff_t nd_matmul_bf16(const struct nd_product *p, enum nd_instruction_set set
   // The bias, too, is added as vdpbf16ps adds products.
   const unsigned control = begin_flushing();
   const ptrdiff_t made = is_narrow_in_bf16(p) ? multiply_narrow_in_bf16(p)
-                         : set == nd_avx2     ? matmul_bf16_avx2(p)
-                                              : matmul_bf16(p);
+                         : set == nd_avx2     ? matmul_avx2_bf16(p)
+                                              : matmul_avx512_bf16(p);
   _mm_setcsr(control);
   return made;
 }

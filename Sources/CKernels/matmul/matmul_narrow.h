@@ -95,7 +95,7 @@ NARROW_TARGET ND_INLINE void tiny_chains(
     if (pairs && i + 1 < p->k) add_to_chains(p, m, n, i + 1, sums);
     add_to_chains(p, m, n, i, sums);
     if (row_sums)
-      for (ptrdiff_t s = i; s < LEAST(i + step, p->k); s++)
+      for (ptrdiff_t s = i; s < MINIMUM(i + step, p->k); s++)
         UNROLLED for (int r = 0; r < m; r++) own[r] += summed[s * p->a_column + r * p->a_row];
   }
   for (int r = 0; r < m; r++) {
@@ -170,7 +170,7 @@ ND_KERNEL static int has_normal_sums(const float *x, ptrdiff_t n) {
     uint32_t bits;
     memcpy(&bits, &x[i], sizeof bits);
     const uint32_t before = (bits & 0x7fffffffu) - 1;  // 0 comes last
-    least = LEAST(least, before);
+    least = MINIMUM(least, before);
   }
   const uint32_t exponent = 127 - 103;  // 2^-103's last bit is 2^-126
   return least >= (exponent << 23) - 1;

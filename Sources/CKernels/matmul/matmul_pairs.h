@@ -1,8 +1,5 @@
 // The bfloat16 matrix product for one instruction set, with float32's tiles: their elements are pairs,
 // bfloat16 of k even in the lower half and of the k behind it in the upper. matmul_tiles.h includes it.
-//   PAIR(low, high)      LANES pairs of two registers of floats, rounded
-//   JOIN(first, second)  LANES pairs of neighbours in two registers that follow each other
-//   FMA                  adds both products of each pair
 
 // pairs[q][i] = (x[2 q][i], x[2 q + 1][i]); beside an odd last row lies 0. Whole registers are written.
 TARGET ND_INLINE void SET(pair_rows)(
@@ -14,7 +11,7 @@ TARGET ND_INLINE void SET(pair_rows)(
         __builtin_prefetch(ahead->next, 0, 2);
         ahead->next += ahead->step;
       }
-      const mask here = MASK(LEAST(columns - c, LANES));
+      const mask here = MASK(MINIMUM(columns - c, LANES));
       const float *place = x + r * x_row + c;
       const vector high = r + 1 < rows ? MASKED_LOAD(place + x_row, here) : ZERO;
       STORE(pairs + c, PAIR(MASKED_LOAD(place, here), high));
@@ -24,7 +21,7 @@ TARGET ND_INLINE void SET(pair_rows)(
 // Of the 2 LANES elements from x on, so many there are; 0 behind them.
 TARGET ND_INLINE vector SET(joined)(const float *x, ptrdiff_t count) {
   if (count >= 2 * LANES) return JOIN(LOAD(x), LOAD(x + LANES));
-  const vector first = MASKED_LOAD(x, MASK(LEAST(count, LANES)));
+  const vector first = MASKED_LOAD(x, MASK(MINIMUM(count, LANES)));
   return JOIN(first, count > LANES ? MASKED_LOAD(x + LANES, MASK(count - LANES)) : ZERO);
 }
 
@@ -46,7 +43,7 @@ TARGET static void SET(turn_pairs)(
       vector block[LANES];
       UNROLLED for (int i = 0; i < LANES; i++)
         block[i] = i < rows - r ? SET(joined)(x + (r + i) * x_row + c, columns - c) : ZERO;
-      SET(turn)(block);
+      TRANSPOSE(block);
       UNROLLED for (int i = 0; i < LANES; i++)
         if (c + 2 * i < columns) STORE(pairs + (c / 2 + i) * pairs_row + r, block[i]);
     }
@@ -57,7 +54,7 @@ TARGET static void SET(turn_pair_rows)(
     const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns,
     float *restrict pairs, ptrdiff_t pairs_row) {
   for (ptrdiff_t c = 0; c < columns; c += LANES) {
-    const mask here = MASK(LEAST(columns - c, LANES));
+    const mask here = MASK(MINIMUM(columns - c, LANES));
     for (ptrdiff_t r = 0; r < rows; r += 2 * LANES) {
       vector block[LANES];
       UNROLLED for (int i = 0; i < LANES; i++) {
@@ -65,7 +62,7 @@ TARGET static void SET(turn_pair_rows)(
         const vector low = k < rows ? MASKED_LOAD(x + k * x_row + c, here) : ZERO;
         block[i] = PAIR(low, k + 1 < rows ? MASKED_LOAD(x + (k + 1) * x_row + c, here) : ZERO);
       }
-      SET(turn)(block);
+      TRANSPOSE(block);
       UNROLLED for (int i = 0; i < LANES; i++)
         if (c + i < columns) STORE(pairs + (c + i) * pairs_row + r / 2, block[i]);
     }
@@ -112,21 +109,21 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *all) {
   block.a_column = neighbours ? 1 : height;
   float *panels = all->scratch + PAIRS_OF_A;
   for (ptrdiff_t k = 0; k < all->k; k += 2 * most) {
-    const ptrdiff_t depth = LEAST(all->k - k, 2 * most), steps = (depth + 1) / 2;
+    const ptrdiff_t depth = MINIMUM(all->k - k, 2 * most), steps = (depth + 1) / 2;
     const float *bias = k + depth == all->k ? all->bias : 0;
     if (streams) {
       ahead.next = (const char *)(all->b + (k + depth) * all->b_row);
       ahead.end =
-          ahead.next + LEAST(all->k - k - depth, 2 * most) * all->b_row * (ptrdiff_t)sizeof *all->b;
+          ahead.next + MINIMUM(all->k - k - depth, 2 * most) * all->b_row * (ptrdiff_t)sizeof *all->b;
       ahead.step = even_step(ahead.end - ahead.next, (all->m + 6) * in_registers(all->n) * steps, SPAN);
     }
     for (ptrdiff_t m = 0; m < all->m; m += height) {
-      block.m = LEAST(all->m - m, height);
+      block.m = MINIMUM(all->m - m, height);
       const float *a = all->a + k * all->a_column + m * all->a_row;
       if (passes) {
         ahead.next = (const char *)(a + block.m * all->a_row);
         ahead.end = ahead.next
-                    + LEAST(all->m - m - block.m, height) * all->a_row * (ptrdiff_t)sizeof *all->a;
+                    + MINIMUM(all->m - m - block.m, height) * all->a_row * (ptrdiff_t)sizeof *all->a;
         ahead.step =
             even_step(ahead.end - ahead.next, block.m * in_registers(all->n) * steps, SPAN);
       }
@@ -137,8 +134,8 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *all) {
       a = all->scratch;
       float *panel = panels;
       for (ptrdiff_t n = 0, columns; n < all->n; n += columns) {
-        const ptrdiff_t width = LEAST((all->n - n + LANES - 1) / LANES, WIDEST);
-        columns = LEAST(all->n - n, width * LANES);
+        const ptrdiff_t width = MINIMUM((all->n - n + LANES - 1) / LANES, WIDEST);
+        columns = MINIMUM(all->n - n, width * LANES);
         const ptrdiff_t row = width * LANES;
         const float *b = all->b + k * all->b_row + n * all->b_column;
         if (m == 0 && streams)

@@ -5,10 +5,6 @@
 // What a product is computed by and in which blocks, and how much scratch that takes: on every instruction
 // set alike.
 
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define GREATEST(a, b) ((a) > (b) ? (a) : (b))
-#define UNROLLED _Pragma("clang loop unroll(full)")
-
 // A block of b, DEPTH x 64 floats, is 66 KB and one of a 100 KB: both stay in a second-level cache.
 enum { DEPTH = 264, HEIGHT = 96, PADDING = 16, MOST_LANES = 16 };
 // Floats that a second-level cache has room for beside others, and so many that it has not.
@@ -36,7 +32,7 @@ static ptrdiff_t block_depth(const struct nd_product *p) {
   // is multiplied while the next one comes.
   const ptrdiff_t most = p->n <= 16      ? 4 * DEPTH
                          : p->n <= 32    ? 2 * DEPTH
-                         : streams_b(p) ? LEAST(DEPTH, 32 + NEAR / p->n)
+                         : streams_b(p) ? MINIMUM(DEPTH, 32 + NEAR / p->n)
                                          : DEPTH;
   return even_depth(p->k, most);
 }
@@ -55,7 +51,7 @@ static ptrdiff_t in_registers(ptrdiff_t count) { return (count + MOST_LANES - 1)
 // The steps in which `bytes` come while so many products of registers are made, if `asks` times in the time
 // of 12.
 static ptrdiff_t even_step(ptrdiff_t bytes, ptrdiff_t products, ptrdiff_t asks) {
-  return LEAST(64, 12 * bytes / (asks * products) + 1);
+  return MINIMUM(64, 12 * bytes / (asks * products) + 1);
 }
 
 // Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
@@ -154,11 +150,11 @@ static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
 static ptrdiff_t panels_count(const struct nd_product *p) {
   if (p->m <= TALL) return HEAD + PANEL * MOST_LANES;
   const ptrdiff_t panels = DEEP / LEAST_PART * (padded_columns(p) / LEAST_BREADTH + 1);
-  return panels * HEAD + LEAST(DEEP, p->k) * padded_columns(p);
+  return panels * HEAD + MINIMUM(DEEP, p->k) * padded_columns(p);
 }
 
 static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
-  return may_be_sparse(p) ? MASKS + panels_count(p) + LEAST(TALL, p->m) * (MOST_PART + PADDING) : 0;
+  return may_be_sparse(p) ? MASKS + panels_count(p) + MINIMUM(TALL, p->m) * (MOST_PART + PADDING) : 0;
 }
 
 static ptrdiff_t dense_scratch_count(const struct nd_product *p) {
@@ -166,7 +162,7 @@ static ptrdiff_t dense_scratch_count(const struct nd_product *p) {
   const ptrdiff_t odd = odd_columns(p);
   if (odd == 0) return scratch_count(p);
   const struct nd_product last = last_columns(p, odd);
-  return GREATEST(scratch_count(p), swapped_scratch_count(&last));
+  return MAXIMUM(scratch_count(p), swapped_scratch_count(&last));
 }
 
 // Room for a block of a in pairs, whichever way it lies.
@@ -181,5 +177,5 @@ static ptrdiff_t pairs_height(const struct nd_product *p) { return HEIGHT / pair
 static ptrdiff_t pairs_depth(const struct nd_product *p) {
   const ptrdiff_t most = pairs_deeper(p) * DEPTH;
   // Of a b that streams two blocks stay near, as in float32, and the panels.
-  return even_depth((p->k + 1) / 2, streams_b(p) ? LEAST(most, 8 + NEAR / 4 / p->n) : most);
+  return even_depth((p->k + 1) / 2, streams_b(p) ? MINIMUM(most, 8 + NEAR / 4 / p->n) : most);
 }

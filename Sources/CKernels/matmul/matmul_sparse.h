@@ -2,10 +2,6 @@
 // matmul_tiles.h includes it for float32, and for bfloat16, where an element is a pair of SPAN = 2 of k:
 //   PART            elements of a row of a whose zeros a mask tells, at most 64
 //   BREADTH         registers of a row of c, 8 or 16
-//   NONZERO(x)      a bit for each element of a register that is not 0
-//   NOT_FINITE(x)   whether any element of a register is infinite or no number
-//   LARGEST(x, y)   the larger of each two elements' magnitudes, x's being magnitudes; what is infinite is
-//                   larger than all else, and no number larger still
 //   SET(rows_of_a)  a block of a, its rows' elements as neighbours
 //   SET(elements)   a register of elements of a as they lie
 //   SET(pack)       a panel of b
@@ -85,10 +81,10 @@ TARGET static int SET(is_finite)(
   const mask last = MASK(columns - (width - 1) * LANES);
   vector largest = ZERO;
   for (ptrdiff_t k = 0; k < depth; k++, panel += width * LANES) {
-    for (ptrdiff_t j = 0; j < width - 1; j++) largest = LARGEST(largest, LOAD(panel + j * LANES));
-    largest = LARGEST(largest, MASKED_LOAD(panel + (width - 1) * LANES, last));
+    for (ptrdiff_t j = 0; j < width - 1; j++) largest = LARGER(largest, LOAD(panel + j * LANES));
+    largest = LARGER(largest, MASKED_LOAD(panel + (width - 1) * LANES, last));
   }
-  return !NOT_FINITE(largest);
+  return !HAS_NONFINITE(largest);
 }
 
 // Panels as wide as each other, in registers: the one that begins with `first` of so many.
@@ -124,8 +120,8 @@ TARGET static int SET(is_sparse)(const struct nd_product *p) {
 // Where in b a panel begins, of `depth` elements of k.
 TARGET ND_INLINE struct lines SET(lines_of_b)(
     const struct nd_product *p, ptrdiff_t k, ptrdiff_t depth, ptrdiff_t first) {
-  const ptrdiff_t columns = LEAST(p->n - first * LANES, BREADTH * LANES);
-  const ptrdiff_t rows = LEAST(p->k - k * SPAN, depth * SPAN);
+  const ptrdiff_t columns = MINIMUM(p->n - first * LANES, BREADTH * LANES);
+  const ptrdiff_t rows = MINIMUM(p->k - k * SPAN, depth * SPAN);
   const float *b = p->b + k * SPAN * p->b_row + first * LANES * p->b_column;
   return p->b_column == 1 ? (struct lines){b, p->b_row, rows, columns}
                           : (struct lines){b, p->b_column, columns, rows};
@@ -142,20 +138,20 @@ TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
   float *rows = panels + panels_count(all);
   ptrdiff_t nonzeros = 0;
   for (ptrdiff_t block = 0; block < elements; block += DEEP / PART * part) {
-    const ptrdiff_t end = LEAST(elements, block + DEEP / PART * part);
+    const ptrdiff_t end = MINIMUM(elements, block + DEEP / PART * part);
     for (ptrdiff_t m = 0; m < all->m; m += TALL) {
-      const ptrdiff_t height = LEAST(TALL, all->m - m);
+      const ptrdiff_t height = MINIMUM(TALL, all->m - m);
       float *panel = panels;
       for (ptrdiff_t k = block; k < end; k += part) {
-        const ptrdiff_t depth = LEAST(part, end - k);
-        const ptrdiff_t depth_of_k = LEAST(depth * SPAN, all->k - k * SPAN);
+        const ptrdiff_t depth = MINIMUM(part, end - k);
+        const ptrdiff_t depth_of_k = MINIMUM(depth * SPAN, all->k - k * SPAN);
         ptrdiff_t a_row;
         const float *a = SET(rows_of_a)(all, m, height, k * SPAN, depth_of_k, rows, &a_row);
         nonzeros += SET(find_nonzeros)(a, a_row, height, depth, masks);
         const int is_last = k + depth == elements;
         for (ptrdiff_t first = 0, width; first < registers; first += width) {
           width = SET(panel_width)(registers, first);
-          const ptrdiff_t columns = LEAST(all->n - first * LANES, width * LANES);
+          const ptrdiff_t columns = MINIMUM(all->n - first * LANES, width * LANES);
           // In front of a panel lies whether it is finite.
           float *b = panel + HEAD;
           if (m == 0) {
@@ -168,7 +164,7 @@ TARGET static ptrdiff_t SET(multiply_sparse)(const struct nd_product *all) {
           if (is_short && first + width < registers)
             next = SET(lines_of_b)(all, k, depth, first + width);
           else if (is_short && k + depth < elements)
-            next = SET(lines_of_b)(all, k + depth, LEAST(part, elements - k - depth), 0);
+            next = SET(lines_of_b)(all, k + depth, MINIMUM(part, elements - k - depth), 0);
           float *c = all->c + m * all->c_row + first * LANES;
           SET(sparse_rows)(
               width, height, masks, *panel ? 0 : ~(uint64_t)0 >> (64 - depth), a, a_row, b, c,

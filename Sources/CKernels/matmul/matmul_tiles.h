@@ -1,13 +1,10 @@
 // The float32 matrix product for one instruction set. matmul.c includes it once for each, with
-//   SET(name)        the name with the set's suffix
-//   TARGET           the set, as an attribute
-//   LANES            floats of a register
+// a table of simd/, and with
 //   ROWS1 ... ROWS4  rows of a tile that is 1 ... 4 registers wide: so many that its sums fill the
 //                    registers but for a row of b and an element of a
 //   WIDEST           registers of the widest tile
-//   vector, mask, ZERO, MASK, LOAD, STORE, MASKED_LOAD, MASKED_STORE, SPREAD, FMA, ADD
-//   PAIR, JOIN       for the bfloat16 product of matmul_pairs.h, which takes float32's place
-//   PART, BREADTH, NONZERO, NOT_FINITE, LARGEST, SPAN: for matmul_sparse.h
+//   PART, BREADTH    for matmul_sparse.h
+// Where the table has PAIR, the product is bfloat16's, by matmul_pairs.h.
 
 #define TILE_ROWS(width) \
   ((width) == 1 ? ROWS1 : (width) == 2 ? ROWS2 : (width) == 3 ? ROWS3 : ROWS4)
@@ -121,16 +118,16 @@ TARGET static void SET(transpose)(
     const float *restrict x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t columns, float *restrict y,
     ptrdiff_t y_row, const float *restrict bias) {
   for (ptrdiff_t r = 0; r < rows; r += LANES) {
-    const ptrdiff_t height = LEAST(rows - r, LANES);
+    const ptrdiff_t height = MINIMUM(rows - r, LANES);
     const mask high = MASK(height);
     const vector offset = bias ? MASKED_LOAD(bias + r, high) : ZERO;
     for (ptrdiff_t c = 0; c < columns; c += LANES) {
-      const ptrdiff_t breadth = LEAST(columns - c, LANES);
+      const ptrdiff_t breadth = MINIMUM(columns - c, LANES);
       const mask broad = MASK(breadth);
       vector block[LANES];
       UNROLLED for (int i = 0; i < LANES; i++)
         block[i] = i < height ? MASKED_LOAD(x + (r + i) * x_row + c, broad) : ZERO;
-      SET(turn)(block);
+      TRANSPOSE(block);
       UNROLLED for (int i = 0; i < LANES; i++)
         if (i < breadth)
           MASKED_STORE(y + (c + i) * y_row + r, high, bias ? ADD(block[i], offset) : block[i]);
@@ -181,15 +178,15 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
   const int turns = turns_rows(all);
   float *panels = all->scratch + (turns ? HEIGHT * (most + PADDING) : 0);
   for (ptrdiff_t k = 0; k < all->k; k += most) {
-    const ptrdiff_t depth = LEAST(all->k - k, most);
+    const ptrdiff_t depth = MINIMUM(all->k - k, most);
     const float *bias = k + depth == all->k ? all->bias : 0;
     if (streams) {
       ahead.next = (const char *)(all->b + (k + depth) * all->b_row);
-      ahead.end = ahead.next + LEAST(all->k - k - depth, most) * all->b_row * (ptrdiff_t)sizeof *all->b;
+      ahead.end = ahead.next + MINIMUM(all->k - k - depth, most) * all->b_row * (ptrdiff_t)sizeof *all->b;
       ahead.step = even_step(ahead.end - ahead.next, all->m * in_registers(all->n) * depth, SPAN);
     }
     for (ptrdiff_t m = 0; m < all->m; m += HEIGHT) {
-      block.m = LEAST(all->m - m, HEIGHT);
+      block.m = MINIMUM(all->m - m, HEIGHT);
       const float *a = all->a + k * all->a_column + m * all->a_row;
       if (turns) {
         block.a_row = most + PADDING;
@@ -199,8 +196,8 @@ TARGET static void SET(multiply)(const struct nd_product *all) {
       }
       float *panel = panels;
       for (ptrdiff_t n = 0, columns; n < all->n; n += columns) {
-        const ptrdiff_t width = LEAST((all->n - n + LANES - 1) / LANES, WIDEST);
-        columns = LEAST(all->n - n, width * LANES);
+        const ptrdiff_t width = MINIMUM((all->n - n + LANES - 1) / LANES, WIDEST);
+        columns = MINIMUM(all->n - n, width * LANES);
         const float *b = all->b + k * all->b_row + n * all->b_column;
         ptrdiff_t b_row = all->b_row;
         // Of a b with few tiles above it, to pack costs more than to jump from row to row.
@@ -265,9 +262,6 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *p) {
 #undef TILE
 #undef REST
 #undef COLUMN
-#undef SET
-#undef TARGET
-#undef LANES
 #undef ROWS1
 #undef ROWS2
 #undef ROWS3
@@ -275,20 +269,4 @@ TARGET static ptrdiff_t SET(matmul)(const struct nd_product *p) {
 #undef WIDEST
 #undef PART
 #undef BREADTH
-#undef vector
-#undef mask
-#undef ZERO
-#undef MASK
-#undef LOAD
-#undef STORE
-#undef MASKED_LOAD
-#undef MASKED_STORE
-#undef SPREAD
-#undef FMA
-#undef ADD
-#undef NONZERO
-#undef NOT_FINITE
-#undef LARGEST
-#undef SPAN
-#undef PAIR
-#undef JOIN
+#include "simd/undefine.h"

@@ -61,7 +61,6 @@ ND_INLINE ptrdiff_t after(const struct nd_recurrence *r, ptrdiff_t t) {
 
 // Samples whose series a narrow state goes through beside each other.
 enum { TOGETHER = 4 };
-#define UNROLLED _Pragma("clang loop unroll(full)")
 
 // All of it is inlined, so that it does not matter how vectors are passed.
 #pragma clang diagnostic ignored "-Wpsabi"
