@@ -1,13 +1,14 @@
-// For one instruction set, which the including file describes: LANES floats fill a `vector`.
+// The loop of both gradients for one instruction set. The including file includes a table of simd/
+// before it.
 
-enum { SET(MOST_ROWS) = 3, SET(MOST_VECTORS) = 4 };
+enum { SET(MAX_ROWS) = 3, SET(MAX_VECTORS) = 4 };
 
-// `height` rows of `breadth` vectors, which stay in registers; of the last vector of a row only `rest`
-// floats where it is cut.
+// Adds the products of all entries to `height` rows of `breadth` vectors, which stay in registers.
+// Where `is_cut`, the last vector of a row has only `rest` floats.
 TARGET ND_INLINE void SET(add_tile)(
     const int height, const int breadth, const int is_cut, ptrdiff_t rest, struct rows sums,
     const float *source, ptrdiff_t source_stride, const struct entry *entries, ptrdiff_t count) {
-  vector tile[SET(MOST_ROWS)][SET(MOST_VECTORS)];
+  vector tile[SET(MAX_ROWS)][SET(MAX_VECTORS)];
   const mask here = MASK(rest);
   UNROLLED for (int r = 0; r < height; r++) UNROLLED for (int v = 0; v < breadth; v++) {
     const float *from = sums.first + r * sums.stride + v * LANES;
@@ -38,12 +39,12 @@ TARGET ND_INLINE void SET(add_tile)(
     break;
 
 TARGET static void SET(add_products)(
-    struct rows sums, const float *source, ptrdiff_t source_stride, ptrdiff_t height, ptrdiff_t length,
-    const struct entry *entries, ptrdiff_t count) {
-  for (ptrdiff_t r = 0; r < height; r += SET(MOST_ROWS)) {
-    const ptrdiff_t rows = MINIMUM(height - r, SET(MOST_ROWS));
-    for (ptrdiff_t i = 0; i < length; i += SET(MOST_VECTORS) * LANES) {
-      const ptrdiff_t vectors = MINIMUM((length - i + LANES - 1) / LANES, SET(MOST_VECTORS));
+    struct rows sums, const float *source, ptrdiff_t source_stride, ptrdiff_t height,
+    ptrdiff_t length, const struct entry *entries, ptrdiff_t count) {
+  for (ptrdiff_t r = 0; r < height; r += SET(MAX_ROWS)) {
+    const ptrdiff_t rows = MINIMUM(height - r, SET(MAX_ROWS));
+    for (ptrdiff_t i = 0; i < length; i += SET(MAX_VECTORS) * LANES) {
+      const ptrdiff_t vectors = MINIMUM((length - i + LANES - 1) / LANES, SET(MAX_VECTORS));
       const ptrdiff_t rest = MINIMUM(length - i - (vectors - 1) * LANES, LANES);
       const struct rows to = {sums.first + r * sums.stride + i, sums.stride};
       const float *from = source + r * source_stride + i;

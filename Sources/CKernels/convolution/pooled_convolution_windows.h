@@ -1,8 +1,10 @@
-// For one instruction set, which the including file describes: LANES floats fill a `vector`, and a tile
-// of WINDOWS windows and BREADTH vectors of output channels the registers.
+// A tile of the forward pass for one instruction set. The including file defines, besides a table
+// of simd/, WINDOWS and BREADTH: the most windows, and registers of output channels, of a tile,
+// whose sums fill the registers.
 
-// Each element is one chain of fused multiply-adds in the order of the weight's elements, the bias last.
-TARGET ND_INLINE void SET(make_tile)(
+// Each element is one chain of fused multiply-adds in the order of the weight's elements; the bias
+// is added last.
+TARGET ND_INLINE void SET(compute_fixed_tile)(
     const int count, const int breadth, const struct job *job, const struct columns *columns,
     const struct window *windows, ptrdiff_t first) {
   vector sums[WINDOWS][PLACES][BREADTH];
@@ -27,7 +29,8 @@ TARGET ND_INLINE void SET(make_tile)(
     const ptrdiff_t rest = columns->count - v * LANES;
     vector bias = ZERO;
     if (columns->bias)
-      bias = rest < LANES ? MASKED_LOAD(columns->bias + v * LANES, MASK(rest)) : LOAD(columns->bias + v * LANES);
+      bias = rest < LANES ? MASKED_LOAD(columns->bias + v * LANES, MASK(rest))
+                          : LOAD(columns->bias + v * LANES);
     UNROLLED for (int i = 0; i < count; i++) {
       vector largest, place;
       UNROLLED for (int k = 0; k < PLACES; k++) {
@@ -56,9 +59,9 @@ TARGET ND_INLINE void SET(make_tile)(
 
 #define TILE(count, breadth) \
   case 4 * (count) + (breadth): \
-    return SET(make_tile)(count, breadth, job, columns, windows, first);
+    return SET(compute_fixed_tile)(count, breadth, job, columns, windows, first);
 
-TARGET static void SET(make)(
+TARGET static void SET(compute_tile)(
     const struct job *job, const struct columns *columns, const struct window *windows,
     ptrdiff_t first, ptrdiff_t count) {
   switch (4 * count + (columns->count + LANES - 1) / LANES) {

@@ -2,8 +2,8 @@
 #include "simd/clones.h"
 #include <string.h>
 
-// What linear layers put behind their products: the derivative, from the result y, together with the sums
-// over rows that the bias gets. One way through memory instead of two.
+// What linear layers put behind their products: the derivative, from the result y, together with
+// the sums over rows that the bias gets. One way through memory instead of two.
 
 ND_INLINE float relu_slope(float dy, float y) { return y <= 0 ? 0 : dy; }
 ND_INLINE float sigmoid_slope(float dy, float y) { return dy * (y * (1 - y)); }

@@ -4,7 +4,8 @@
 #include <string.h>
 
 ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
-  // Written so that NaN stays NaN: a diverged run must be seen. Without a test for overlap, as in nd_add.
+  // Written so that NaN stays NaN: a diverged run must be seen. Without a test for overlap, as in
+  // nd_add.
 #pragma clang loop vectorize(assume_safety)
   for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
 }

@@ -42,18 +42,18 @@ ND_KERNEL void nd_column_sums_in_double(
 }
 
 ND_KERNEL double nd_sum(const float *x, ptrdiff_t n) {
-  double lanes[LANES] = {0};
+  double lanes[SUM_LANES] = {0};
   add_to_lanes(lanes, x, n);
-  return folded(lanes);
+  return sum_of_lanes(lanes);
 }
 
 ND_KERNEL double nd_sum_of_squares(const float *x, ptrdiff_t n) {
-  double lanes[LANES] = {0};
+  double lanes[SUM_LANES] = {0};
   ptrdiff_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lanes[l] += (double)x[i + l] * x[i + l];
+  for (; i + SUM_LANES <= n; i += SUM_LANES)
+    for (int l = 0; l < SUM_LANES; l++) lanes[l] += (double)x[i + l] * x[i + l];
   for (int l = 0; i < n; i++, l++) lanes[l] += (double)x[i] * x[i];
-  return folded(lanes);
+  return sum_of_lanes(lanes);
 }
 
 ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {

@@ -1,5 +1,5 @@
-// avx512_bf16.h's pairs with the instructions of AVX2: two multiply-adds do what vdpbf16ps does, to the
-// bit, while the control register flushes denormals to 0.
+// avx512_bf16.h's pairs with the instructions of AVX2: two multiply-adds do what vdpbf16ps does, to
+// the bit, while the control register flushes denormals to 0.
 #include "simd/avx2.h"
 #include "simd/functions_bf16.h"
 

@@ -1,5 +1,5 @@
-// AVX-512 with its bfloat16 instructions: avx512.h, except that an element is a pair of bfloat16, the
-// first in the lower half of a lane and the second in the upper. Besides:
+// AVX-512 with its bfloat16 instructions: avx512.h, except that an element is a pair of bfloat16,
+// the first in the lower half of a lane and the second in the upper. Besides:
 //   PAIR(first, second) pairs of two registers of floats, rounded: lane i holds element i of both
 //   JOIN(x, next)       pairs of neighbours in two registers of consecutive floats, rounded
 #include "simd/avx512.h"

@@ -31,8 +31,8 @@ TARGET_AVX2 ND_INLINE __m256 add_products_of_pairs_avx2(__m256 x, __m256 y, __m2
       (__m256)_mm256_slli_epi32((__m256i)x, 16), (__m256)_mm256_slli_epi32((__m256i)y, 16), sum);
 }
 
-// Rounds to bfloat16 in the upper halves, as vcvtneps2bf16 does: ties to even, denormals to 0, NaN to
-// a quiet NaN.
+// Rounds to bfloat16 in the upper halves, as vcvtneps2bf16 does: ties to even, denormals to 0, NaN
+// to a quiet NaN.
 TARGET_AVX2 ND_INLINE __m256i rounded_avx2(__m256 x) {
   __m256i bits = (__m256i)x;
   const __m256i normal = _mm256_cmpgt_epi32(
