@@ -15,7 +15,7 @@ TARGET ND_INLINE void SET(add_tile)(
     tile[r][v] = is_cut && v == breadth - 1 ? MASKED_LOAD(from, here) : LOAD(from);
   }
   for (ptrdiff_t e = 0; e < count; e++) {
-    const vector factor = SPREAD(entries[e].factor);
+    const vector factor = BROADCAST(entries[e].factor);
     const float *first = source + entries[e].offset;
     UNROLLED for (int r = 0; r < height; r++) UNROLLED for (int v = 0; v < breadth; v++) {
       const float *from = first + r * source_stride + v * LANES;

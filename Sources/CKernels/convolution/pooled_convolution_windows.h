@@ -18,7 +18,7 @@ TARGET ND_INLINE void SET(compute_fixed_tile)(
     UNROLLED for (int i = 0; i < count; i++) {
       const float *x = windows[i].x + job->offsets[d];
       UNROLLED for (int k = 0; k < PLACES; k++) {
-        const vector element = SPREAD(x[k / 2 * job->down + k % 2 * job->right]);
+        const vector element = BROADCAST(x[k / 2 * job->down + k % 2 * job->right]);
         UNROLLED for (int v = 0; v < breadth; v++)
           sums[i][k][v] = FMA(element, w[v], sums[i][k][v]);
       }
@@ -35,7 +35,7 @@ TARGET ND_INLINE void SET(compute_fixed_tile)(
       vector largest, place;
       UNROLLED for (int k = 0; k < PLACES; k++) {
         const vector sum = columns->bias ? ADD(sums[i][k][v], bias) : sums[i][k][v];
-        const vector here = (vector)SPREAD_INTEGER(windows[i].place + k / 2 * below + k % 2);
+        const vector here = (vector)BROADCAST_INTEGER(windows[i].place + k / 2 * below + k % 2);
         if (k == 0) {
           largest = sum;
           place = here;

@@ -3,8 +3,8 @@
 #include "simd/exponential.h"
 #include "simd/lanes.h"
 
-// Elements are computed as vectors into a block that stays in the first-level cache, and then added
-// up in double: in one loop, the conversions would keep it from vectors.
+// The terms of a block are computed first, as vectors, and then added in double. The block stays in
+// the first-level cache. In a single loop, the conversions to double would prevent vectorization.
 enum { BLOCK = 64 * SUM_LANES };
 
 #define SUM_OF(term)                                                    \
@@ -37,7 +37,7 @@ ND_KERNEL void nd_squared_error_backward(
 typedef float floats8 __attribute__((ext_vector_type(8), aligned(4)));
 typedef double doubles8 __attribute__((ext_vector_type(8)));
 
-// The additions in double wait for each other; the gradient is computed meanwhile.
+// Each addition in double waits for the one before it; the gradient is computed meanwhile.
 ND_KERNEL double nd_squared_error_and_gradient(
     float *restrict dx, const float *restrict x, const float *restrict y, ptrdiff_t n,
     float scale) {
@@ -57,11 +57,13 @@ ND_KERNEL double nd_squared_error_and_gradient(
   return sum_of_lanes(lanes);
 }
 
-ND_INLINE float at_least(float x, float least) { return x < least ? least : x; }
+ND_INLINE float at_least(float x, float minimum) {
+  return x < minimum ? minimum : x;
+}
 
 ND_INLINE float cross_entropy(float x, float y) {
-  const float certain = at_least(logarithm_of_one_minus(x), -100.0f);
-  return (y - 1) * certain - y * at_least(logarithm(x), -100.0f);
+  const float log_of_one_minus = at_least(logarithm_of_one_minus(x), -100.0f);
+  return (y - 1) * log_of_one_minus - y * at_least(logarithm(x), -100.0f);
 }
 
 ND_KERNEL double nd_binary_cross_entropy(const float *x, const float *y, ptrdiff_t n) {

@@ -2,7 +2,7 @@
 #include "simd/clones.h"
 #include "simd/lanes.h"
 
-// x lies as [outer, channels, inner].
+// x is [outer, channels, inner], contiguous.
 
 ND_KERNEL void nd_channel_moments(
     double *restrict means, double *restrict variances, const float *restrict x, ptrdiff_t outer,

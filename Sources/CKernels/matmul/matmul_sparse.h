@@ -30,7 +30,7 @@ TARGET ND_INLINE void SET(sparse_row)(
   }
   for (; left; left &= left - 1) {
     const int k = __builtin_ctzll(left);
-    const vector element = SPREAD(a[k]);
+    const vector element = BROADCAST(a[k]);
     UNROLLED for (int j = 0; j < width; j++)
       sums[j] = FMA(element, LOAD(panel + (k * width + j) * LANES), sums[j]);
   }

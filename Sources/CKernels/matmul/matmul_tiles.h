@@ -63,7 +63,7 @@ TARGET ND_INLINE void SET(tile)(
     vector row[MAX_WIDTH];
     UNROLLED for (int j = 0; j < width; j++) row[j] = LOAD(b + j * LANES);
     UNROLLED for (int i = 0; i < rows; i++) {
-      const vector element = SPREAD(starts[i / 3][i % 3 * a_row]);
+      const vector element = BROADCAST(starts[i / 3][i % 3 * a_row]);
       UNROLLED for (int j = 0; j < width; j++) sums[i][j] = FMA(element, row[j], sums[i][j]);
     }
     UNROLLED for (int i = 0; i < rows; i += 3) starts[i / 3] += a_column;

@@ -12,8 +12,8 @@
 #define STORE(p, x) _mm256_storeu_ps(p, x)
 #define MASKED_LOAD(p, m) _mm256_maskload_ps(p, m)
 #define MASKED_STORE(p, m, x) _mm256_maskstore_ps(p, m, x)
-#define SPREAD(x) _mm256_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm256_set1_epi32(x)
+#define BROADCAST(x) _mm256_set1_ps(x)
+#define BROADCAST_INTEGER(x) _mm256_set1_epi32(x)
 #define ADD(x, y) _mm256_add_ps(x, y)
 #define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
 #define comparison __m256

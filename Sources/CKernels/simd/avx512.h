@@ -9,7 +9,7 @@
 //   MASK(count)         the first `count` lanes, at least 0
 //   LOAD, STORE, MASKED_LOAD, MASKED_STORE
 //                       at any address; lanes that are not loaded are 0
-//   SPREAD(x)           the float x in every lane; SPREAD_INTEGER: an int32
+//   BROADCAST(x)        the float x in every lane; BROADCAST_INTEGER: an int32
 //   ADD(x, y)           x + y
 //   FMA(x, y, z)        z plus the products of elements of x and y, each rounded once
 //   comparison          the type of a comparison's result, one truth value for each lane
@@ -17,10 +17,10 @@
 //   CHOOSE(where, x, y) x where it is true, else y
 //   NONZERO(x)          a bit for each element that is not 0
 //   HAS_NONFINITE(x)    whether any element is infinite or NaN
-//   LARGER(x, y)        x, or the magnitude of y where that is larger; x holds magnitudes. Infinity is
-//                       larger than all finite elements, and NaN is larger than infinity.
+//   LARGER(x, y)        x, or the magnitude of y where that is larger; x holds magnitudes.
+//                       Infinity is larger than all finite elements, and NaN than infinity.
 //   TRANSPOSE(x)        transposes LANES registers of LANES elements in place
-//   SPAN                floats of an element: 1, or 2 where an element is a pair of bfloat16
+//   SPAN                numbers in an element: 1, or 2 where an element is a pair of bfloat16
 #include "simd/functions.h"
 
 #define SET(name) name##_avx512
@@ -34,8 +34,8 @@
 #define STORE(p, x) _mm512_storeu_ps(p, x)
 #define MASKED_LOAD(p, m) _mm512_maskz_loadu_ps(m, p)
 #define MASKED_STORE(p, m, x) _mm512_mask_storeu_ps(p, m, x)
-#define SPREAD(x) _mm512_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm512_set1_epi32(x)
+#define BROADCAST(x) _mm512_set1_ps(x)
+#define BROADCAST_INTEGER(x) _mm512_set1_epi32(x)
 #define ADD(x, y) _mm512_add_ps(x, y)
 #define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
 #define comparison __mmask16

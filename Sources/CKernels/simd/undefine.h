@@ -10,8 +10,8 @@
 #undef STORE
 #undef MASKED_LOAD
 #undef MASKED_STORE
-#undef SPREAD
-#undef SPREAD_INTEGER
+#undef BROADCAST
+#undef BROADCAST_INTEGER
 #undef ADD
 #undef FMA
 #undef comparison
