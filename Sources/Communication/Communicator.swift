@@ -30,7 +30,7 @@ public final class Communicator {
 
   /// The training step that is under way, which ranks out of step are told; 0 before the first.
   public var step = 0 {
-    didSet { Heartbeat.show(ND_SIGN_STEP, UInt64(step)) }
+    didSet { Heartbeat.show(ND_HEARTBEAT_STEP, UInt64(step)) }
   }
   /// Collectives entered so far.
   var sequence: UInt64 = 0
@@ -112,14 +112,14 @@ public final class Communicator {
       boardRecord = windows.removeLast()
       board = Board(window, own: localRank)
     }
-    let own = nd_move_signs(board?.signs(localRank))!
-    Heartbeat.show(ND_SIGN_RANK, UInt64(rank))
-    Heartbeat.show(ND_SIGN_PROCESS, UInt64(getpid()))
+    let own = nd_move_heartbeat(board?.signs(localRank))!
+    Heartbeat.show(ND_HEARTBEAT_RANK, UInt64(rank))
+    Heartbeat.show(ND_HEARTBEAT_PROCESS, UInt64(getpid()))
     watchdog = Watchdog(
       signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
       own: board == nil ? 0 : localRank, board: board, hostName: hostName,
       worldSize: worldSize)
-    nd_share_claim(board?.signs(0))
+    nd_share_reported(board?.signs(0))
     if board != nil { watchdog?.start() }
     startDeadline?.end()
     startDeadline = nil
@@ -130,7 +130,7 @@ public final class Communicator {
   /// ranks have met after `openBoard`.
   /// - Parameter stallTimeout: seconds; 0: never.
   public func watch(stallTimeout: Double) {
-    Heartbeat.show(ND_SIGN_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
+    Heartbeat.show(ND_HEARTBEAT_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
     watchdog?.seeAll()
     if stallTimeout > 0 { watchdog?.start() }
   }
@@ -166,8 +166,8 @@ public final class Communicator {
   public func endWatch() {
     watchdog?.stop()
     watchdog = nil
-    nd_share_claim(nil)
-    nd_move_signs(nil)
+    nd_share_reported(nil)
+    nd_move_heartbeat(nil)
   }
 
   /// Ends the whole job at once; mpirun's exit status is `status`.

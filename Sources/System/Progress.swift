@@ -10,7 +10,7 @@ public enum Progress {
 
   /// Reports that a section begins.
   public static func enter(_ section: Section) {
-    nd_show_sign(ND_SIGN_SECTION, section.rawValue)
+    nd_set_heartbeat(ND_HEARTBEAT_SECTION, section.rawValue)
     nd_note_progress()
   }
 

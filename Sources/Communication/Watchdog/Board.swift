@@ -77,8 +77,8 @@ final class Board {
   /// The collective that a rank entered last, whatever it is doing now; nil before the first, and
   /// where it enters the next at this moment.
   func lastEntered(_ rank: Int) -> (sequence: UInt64, header: CollectiveHeader)? {
-    let sequence = nd_sign(words(rank), 0)
+    let sequence = nd_load_relaxed(words(rank), 0)
     let header = CollectiveHeader(readFrom: header(rank, sequence))
-    return sequence == 0 || nd_sign(words(rank), 0) != sequence ? nil : (sequence, header)
+    return sequence == 0 || nd_load_relaxed(words(rank), 0) != sequence ? nil : (sequence, header)
   }
 }

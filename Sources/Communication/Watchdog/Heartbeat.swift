@@ -9,32 +9,32 @@ struct Heartbeat {
   let words: UnsafeMutablePointer<UInt64>
 
   private func word(_ which: Int) -> UInt64 {
-    nd_sign(words, which)
+    nd_load_relaxed(words, which)
   }
 
-  var tick: UInt64 { word(ND_SIGN_TICK) }
-  var progress: UInt64 { word(ND_SIGN_PROGRESS) }
-  var rank: Int { Int(word(ND_SIGN_RANK)) }
-  var process: Int32 { Int32(truncatingIfNeeded: word(ND_SIGN_PROCESS)) }
-  var isWaiting: Bool { word(ND_SIGN_WAITING) != 0 }
-  var state: State { State(rawValue: word(ND_SIGN_STATE)) ?? .absent }
+  var tick: UInt64 { word(ND_HEARTBEAT_TICK) }
+  var progress: UInt64 { word(ND_HEARTBEAT_PROGRESS) }
+  var rank: Int { Int(word(ND_HEARTBEAT_RANK)) }
+  var process: Int32 { Int32(truncatingIfNeeded: word(ND_HEARTBEAT_PROCESS)) }
+  var isWaiting: Bool { word(ND_HEARTBEAT_WAITING) != 0 }
+  var state: State { State(rawValue: word(ND_HEARTBEAT_STATE)) ?? .absent }
   /// Seconds without progress that are too long; nil: none are.
   var stallTimeout: Double? {
-    let limit = word(ND_SIGN_LIMIT)
+    let limit = word(ND_HEARTBEAT_LIMIT)
     return limit == 0 ? nil : Double(limit) / 1000
   }
 
-  var section: Progress.Section { Progress.Section(rawValue: word(ND_SIGN_SECTION)) ?? .start }
+  var section: Progress.Section { Progress.Section(rawValue: word(ND_HEARTBEAT_SECTION)) ?? .start }
 
   /// "at step 7, in forward"
   var place: String {
-    let step = word(ND_SIGN_STEP)
+    let step = word(ND_HEARTBEAT_STEP)
     return (step == 0 ? "before step 1" : "at step \(step)") + ", in \(section)"
   }
 
   /// Whether this process is the first that wants to speak for the host's ranks. Asked of the place of
   /// the host's first rank.
-  func claim() -> Bool { nd_claim(words, ND_SIGN_CLAIM) == 1 }
+  func claim() -> Bool { nd_set_if_zero(words, ND_HEARTBEAT_REPORTED) == 1 }
 
   /// Whether the process is there. Its number must have been seen from here before: in a namespace of
   /// its own it is known under another.
@@ -52,6 +52,6 @@ struct Heartbeat {
 
   /// Writes one of this process's own signs.
   static func show(_ which: Int, _ value: UInt64) {
-    nd_show_sign(which, value)
+    nd_set_heartbeat(which, value)
   }
 }

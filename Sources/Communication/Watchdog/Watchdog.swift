@@ -84,7 +84,7 @@ final class Watchdog: @unchecked Sendable {
   /// Begins to watch; without effect where it does already.
   func start() {
     guard thread == nil else { return }
-    Heartbeat.show(ND_SIGN_STATE, Heartbeat.State.running.rawValue)
+    Heartbeat.show(ND_HEARTBEAT_STATE, Heartbeat.State.running.rawValue)
     // Signals are for the thread that trains.
     var all = sigset_t()
     var before = sigset_t()
@@ -105,7 +105,7 @@ final class Watchdog: @unchecked Sendable {
 
   /// Ends the watch. The process is then about to end too, which is no death.
   func stop() {
-    Heartbeat.show(ND_SIGN_STATE, Heartbeat.State.ending.rawValue)
+    Heartbeat.show(ND_HEARTBEAT_STATE, Heartbeat.State.ending.rawValue)
     guard let thread else { return }
     nd_store_release(isEnding, 1)
     alarm.ring()
@@ -132,7 +132,7 @@ final class Watchdog: @unchecked Sendable {
     let knowsNothing = now - lastRound > silence
     lastRound = now
     if terminationTime == nil && nd_noted_signal() == SIGTERM { terminationTime = now }
-    Heartbeat.show(ND_SIGN_TICK, members[own].tick + 1)
+    Heartbeat.show(ND_HEARTBEAT_TICK, members[own].tick + 1)
     for (index, member) in members.enumerated() {
       let (tick, progress) = (member.tick, member.progress)
       if knowsNothing || tick != seen[index].tick { seen[index].tickTime = now }
