@@ -1,19 +1,54 @@
 import ArgumentParser
 import Benchmarks
 import Communication
+import CSystem
 import Glibc
+import Recipes
 import System
 
-/// Runs the command that the process's arguments name, and ends the process with its status.
+/// The whole command line of nndist for networks, losses and data sets of one's own. A package's main.swift:
+///
+///     import NNDist
+///
+///     try NNDistProgram.main(
+///       models: ["Net": { options in Net(width: try options.int("width", default: 64)) }])
+///
+/// The program has train, eval, predict, resume, recipes, bench and the rest; in its recipes,
+/// `model: {architecture: Net, width: 32}` makes a Net. Keys and values of the options are checked strictly.
+public enum NNDistProgram {
+  /// Runs the command that the process's arguments name, on all ranks, and **ends the process** with its status.
+  /// - Parameters:
+  ///   - models: by the name that `model.architecture` gives them, what makes them from a recipe's options.
+  ///   - losses: by the name that `loss.kind` gives them.
+  ///   - datasets: by the name that `data.dataset` gives them.
+  /// - Throws: `Failure(.usage)` for a name that recipes have already.
+  public static func main(
+    models: [String: ModelMaker] = [:], losses: [String: LossMaker] = [:],
+    datasets: [String: DataMaker] = [:]
+  ) throws -> Never {
+    try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    if let path = CommandLine.arguments.first, let name = path.split(separator: "/").last {
+      Program.name = String(name)
+    }
+    runProgram()
+  }
+}
+
+/// Runs nndist's command line, and ends the process with its status.
 ///
 /// In a library, so that a test's program can be the same with one addition.
 package func runProgram() -> Never {
+  nd_set_out_of_memory_handler(nd_exit_out_of_memory)
   RankSession.reserveStandardStreams()
   Warnings.handle(printWarning)
   exit(Program.run(Array(CommandLine.arguments.dropFirst())))
 }
 
 enum Program {
+  /// What the program is called: nndist, or the executable's name for a program with kinds of its own.
+  /// Written once, before anything runs.
+  nonisolated(unsafe) static var name = "nndist"
+
   /// - Returns: the exit status.
   static func run(_ arguments: [String]) -> Int32 {
     let session = RankSession(startTimeout: startTimeout(arguments))
@@ -57,7 +92,7 @@ enum Program {
       if RootCommand.exitCode(for: error) == .success { return .text(text) }
       throw Failure(
         .usage, RootCommand.message(for: error).split(separator: "\n").joined(separator: " "),
-        remedy: "nndist --help lists commands and options")
+        remedy: "\(name) --help lists commands and options")
     }
   }
 }

@@ -9,15 +9,15 @@ struct RootCommand: ParsableCommand {
     abstract:
       "Trains neural networks data-parallel over MPI: the same bits on any number of ranks.",
     discussion: """
-      nndist                     trains the recipe fashion-mnist on one rank
-      mpirun -n 4 nndist         on four
-      nndist train my.yaml       trains your own recipe
-      nndist recipes             lists what comes with it
-      nndist eval runs/NAME      accuracy, precision, recall, confusion matrix
-      nndist predict runs/NAME   labels, probabilities, forecasts
-      nndist bench reduce        times the reduction of gradients under mpirun
-      nndist bench model         predicts a step on 2 to 4,096 ranks
-      nndist doctor              tells what is installed, bound, slow or missing
+      \(Program.name)                     trains the recipe fashion-mnist on one rank
+      mpirun -n 4 \(Program.name)         on four
+      \(Program.name) train my.yaml       trains your own recipe
+      \(Program.name) recipes             lists what comes with it
+      \(Program.name) eval runs/NAME      accuracy, precision, recall, confusion matrix
+      \(Program.name) predict runs/NAME   labels, probabilities, forecasts
+      \(Program.name) bench reduce        times the reduction of gradients under mpirun
+      \(Program.name) bench model         predicts a step on 2 to 4,096 ranks
+      \(Program.name) doctor              tells what is installed, bound, slow or missing
 
       Exit status: 0 done, 64 usage or recipe, 65 bad data or checkpoint,
       66 input missing, 70 training went wrong, 73 run directory, 74 I/O,

@@ -52,6 +52,8 @@ extension Recipe {
       targetsAreLaterInputs: data.dataset == "trend"
     ) { split in
       let source = try recipe.data.source(split)
+      // Shapes are checked where a sample is one input and one target.
+      guard source.inputFeatures.count == 1, source.targetFeatures.count == 1 else { return source }
       var classCount: Int?
       if case .classIndex(let count) = source.targetType { classCount = count }
       try recipe.check(

@@ -74,7 +74,8 @@ public enum RecipeSchema {
       (tag.map { [$0.key] } ?? []) + fields.filter { $0.defaultValue == nil }.map(\.key)
     return [("type", .text("object")), ("properties", .object(properties))]
       + (required.isEmpty ? [] : [("required", .list(required.map(JSON.text)))])
-      + [("additionalProperties", .flag(false))]
+      // The options of a program's own kinds are known only to its code.
+      + [("additionalProperties", .flag(tag?.kind.readOptions != nil))]
   }
 
   private static func variant(_ table: VariantTable, _ definitions: inout Definitions)

@@ -43,7 +43,17 @@ struct DatasetKind: Sendable {
     self.source = source
   }
 
-  static let all: [DatasetKind] = files + generators
+  /// A data set of a program.
+  init(own kind: Kind, data: @escaping @Sendable (Arguments) throws -> TrainingData) {
+    self.kind = kind
+    shapes = { _ in nil }
+    hasTestSource = { (try? data($0))?.hasTestSource ?? false }
+    source = { try data($0).open($1) }
+  }
+
+  static let all: [DatasetKind] = builtIn + OwnKinds.datasetKinds()
+
+  static let builtIn: [DatasetKind] = files + generators
 
   static func of(_ data: DataSpec) -> DatasetKind { all.first { $0.kind.name == data.dataset }! }
 }

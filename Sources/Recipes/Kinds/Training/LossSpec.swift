@@ -38,7 +38,14 @@ struct LossKind: Sendable {
 
   static func of(_ loss: Variant) -> LossKind { all.first { $0.kind.name == loss.kind }! }
 
-  static let all = [
+  init(kind: Kind, _ loss: @escaping @Sendable (Arguments) -> any Loss) {
+    self.kind = kind
+    self.loss = loss
+  }
+
+  static let all = builtIn + OwnKinds.lossKinds()
+
+  static let builtIn = [
     LossKind(
       "cross-entropy", "-log softmax(prediction)[class]: no softmax before it.",
       [.number("label_smoothing", .fraction, 0, "The part of a target spread over all classes.")]

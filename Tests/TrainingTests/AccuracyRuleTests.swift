@@ -2,8 +2,8 @@ import Tensors
 import Testing
 import Training
 
-struct MetricTests {
-  private func decisions(_ metric: Metric, _ prediction: Tensor, _ target: Tensor) -> [[Int]] {
+struct AccuracyRuleTests {
+  private func decisions(_ metric: AccuracyRule, _ prediction: Tensor, _ target: Tensor) -> [[Int]] {
     zip(metric.predicted(prediction), metric.actual(target)).map { [$0, $1] }
   }
 
