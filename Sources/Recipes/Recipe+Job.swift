@@ -8,7 +8,7 @@ import Training
 extension Recipe {
   /// The training job that the recipe describes. No file is read yet.
   /// - Precondition: `shards` is known.
-  public func job() -> TrainingJob {
+  package func job() -> TrainingJob {
     let recipe = self
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
     var job = TrainingJob(
@@ -75,14 +75,14 @@ extension Recipe {
 extension Recipe {
   /// The recipe's YAML without the paths of the data, which may differ between hosts and do not
   /// affect the result.
-  public var identity: String {
+  package var identity: String {
     var recipe = self
     recipe.data.forgetPaths()
     return recipe.yaml
   }
 
   /// The values that `identity` writes, by dotted path, such as ("optimizer.lr", "0.1").
-  public var identityValues: [(key: String, value: String)] {
+  package var identityValues: [(key: String, value: String)] {
     var recipe = self
     recipe.data.forgetPaths()
     return Value.fields(recipe.fields).scalars
@@ -90,13 +90,13 @@ extension Recipe {
 
   /// Makes the paths of the data absolute, so that the recipe can be used in any folder.
   /// - Parameter folder: the folder that relative paths start from.
-  public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
+  package mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
   /// The first key that differs and that a run cannot change when it is resumed.
   ///
   /// The number of epochs, the shards, the learning rate, its schedule, the norm that gradients are
   /// clipped to and the evaluation can change: the new recipe holds from there on.
-  public func firstFixedDifference(from other: Recipe) -> String? {
+  package func firstFixedDifference(from other: Recipe) -> String? {
     func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
       "\(key) (\(own), not \(other))"
     }

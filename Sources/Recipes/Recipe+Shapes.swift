@@ -3,7 +3,7 @@ import System
 
 extension Recipe {
   /// The shapes of a sample; nil where only the files tell.
-  public var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
+  package var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
 
   /// Follows the shape of a sample through the network, so that a layer that does not fit is an
   /// error before anything is loaded. Checks nothing where only the files tell the shape.
@@ -19,7 +19,7 @@ extension Recipe {
   ///   - classCount: the number of classes; nil: targets are numbers.
   ///   - classNames: the names of the classes; nil: they have none.
   /// - Throws: `Failure(.usage)` naming the layer that does not fit.
-  public func check(
+  package func check(
     inputShape: [Int], targetShape: [Int], classCount: Int?, classNames: [String]? = nil
   ) throws {
     do {

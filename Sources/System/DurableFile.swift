@@ -1,9 +1,9 @@
 import Glibc
 
 /// The size and the SHA-256 digest of a file.
-public struct FileDigest: Codable, Equatable, Sendable {
-  public let bytes: Int
-  public let sha256: String
+package struct FileDigest: Codable, Equatable, Sendable {
+  package let bytes: Int
+  package let sha256: String
 
   package init(bytes: Int, sha256: String) { (self.bytes, self.sha256) = (bytes, sha256) }
 }

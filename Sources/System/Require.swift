@@ -2,7 +2,7 @@
 ///
 /// Unlike `precondition`, it prints its message also in an optimised build.
 @inlinable
-public func require(
+package func require(
   _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID,
   line: UInt = #line
 ) {

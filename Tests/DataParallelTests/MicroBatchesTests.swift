@@ -1,5 +1,5 @@
 import Testing
-import Training
+import DataParallel
 
 /// How a shard's part of a batch is cut.
 @Suite struct MicroBatchesTests {

@@ -1,5 +1,5 @@
 import Testing
-import Training
+import DataParallel
 
 /// The choice against steps of given lengths; nothing is timed.
 struct ThreadChoiceTests {

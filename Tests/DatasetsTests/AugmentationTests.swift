@@ -106,7 +106,7 @@ struct AugmentationTests {
     var slopes: [Float] = []
     for epoch in 1...20 {
       let turned = ([0] as [Int32]).withUnsafeBufferPointer {
-        set.format.batch(store, shard: 0, local: $0, epoch: epoch).inputs.values(Float.self)
+        set.format.batch(store, shard: 0, local: $0, epoch: epoch).inputs.only.values(Float.self)
       }
       let middle = 4 * size + 4
       #expect(abs(turned[middle]) < 1e-5)

@@ -39,7 +39,7 @@ struct StandardizationTests {
   @Test(arguments: [1, 2, 5, 37, 50]) func partsOfAnySizeJoinToTheWholesMoments(shards: Int) throws
   {
     let set = set(.feature)
-    let raw = try set.reader(.train).read(37, set.format).inputs.values(Float.self)
+    let raw = try set.reader(.train).read(37, set.format).inputs.only.values(Float.self)
     let found = try statistics(set, shardCount: shards)
     for feature in 0..<3 {
       let (mean, deviation) = moments((0..<37).map { Double(raw[$0 * 3 + feature]) })
@@ -87,6 +87,6 @@ struct StandardizationTests {
     let store = try set.load(.train, shards: 0..<1, shardCount: 1)
     var format = set.format
     format.standardize(set.standardization([set.statistics(store, shard: 0)]))
-    #expect(try set.reader(.train).read(3, format).inputs.values(Float.self) == [0, 0, 0])
+    #expect(try set.reader(.train).read(3, format).inputs.only.values(Float.self) == [0, 0, 0])
   }
 }

@@ -8,10 +8,6 @@ final class LeafGradient: GradientTarget {
   @exclusivity(unchecked) var destination: Tensor?
   /// nil before the first backward pass and after `zeroGrad`.
   @exclusivity(unchecked) var gradient: Tensor?
-  /// Whether ops should report a finite gradient if they can check it at little cost.
-  var wantsFiniteCheck = false
-  /// Whether no element of the gradient is infinite or NaN; false: unknown.
-  var isKnownFinite = false
   /// The number of contributions that an observed backward pass has not made yet.
   var missingContributions = 0
 
@@ -22,7 +18,6 @@ final class LeafGradient: GradientTarget {
   /// Adds a contribution. The first one may already be in the destination memory.
   func accumulate(_ contribution: Tensor) {
     if let gradient {
-      isKnownFinite = false
       // In place only in the destination, which is exclusively owned.
       self.gradient = Ops.add(gradient, contribution, into: destination)
     } else if let destination {
@@ -88,15 +83,7 @@ extension Tensor {
   public func zeroGrad() {
     guard let leaf = gradientTarget?.leaf else { return }
     leaf.gradient = nil
-    leaf.isKnownFinite = false
   }
-
-  /// Asks the ops to report a finite gradient of this leaf, if they can check it at little cost.
-  package func askWhetherGradientIsFinite() { gradientTarget?.leaf?.wantsFiniteCheck = true }
-
-  /// Whether no element of a leaf's gradient is infinite or NaN; false: unknown, as always without
-  /// `askWhetherGradientIsFinite`. Refers to the gradient as the backward pass left it.
-  package var gradientIsSurelyFinite: Bool { gradientTarget?.leaf?.isKnownFinite ?? false }
 
   /// The graph node that computed this tensor; nil for a leaf.
   public var gradientFunction: GradientFunction? { gradientTarget?.function }

@@ -208,20 +208,6 @@ public struct GradientRequest {
   }
 }
 
-extension GradientRequest {
-  /// Whether the op should check that the gradient of input `index` is finite, if that costs
-  /// little.
-  func wantsFiniteCheck(_ index: Int) -> Bool {
-    function.targets[index]?.leaf?.wantsFiniteCheck ?? false
-  }
-
-  /// Reports that the contribution of this op to the gradient of input `index` is finite.
-  func noteFinite(_ index: Int) {
-    guard let leaf = function.targets[index]?.leaf, leaf.gradient == nil else { return }
-    leaf.isKnownFinite = true
-  }
-}
-
 /// The tensors whose elements an op's derivative reads: some of its inputs, and its result.
 struct SavedOperands: OptionSet {
   let rawValue: UInt64

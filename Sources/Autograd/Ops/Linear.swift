@@ -91,16 +91,7 @@ private struct LinearLayer {
     if let weight {
       request.noteFinal(1, weight, from: 0)
     } else if needsWeight {
-      let wantsFiniteCheck = request.wantsFiniteCheck(1)
-      var isFinite =
-        wantsFiniteCheck
-        && Kernels.productIsSurelyFinite(
-          dz, input, terms: dz.shape[0], elementCount: matrix.elementCount)
       weight = weightGradient(dz, input, request, precision)
-      if wantsFiniteCheck && !isFinite && cachedElementCounts.contains(matrix.elementCount) {
-        isFinite = Kernels.isSurelyFinite(weight!)
-      }
-      if isFinite { request.noteFinite(1) }
     }
     let dx = request.isNeeded(0) ? Kernels.matmul(dz, matrix, precision: precision) : nil
     request.give(inputShape.count == 2 ? dx : dx?.viewed(as: inputShape), to: 0)
@@ -139,10 +130,6 @@ private func weightGradient(
   return gradient
 }
 
-/// The sizes of gradients, in elements, that are still in the second-level cache when they have
-/// just been written, but no longer at the end of the backward pass. Only for these a check now is
-/// cheaper.
-private let cachedElementCounts = 1 << 14...1 << 17
 
 /// 120 KiB of float32. Small enough that the first block of a large layer's gradient is sent while
 /// the rest is computed, and large enough that the product of a block is as fast as the whole

@@ -2,12 +2,12 @@ import CKernels
 import Glibc
 
 /// What a collective call does.
-public enum CollectiveOperation: UInt8, Sendable {
+package enum CollectiveOperation: UInt8, Sendable {
   case barrier, broadcast, allreduceMax, allreduceMin, allgather, gather, agreement, sum
   case windowRoom, sharedWindow, finalize
 
   /// As messages and faults call it.
-  public var name: String {
+  package var name: String {
     switch self {
     case .barrier: "barrier"
     case .broadcast: "broadcast"
@@ -25,7 +25,7 @@ public enum CollectiveOperation: UInt8, Sendable {
 }
 
 /// What a collective moves.
-public enum CollectiveElement: UInt8, Sendable {
+package enum CollectiveElement: UInt8, Sendable {
   case none, byte, int64, uint64, float32, bfloat16
 }
 

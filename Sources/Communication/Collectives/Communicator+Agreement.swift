@@ -20,7 +20,7 @@ extension Communicator {
   /// - Parameter phase: what is being done, such as "loading data"; named in the message of an error
   ///   that is not a Failure.
   /// - Throws: Failure; MPIError where the agreement itself could not be reached.
-  public func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
+  package func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
     let outcome = Result { try body() }.mapError { Failure($0, during: phase) }
     if FaultPoint.reach(phase, rank: rank, step: step) == .skip { return try outcome.get() }
     try enter(

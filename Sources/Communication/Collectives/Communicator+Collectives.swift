@@ -18,7 +18,7 @@ extension Communicator {
   /// may be far apart, as when root evaluates.
   ///
   /// Collective: every rank.
-  public func quietBarrier(file: StaticString = #fileID, line: UInt = #line) throws {
+  package func quietBarrier(file: StaticString = #fileID, line: UInt = #line) throws {
     // To compare what is next is to wait for all.
     try enter(.barrier, at: file, line: line)
   }
@@ -26,7 +26,7 @@ extension Communicator {
   /// Fills every rank's `buffer` with that of rank `source`. Any size.
   ///
   /// Collective: every rank, with the same byte count and source.
-  public func broadcast(
+  package func broadcast(
     _ buffer: UnsafeMutableRawBufferPointer, from source: Int, file: StaticString = #fileID,
     line: UInt = #line
   ) throws {
@@ -47,7 +47,7 @@ extension Communicator {
   /// Root's `bytes`, on every rank. Those of other ranks are ignored.
   ///
   /// Collective: every rank.
-  public func broadcast(
+  package func broadcast(
     _ bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
   ) throws -> [UInt8] {
     try enter(.broadcast, of: .byte, at: file, line: line)
@@ -66,7 +66,7 @@ extension Communicator {
   /// The largest of the ranks' values.
   ///
   /// Collective: every rank.
-  public func allreduceMax(
+  package func allreduceMax(
     _ value: Int64, file: StaticString = #fileID, line: UInt = #line
   ) throws -> Int64 {
     try enter(.allreduceMax, of: .int64, count: 1, at: file, line: line)
@@ -76,7 +76,7 @@ extension Communicator {
   /// The smallest of the ranks' values.
   ///
   /// Collective: every rank.
-  public func allreduceMin(
+  package func allreduceMin(
     _ value: Int64, file: StaticString = #fileID, line: UInt = #line
   ) throws -> Int64 {
     try enter(.allreduceMin, of: .int64, count: 1, at: file, line: line)
@@ -89,7 +89,7 @@ extension Communicator {
   ///
   /// Collective: every rank, with the same count.
   /// - Precondition: `buffer.count` fits Int32.
-  public func allreduceSum(_ buffer: UnsafeMutableBufferPointer<Float>) throws {
+  package func allreduceSum(_ buffer: UnsafeMutableBufferPointer<Float>) throws {
     try check(
       MPI_Allreduce(
         cmpi_in_place(), buffer.baseAddress, mpiCount(buffer.count, "MPI_Allreduce"), cmpi_float(),
@@ -111,7 +111,7 @@ extension Communicator {
   ///
   /// Collective: every rank, with the same parts.
   /// - Parameter parts: by rank, the elements it has; they fill `buffer`, whose count fits Int32.
-  public func allgather(
+  package func allgather(
     _ buffer: UnsafeMutableBufferPointer<Float>, parts: [Range<Int>],
     file: StaticString = #fileID, line: UInt = #line
   ) throws {
@@ -127,7 +127,7 @@ extension Communicator {
   /// The value of every rank, by rank.
   ///
   /// Collective: every rank.
-  public func allgather(
+  package func allgather(
     _ value: UInt64, file: StaticString = #fileID, line: UInt = #line
   ) throws -> [UInt64] {
     try enter(.allgather, of: .uint64, count: 1, at: file, line: line)
@@ -146,7 +146,7 @@ extension Communicator {
   /// for each rank, as MPI_Allgatherv's displacements must fit 32 bits.
   ///
   /// Collective: every rank.
-  public func allgather(
+  package func allgather(
     bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
   ) throws -> [[UInt8]] {
     try enter(.allgather, of: .byte, at: file, line: line)
@@ -219,7 +219,7 @@ extension Communicator {
   /// limit.
   ///
   /// Collective: every rank.
-  public func gather(
+  package func gather(
     bytes: [UInt8], file: StaticString = #fileID, line: UInt = #line
   ) throws -> [[UInt8]]? {
     try enter(.gather, of: .byte, at: file, line: line)

@@ -19,7 +19,7 @@ extension Communicator {
   ///   - isBehind: the caller is a thread behind one that computes, and naps from the first look on.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming what each of them was
   ///   about to do; MPIError.
-  public func enter(
+  package func enter(
     _ operation: CollectiveOperation, of element: CollectiveElement = .none, count: Int? = nil,
     at site: StaticString, line: UInt = 0, isBehind: Bool = false
   ) throws {
@@ -51,7 +51,7 @@ extension Communicator {
   }
 
   /// Whether `enter` is a barrier of shared memory.
-  public var meetsOnBoard: Bool { board != nil && localSize == worldSize }
+  package var meetsOnBoard: Bool { board != nil && localSize == worldSize }
 
   private func compareByMessages(_ header: CollectiveHeader, isBehind: Bool) throws {
     try withUnsafeTemporaryAllocation(byteCount: CollectiveHeader.byteCount, alignment: 8) { mine in

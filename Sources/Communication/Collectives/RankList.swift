@@ -1,6 +1,6 @@
 /// Ranks as messages name them: "rank 3", "ranks 0, 2", "ranks 0 to 61, 63".
 /// - Parameter ranks: in rising order, at least one.
-public func rankList(_ ranks: [Int]) -> String {
+package func rankList(_ ranks: [Int]) -> String {
   var runs: [ClosedRange<Int>] = []
   for rank in ranks {
     if let last = runs.last, last.upperBound == rank - 1 {
@@ -18,7 +18,7 @@ public func rankList(_ ranks: [Int]) -> String {
 
 /// The same with where they run: "ranks 0, 2 (hosts a, b)".
 /// - Parameter hosts: by rank.
-public func rankList(_ ranks: [Int], hosts: [String]) -> String {
+package func rankList(_ ranks: [Int], hosts: [String]) -> String {
   let names = ranks.grouped { hosts[$0] }.map(\.key)
   let more = names.count > 3 ? " and \(names.count - 3) more" : ""
   return rankList(ranks) + (names.count == 1 ? " (host " : " (hosts ")
@@ -27,7 +27,7 @@ public func rankList(_ ranks: [Int], hosts: [String]) -> String {
 
 extension Sequence where Element == Int {
   /// Ranks with what they have alike, in the order of each group's lowest rank.
-  public func grouped<Key: Hashable>(
+  package func grouped<Key: Hashable>(
     by key: (Int) throws -> Key
   ) rethrows -> [(key: Key, ranks: [Int])] {
     var groups: [(key: Key, ranks: [Int])] = []

@@ -4,7 +4,7 @@ import System
 /// A message under way. MPI reads or writes its buffer until it is done.
 ///
 /// It owns no memory, but keeps the buffer's owner alive. Dropping it unfinished traps.
-public final class Request {
+package final class Request {
   /// Which way it goes.
   enum Direction: String {
     case send = "send to"
@@ -33,7 +33,7 @@ public final class Request {
 
   /// Returns when the message is through and its buffer is the caller's again. Called once.
   /// - Throws: MPIError; Failure when less arrived than the buffer holds.
-  public func wait() throws {
+  package func wait() throws {
     finished = true
     var status = MPI_Status()
     try check(MPI_Wait(&handle, &status), "MPI_Wait")
@@ -41,7 +41,7 @@ public final class Request {
   }
 
   /// Whether the message is through and its buffer the caller's again, as far as `progress` has seen.
-  public var isDone: Bool { finished }
+  package var isDone: Bool { finished }
 
   /// Looks once how far all of `requests` are, which are not done.
   /// - Throws: as `wait`.
@@ -74,7 +74,7 @@ public final class Request {
 
   /// Gives the message up without waiting, after another call failed. What becomes of the buffer is
   /// undefined, so the process must come to its end.
-  public func abandon() {
+  package func abandon() {
     finished = true
   }
 
@@ -84,7 +84,7 @@ public final class Request {
 }
 
 extension Request: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     "\(direction.rawValue) rank \(peer), \(byteCount) bytes, tag \(tag)"
   }
 }
@@ -96,7 +96,7 @@ extension Communicator {
   ///     were sent.
   ///   - owner: what owns the buffer, kept alive by the request; nil where the caller sees to that.
   /// - Precondition: `buffer.count` fits Int32.
-  public func send(
+  package func send(
     _ buffer: UnsafeRawBufferPointer, to peer: Int, tag: Int, owner: AnyObject? = nil
   ) throws -> Request {
     var handle: MPI_Request? = nil
@@ -111,7 +111,7 @@ extension Communicator {
 
   /// Starts receiving as many bytes as `buffer` holds, which must be left alone until the request
   /// is waited for. Parameters and precondition as for `send`.
-  public func receive(
+  package func receive(
     into buffer: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int, owner: AnyObject? = nil
   ) throws -> Request {
     var handle: MPI_Request? = nil
@@ -126,12 +126,12 @@ extension Communicator {
 
   /// Lets MPI go on with all of `requests`, none of which is done, and notes which are then.
   /// - Throws: as `Request.wait`.
-  public func progress(_ requests: [Request]) throws {
+  package func progress(_ requests: [Request]) throws {
     if !requests.isEmpty { try Request.progress(requests) }
   }
 
   /// Waits for each of `requests`; when one fails, the rest are abandoned.
-  public func waitAll(_ requests: [Request]) throws {
+  package func waitAll(_ requests: [Request]) throws {
     do {
       for request in requests { try request.wait() }
     } catch {

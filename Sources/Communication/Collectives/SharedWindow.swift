@@ -6,9 +6,9 @@ import Glibc
 /// It lives as long as something refers to it, but at most until `Communicator.finalize()`. The
 /// memory itself is given back when the next window is made, or then.
 /// Source: MPI 3.1, section 11.2.3 (MPI_Win_allocate_shared).
-public final class SharedWindow {
+package final class SharedWindow {
   /// The memory each rank of this host brought, by local rank: zeros at first; 64-byte aligned.
-  public let parts: [UnsafeMutableRawBufferPointer]
+  package let parts: [UnsafeMutableRawBufferPointer]
   private let barrierState: WindowBarrier
   private let record: Record
 
@@ -35,7 +35,7 @@ public final class SharedWindow {
   /// wait for ever.
   ///
   /// Collective: every rank. The answer is the same on all.
-  public static func fits(
+  package static func fits(
     _ byteCount: Int, _ communicator: Communicator, file: StaticString = #fileID,
     line: UInt = #line
   ) throws -> Bool {
@@ -65,7 +65,7 @@ public final class SharedWindow {
   /// Collective: every rank. On every host a window of its own.
   /// - Parameter byteCount: what this rank brings; ranks may bring different numbers.
   /// - Throws: MPIError.
-  public init(
+  package init(
     byteCount: Int, communicator: Communicator, file: StaticString = #fileID, line: UInt = #line
   ) throws {
     try communicator.enter(.sharedWindow, at: file, line: line)
@@ -119,7 +119,7 @@ public final class SharedWindow {
   /// away, and look again after ever longer naps, 1 ms at most.
   ///
   /// Collective: every rank of the host.
-  public func barrier() throws { try barrierState.wait() }
+  package func barrier() throws { try barrierState.wait() }
 }
 
 extension Communicator {

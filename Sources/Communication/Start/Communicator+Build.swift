@@ -10,7 +10,7 @@ extension Communicator {
   ///
   /// Collective: every rank, first of all.
   /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the builds and their ranks.
-  public func verifySameBuild() throws {
+  package func verifySameBuild() throws {
     let builds = try gatherAlike(Communicator.buildID)
     let hosts = try allgatherUnguarded(bytes: Array(hostName.utf8))
       .map { String(decoding: $0, as: UTF8.self) }

@@ -5,7 +5,7 @@ extension Communicator {
   /// place on its host is `localRank`.
   ///
   /// Collective: every rank. The same on all.
-  public func hosts() throws -> [[Int]] {
+  package func hosts() throws -> [[Int]] {
     var first = UInt64(rank)
     try check(MPI_Bcast(&first, 1, cmpi_uint64(), 0, hostHandle), "MPI_Bcast")
     let firsts = try allgather(first)

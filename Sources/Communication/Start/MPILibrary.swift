@@ -1,10 +1,10 @@
 import CMPI
 
 /// The MPI library this program runs on.
-public enum MPILibrary {
+package enum MPILibrary {
   /// Its own name and version, such as "Open MPI v4.1.4". May be asked before MPI_Init.
   /// Source: MPI 3.1, section 8.1.1.
-  public static var version: String {
+  package static var version: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
     var length: Int32 = 0
     guard MPI_Get_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }

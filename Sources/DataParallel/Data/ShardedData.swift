@@ -13,7 +13,7 @@ import Tensors
 /// Sample i belongs to shard i mod S. The order is arithmetic: a function of the seed, the epoch and S, so
 /// every sample is used exactly once an epoch on any number of ranks.
 public final class ShardedData {
-  public let order: SampleOrder
+  package let order: SampleOrder
   package let store: SampleStore
   package let format: SampleFormat
   /// What was found in the training split when it was loaded.

@@ -6,9 +6,9 @@ import Tensors
 /// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
 /// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
 /// floats and the network's buffers, which travel with the reduction.
-public final class ShardReplica {
+package final class ShardReplica {
   /// Floats behind the gradients: what all ranks must agree on at a step's end.
-  public enum Extra: Int, CaseIterable, Sendable {
+  package enum Extra: Int, CaseIterable, Sendable {
     /// The shard's share of the global mean loss.
     case loss
     /// Above 0 where a rank was asked to stop.
@@ -21,19 +21,19 @@ public final class ShardReplica {
     case failures
   }
 
-  public let shard: Int
-  public let module: any Module
+  package let shard: Int
+  package let module: any Module
   /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
-  public let arena: Tensor
+  package let arena: Tensor
   /// Whether the rank was asked to stop, which goes into the next arena.
-  public var isAskedToStop = false
+  package var isAskedToStop = false
   /// Whether the rank finds that there is no time for another step, which goes there too.
-  public var timeIsUp = false
+  package var timeIsUp = false
   /// Called during a backward pass with the arena's element from which on it will not change any
   /// more; nil where nobody waits for parts of it.
-  public var onFinal: ((_ first: Int) -> Void)?
+  package var onFinal: ((_ first: Int) -> Void)?
   /// The loss of the last step, not a number included.
-  public private(set) var lastLoss: Float = 0
+  package private(set) var lastLoss: Float = 0
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
@@ -47,7 +47,7 @@ public final class ShardReplica {
   ///     nil: in memory of its own.
   ///   - isFrozen: whether the parameter of that name keeps its values; those of the module that require
   ///     no gradient do, too.
-  public init(
+  package init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
     gradients: Tensor? = nil, buffers: ModuleBuffers, isFrozen: (String) -> Bool = { _ in false }
   ) {
@@ -82,7 +82,7 @@ public final class ShardReplica {
     load(buffers)
   }
 
-  public static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
+  package static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
     buffersOffset(layout) + buffers.layout.elementCount
   }
 
@@ -91,24 +91,24 @@ public final class ShardReplica {
   }
 
   /// The arena's part with the buffers.
-  public var buffers: UnsafeMutablePointer<Float> {
+  package var buffers: UnsafeMutablePointer<Float> {
     arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
   }
 
   /// The parameters' gradients in the arena, by name.
-  public var gradients: [(name: String, tensor: Tensor)] {
+  package var gradients: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
   }
 
   /// Gives the network's buffers the replicated values.
-  public func load(_ replicated: ModuleBuffers) {
+  package func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
     buffers.update(
       from: replicated.values.pointer(Float.self), count: replicated.layout.elementCount)
     for (counter, value) in zip(counters, replicated.counters) { counter.copy(from: value.tensor) }
   }
 
-  public subscript(extra: Extra) -> Float {
+  package subscript(extra: Extra) -> Float {
     get { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] }
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
@@ -119,7 +119,7 @@ public final class ShardReplica {
   /// - Parameters:
   ///   - isFirst: whether what the arena holds is of no account.
   ///   - isLast: whether the arena is complete after it.
-  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+  package func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
     if isFirst {
       for parameter in parameters { parameter.zeroGrad() }
       // Before the backward pass: what is final may be summed at once.
@@ -146,7 +146,7 @@ public final class ShardReplica {
   }
 
   /// What a shard without a sample in the batch adds: nothing.
-  public func clear() {
+  package func clear() {
     arena.fillWithZeros()
     lastLoss = 0
     setExtras(contributors: 0)
@@ -154,7 +154,7 @@ public final class ShardReplica {
   }
 
   /// What a shard adds whose loss could not be computed: nothing but word of it.
-  public func fail() {
+  package func fail() {
     arena.fillWithZeros()
     lastLoss = 0
     setExtras(contributors: 0)

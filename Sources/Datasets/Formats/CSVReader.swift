@@ -8,16 +8,16 @@ public struct CSVOptions: Sendable, Equatable {
   }
 
   /// The target's column: its name in the header, or its number from 0.
-  public var targetColumn: String
-  public var targetKind: TargetKind
+  package var targetColumn: String
+  package var targetKind: TargetKind
   /// The inputs' columns, as `targetColumn`, in this order; nil: all but the target's.
-  public var columns: [String]?
-  public var hasHeader: Bool
+  package var columns: [String]?
+  package var hasHeader: Bool
   /// One character of ASCII.
-  public var separator: String
-  public var missing: Missing
+  package var separator: String
+  package var missing: Missing
 
-  public init(
+  package init(
     targetColumn: String, targetKind: TargetKind, columns: [String]? = nil, hasHeader: Bool = true,
     separator: String = ",", missing: Missing = .error
   ) {
@@ -36,19 +36,19 @@ public struct CSVOptions: Sendable, Equatable {
 /// Classes that are all whole numbers from 0 are those numbers; any others are the texts, in order
 /// of their bytes. The file is read twice: on opening, when every row is checked and counted, and then
 /// row by row. Memory: one row, and the names of the classes.
-public final class CSVReader: SampleSource {
-  public var name: String { table.path }
-  public let sampleCount: Int
-  public var inputShape: [Int] { [inputColumns.count] }
-  public var inputType: InputType { .float32 }
-  public var targetShape: [Int] { options.targetKind == .classIndex ? [] : [1] }
-  public let targetType: TargetType
-  public let classNames: [String]?
+package final class CSVReader: SampleSource {
+  package var name: String { table.path }
+  package let sampleCount: Int
+  package var inputShape: [Int] { [inputColumns.count] }
+  package var inputType: InputType { .float32 }
+  package var targetShape: [Int] { options.targetKind == .classIndex ? [] : [1] }
+  package let targetType: TargetType
+  package let classNames: [String]?
   /// The inputs' columns by name, or by number where there is no header: `columns` of the options
   /// for another file that is to have the same.
-  public let inputColumns: [String]
+  package let inputColumns: [String]
   /// Rows left out because a value is missing.
-  public let droppedCount: Int
+  package let droppedCount: Int
 
   private let options: CSVOptions
   private let table: CSVTable
@@ -62,7 +62,7 @@ public final class CSVReader: SampleSource {
   ///   - classCount: how many classes the training file has where they are numbers.
   /// - Throws: `inputMissing`, `badData` naming file, line and column, `ioError`; `usage` where the
   ///   options do not go together.
-  public init(
+  package init(
     path: String, options: CSVOptions, classNames: [String]? = nil, classCount: Int? = nil
   ) throws {
     self.options = options
@@ -103,7 +103,7 @@ public final class CSVReader: SampleSource {
     self.classNames = isClass ? found.names : nil
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(samplesRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     repeat {
       guard try table.advance() else {
@@ -125,11 +125,11 @@ public final class CSVReader: SampleSource {
   }
 
   /// Reads on to the file's end: the rows behind the last sample are such as are left out.
-  public func finish() throws {
+  package func finish() throws {
     while try table.advance() {}
   }
 
-  public var digest: UInt64? { table.digest }
+  package var digest: UInt64? { table.digest }
 
   /// Whether the current row lacks a value and rows may be left out.
   /// - Throws: `badData` where it lacks one and they may not.

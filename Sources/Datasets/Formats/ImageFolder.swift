@@ -2,11 +2,11 @@ import Glibc
 import System
 
 /// Where the four IDX files of a data set of MNIST's kind lie.
-public struct ImageFolder: Sendable, Equatable {
-  public let trainImages: String
-  public let trainLabels: String
-  public let testImages: String
-  public let testLabels: String
+package struct ImageFolder: Sendable, Equatable {
+  package let trainImages: String
+  package let trainLabels: String
+  package let testImages: String
+  package let testLabels: String
 
   static let names = [
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
@@ -18,7 +18,7 @@ public struct ImageFolder: Sendable, Equatable {
   /// - Parameter dataset: "mnist" and "fashion-mnist" are sought in their own torchvision folder
   ///   alone, lest one be trained under the other's name; any other name in both, MNIST's first.
   /// - Throws: `inputMissing` where no folder has all four.
-  public static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
+  package static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
     let torchvisionFolders =
       switch dataset {
       case "mnist": ["MNIST/raw"]

@@ -3,10 +3,10 @@ import Tensors
 
 /// The labelled images of two IDX files, read once, front to back: no more than what is asked for
 /// is ever in memory.
-public final class ImageStream {
+package final class ImageStream {
   /// Extents of one sample, such as [28, 28].
-  public let sampleShape: [Int]
-  public let sampleCount: Int
+  package let sampleShape: [Int]
+  package let sampleCount: Int
   let classCount: Int
   var imagePath: String { images.path }
   private let images: IDXReader
@@ -18,7 +18,7 @@ public final class ImageStream {
   ///   - labels: path of an IDX file [N].
   ///   - classCount: every label must be below.
   /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
-  public init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
+  package init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
     require(classCount >= 1, "images of \(classCount) classes")
     images = try IDXReader(path: imagePath)
     labels = try IDXReader(path: labelPath)
@@ -46,7 +46,7 @@ public final class ImageStream {
   }
 
   /// Checks that nothing follows, once all samples were read.
-  public func finish() throws {
+  package func finish() throws {
     try labels.finish()
     try images.finish()
   }
@@ -69,16 +69,16 @@ public final class ImageStream {
 // MARK: - As a source
 
 extension ImageStream: SampleSource {
-  public var name: String { images.path }
+  package var name: String { images.path }
   /// [1, H, W] where the file's images are [H, W]; else as they are.
-  public var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
-  public var inputType: InputType { .uint8 }
-  public var targetShape: [Int] { [] }
-  public var targetType: TargetType { .classIndex(count: classCount) }
-  public var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
+  package var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
+  package var inputType: InputType { .uint8 }
+  package var targetShape: [Int] { [] }
+  package var targetType: TargetType { .classIndex(count: classCount) }
+  package var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
 
   /// Every label is checked, also where nothing is kept.
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     let label = Int64(try readLabel())
     target?.storeBytes(of: label, as: Int64.self)

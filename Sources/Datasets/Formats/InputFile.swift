@@ -1,25 +1,25 @@
 import System
 
 /// Inputs without targets, whole in memory.
-public struct InputFile: Sendable, Equatable {
+package struct InputFile: Sendable, Equatable {
   /// The numbers of all samples, one sample after the other.
-  public enum Values: Sendable, Equatable {
+  package enum Values: Sendable, Equatable {
     case uint8([UInt8])
     case float32([Float])
   }
 
-  public let sampleCount: Int
+  package let sampleCount: Int
   /// Extents of one sample, as the source of that kind of file gives them; [] is one number.
-  public let sampleShape: [Int]
+  package let sampleShape: [Int]
   /// [sampleCount, sampleShape...].
-  public let values: Values
+  package let values: Values
 
-  public var type: InputType {
+  package var type: InputType {
     if case .uint8 = values { .uint8 } else { .float32 }
   }
 
   /// More is taken for a mistake: training sets are read sample by sample.
-  public static let maximumByteCount = 4 << 30
+  package static let maximumByteCount = 4 << 30
 
   /// Reads a file as what its name ends with: .npy, .npz, .csv, .png; any other as IDX, gzipped or
   /// not. Images of IDX with two axes get a channel axis, [1, H, W]; a PNG image is one sample.
@@ -29,7 +29,7 @@ public struct InputFile: Sendable, Equatable {
   ///   - separator: of a CSV file.
   ///   - columns: of a CSV file, the names of those to take where it has a header; nil: all.
   /// - Throws: `inputMissing`; `badData` naming file and place; `ioError`.
-  public static func read(
+  package static func read(
     _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ",",
     columns: [String]? = nil
   ) throws -> InputFile {

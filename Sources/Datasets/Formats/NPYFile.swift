@@ -2,12 +2,12 @@ import Glibc
 import System
 
 /// Writes arrays for NumPy.
-public enum NPYFile {
+package enum NPYFile {
   /// Writes an NPY file, version 1.0, little-endian float32 in C order: what numpy.save writes.
   /// - Precondition: `shape` has as many numbers as `values`.
   /// - Throws: `ioError` where it cannot be written; what is there then is cut short, which its
   ///   header tells.
-  public static func write(_ values: [Float], shape: [Int], to path: String) throws {
+  package static func write(_ values: [Float], shape: [Int], to path: String) throws {
     require(
       shape.reduce(1, *) == values.count,
       "NPY: \(values.count) numbers do not make the shape \(shape)")

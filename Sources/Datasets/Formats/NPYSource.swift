@@ -4,13 +4,13 @@ import System
 ///
 /// Inputs of uint8 stay uint8; of any other type they become float32. Targets are as many numbers
 /// as the array says: [N] gives the shape [], [N, 1] gives [1].
-public final class NPYSource: SampleSource {
-  public let name: String
-  public var sampleCount: Int { inputs.itemCount }
-  public var inputShape: [Int] { inputs.itemShape }
-  public var inputType: InputType { inputs.header.type == .uint8 ? .uint8 : .float32 }
-  public var targetShape: [Int] { targets.itemShape }
-  public let targetType: TargetType
+package final class NPYSource: SampleSource {
+  package let name: String
+  package var sampleCount: Int { inputs.itemCount }
+  package var inputShape: [Int] { inputs.itemShape }
+  package var inputType: InputType { inputs.header.type == .uint8 ? .uint8 : .float32 }
+  package var targetShape: [Int] { targets.itemShape }
+  package let targetType: TargetType
 
   private let inputs: NPYArray
   private let targets: NPYArray
@@ -22,7 +22,7 @@ public final class NPYSource: SampleSource {
   ///     the greatest asks for.
   /// - Throws: `inputMissing`; `badData` where a file is damaged, of a type that is not read, the
   ///   counts differ or a class is not whole or not below `classCount`; `ioError`.
-  public convenience init(
+  package convenience init(
     inputs: String, targets: String, targetKind: TargetKind, classCount: Int? = nil
   ) throws {
     func open(_ path: String) throws -> NPYArray {
@@ -37,7 +37,7 @@ public final class NPYSource: SampleSource {
   ///   - archive: path of an NPZ file.
   ///   - inputs: name of its array of inputs.
   ///   - targets: name of its array of targets.
-  public convenience init(
+  package convenience init(
     archive path: String, inputs: String = "x", targets: String = "y", targetKind: TargetKind,
     classCount: Int? = nil
   ) throws {
@@ -83,7 +83,7 @@ public final class NPYSource: SampleSource {
     return Int(greatest) + 1
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     if let input {
       switch inputType {
       case .uint8: try inputs.readBytes(into: input.assumingMemoryBound(to: UInt8.self))
@@ -101,9 +101,9 @@ public final class NPYSource: SampleSource {
     }
   }
 
-  public var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
+  package var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
 
-  public func finish() throws {
+  package func finish() throws {
     try inputs.finish()
     try targets.finish()
   }

@@ -8,14 +8,14 @@ import Tensors
 /// Classes are the sorted names of their folders; samples come class by class, in order of the
 /// files' names; both in order of bytes. Inputs are [1, H, W] of gray images or [3, H, W] of RGB,
 /// uint8; all images are of one size and kind. Memory: the files' names, and one image.
-public final class PNGFolder: SampleSource {
-  public let name: String
-  public var sampleCount: Int { files.count }
-  public var inputShape: [Int] { format.shape }
-  public var inputType: InputType { .uint8 }
-  public var targetShape: [Int] { [] }
-  public var targetType: TargetType { .classIndex(count: classes.count) }
-  public var classNames: [String]? { classes }
+package final class PNGFolder: SampleSource {
+  package let name: String
+  package var sampleCount: Int { files.count }
+  package var inputShape: [Int] { format.shape }
+  package var inputType: InputType { .uint8 }
+  package var targetShape: [Int] { [] }
+  package var targetType: TargetType { .classIndex(count: classes.count) }
+  package var classNames: [String]? { classes }
 
   private let classes: [String]
   private let files: [(path: String, classIndex: Int)]
@@ -24,7 +24,7 @@ public final class PNGFolder: SampleSource {
   private var hash = ContentHash()
 
   /// Whether images of `split` are there: a folder of that name, or for train the root itself.
-  public static func has(_ split: Split, in root: String) -> Bool {
+  package static func has(_ split: Split, in root: String) -> Bool {
     split == .train || isFolder(root + "/" + split.rawValue)
   }
 
@@ -33,7 +33,7 @@ public final class PNGFolder: SampleSource {
   ///   is refused. nil: what the folders are called.
   /// - Throws: `inputMissing` where the folder is not there; `badData` where it has no class, a
   ///   class no image, or a file among the images is none.
-  public init(root: String, split: Split, classNames: [String]? = nil) throws {
+  package init(root: String, split: Split, classNames: [String]? = nil) throws {
     let hasSplits = PNGFolder.isFolder(root + "/" + Split.train.rawValue)
     name = hasSplits || split != .train ? root + "/" + split.rawValue : root
     guard PNGFolder.isFolder(name) else {
@@ -65,7 +65,7 @@ public final class PNGFolder: SampleSource {
     format = try PNGImage.format(path: self.files[0].path)
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(samplesRead < files.count, "\(name): all \(files.count) samples were read")
     let file = files[samplesRead]
     samplesRead += 1
@@ -85,7 +85,7 @@ public final class PNGFolder: SampleSource {
   }
 
   /// Of each image its class and its file's bytes; what the file is called decides nothing more.
-  public var digest: UInt64? { hash.value }
+  package var digest: UInt64? { hash.value }
 
   private func addToHash(_ path: String, classIndex: Int) throws {
     let file = try DataFile(path: path, format: "a PNG image")

@@ -1,7 +1,7 @@
 import System
 
 /// What the normal noise of a series is added to.
-public enum SeriesNoise: String, Sendable, CaseIterable {
+package enum SeriesNoise: String, Sendable, CaseIterable {
   /// One number for all of the series.
   case series
   /// A number for each point.
@@ -16,7 +16,7 @@ extension ArraySource {
   /// training set and the rest the test set. Noise is NumPy's `normal(0, deviation)` of `seed`.
   /// - Returns: input [T, 1], target [T, 1], numbers.
   /// - Precondition: `split` is train or test and has a pair; 1 <= lag.
-  public static func trend(
+  package static func trend(
     length: Int, intercept: Double, slope: Double, curvature: Double = 0, deviation: Double,
     noise: SeriesNoise, seed: UInt32, lag: Int = 1, trainFraction: Double, split: Split
   ) -> ArraySource {
@@ -50,7 +50,7 @@ extension ArraySource {
   ///   index s; [1] what the decoder is given: the start token, at index symbolCount, then the reversed
   ///   sequence without its last symbol. Targets [N, length], classes: the reversed sequence.
   /// - Precondition: `split` is train or test; its count, length and symbolCount are positive.
-  public static func reverse(
+  package static func reverse(
     count: Int, testCount: Int = 0, length: Int, symbolCount: Int, seed: UInt32, split: Split
   ) -> ArraySource {
     require(split != .validation, "reverse has no validation set of its own")

@@ -9,7 +9,7 @@ public enum PixelScale: Sendable {
 }
 
 /// What a sample is held against.
-public enum TargetForm: Sendable, Equatable {
+package enum TargetForm: Sendable, Equatable {
   /// The source's own target.
   case own
   /// 1 at the class, 0 elsewhere: float32 [classes].
@@ -19,35 +19,35 @@ public enum TargetForm: Sendable, Equatable {
 }
 
 /// Samples as the network gets them, and their targets.
-public struct Batch {
+package struct Batch {
   /// Each [N, its feature's shape...], float32 or int64.
-  public var inputs: NamedTensors
+  package var inputs: NamedTensors
   /// Each [N, its feature's shape...], int64 or float32. A data set without targets gives y of no element.
-  public var targets: NamedTensors
+  package var targets: NamedTensors
 
-  public init(inputs: NamedTensors, targets: NamedTensors) {
+  package init(inputs: NamedTensors, targets: NamedTensors) {
     self.inputs = inputs
     self.targets = targets
   }
 
   /// N.
-  public var sampleCount: Int { inputs.first.shape[0] }
+  package var sampleCount: Int { inputs.first.shape[0] }
 }
 
 /// Makes batches of stored samples.
-public struct SampleFormat: Sendable {
-  public var scale: PixelScale
-  public var target: TargetForm
-  public var augmentation: Augmentation
+package struct SampleFormat: Sendable {
+  package var scale: PixelScale
+  package var target: TargetForm
+  package var augmentation: Augmentation
   /// Standard deviation of normal noise on the inputs, in training and evaluation alike; the target
   /// stays clean.
-  public var corruption: Double
+  package var corruption: Double
   /// Of augmentation and corruption.
-  public var seed: UInt64
-  public var inputStandardization: Standardization?
-  public var targetStandardization: Standardization?
+  package var seed: UInt64
+  package var inputStandardization: Standardization?
+  package var targetStandardization: Standardization?
 
-  public init(
+  package init(
     scale: PixelScale = .unit, target: TargetForm = .own, augmentation: Augmentation = .init(),
     corruption: Double = 0, seed: UInt64 = 0
   ) {
@@ -58,19 +58,19 @@ public struct SampleFormat: Sendable {
     self.seed = seed
   }
 
-  public mutating func standardize(_ standardization: DataStandardization?) {
+  package mutating func standardize(_ standardization: DataStandardization?) {
     inputStandardization = standardization?.input
     targetStandardization = standardization?.target
   }
 
   /// Whether a training sample is another in every epoch.
-  public var isRandom: Bool { !augmentation.isNone || corruption > 0 }
+  package var isRandom: Bool { !augmentation.isNone || corruption > 0 }
 
   /// A batch of one shard's samples.
   /// - Parameters:
   ///   - local: local sample indices of the shard.
   ///   - epoch: of training, from 1; nil for evaluation, which augments nothing.
-  public func batch(
+  package func batch(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, epoch: Int?
   ) -> Batch {
     if store.inputFeatures.count > 1 || store.targetFeatures.count != 1 || store.inputFeatures[0].type == .int64 {
@@ -171,7 +171,7 @@ public struct SampleFormat: Sendable {
   }
 
   /// What the target of one sample looks like.
-  public func targetShape(of source: any SampleSource) -> [Int] {
+  package func targetShape(of source: any SampleSource) -> [Int] {
     switch (target, source.targetType) {
     case (.input, _): source.inputShape
     case (.oneHot, .classIndex(let count)): source.targetShape + [count]
@@ -181,10 +181,10 @@ public struct SampleFormat: Sendable {
 }
 
 /// A sample's shape read as an image: [H, W] or [C, H, W].
-public struct ImageExtents: Sendable, Equatable {
-  public let channels, height, width: Int
+package struct ImageExtents: Sendable, Equatable {
+  package let channels, height, width: Int
 
-  public init?(_ shape: [Int]) {
+  package init?(_ shape: [Int]) {
     guard shape.count == 2 || shape.count == 3 else { return nil }
     channels = shape.count == 3 ? shape[0] : 1
     (height, width) = (shape[shape.count - 2], shape[shape.count - 1])

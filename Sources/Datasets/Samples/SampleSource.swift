@@ -1,26 +1,26 @@
 import System
 
 /// A part of a data set.
-public enum Split: String, Sendable, CaseIterable {
+package enum Split: String, Sendable, CaseIterable {
   case train, validation, test
 }
 
 /// What the numbers of an input are, as they lie in memory.
-public enum InputType: Sendable, Equatable {
+package enum InputType: Sendable, Equatable {
   /// A pixel, 0 ... 255.
   case uint8
   case float32
 
-  public var byteCount: Int { self == .uint8 ? 1 : 4 }
+  package var byteCount: Int { self == .uint8 ? 1 : 4 }
 }
 
 /// What the numbers of a target are, as they lie in memory.
-public enum TargetType: Sendable, Equatable {
+package enum TargetType: Sendable, Equatable {
   /// Int64, 0 ..< count.
   case classIndex(count: Int)
   case float32
 
-  public var byteCount: Int {
+  package var byteCount: Int {
     if case .classIndex = self { 8 } else { 4 }
   }
 }
@@ -28,7 +28,7 @@ public enum TargetType: Sendable, Equatable {
 /// The samples of a file, a folder or a generator, from front to back, once.
 ///
 /// The samples and their order are a function of what the source was opened with, on every host.
-public protocol SampleSource: AnyObject {
+package protocol SampleSource: AnyObject {
   /// The file, folder or generator, for messages.
   var name: String { get }
   var sampleCount: Int { get }
@@ -63,20 +63,20 @@ public protocol SampleSource: AnyObject {
 }
 
 extension SampleSource {
-  public var inputFeatures: [Feature] {
+  package var inputFeatures: [Feature] {
     [Feature("x", shape: inputShape, inputType == .uint8 ? .uint8 : .float32)]
   }
-  public var targetFeatures: [Feature] {
+  package var targetFeatures: [Feature] {
     if case .classIndex(let count) = targetType {
       return [Feature("y", shape: targetShape, .classIndex(count: count))]
     }
     return [Feature("y", shape: targetShape)]
   }
-  public var classNames: [String]? { nil }
-  public func finish() throws {}
-  public var digest: UInt64? { nil }
-  public var inputElementCount: Int { inputShape.reduce(1, *) }
-  public var targetElementCount: Int { targetShape.reduce(1, *) }
+  package var classNames: [String]? { nil }
+  package func finish() throws {}
+  package var digest: UInt64? { nil }
+  package var inputElementCount: Int { inputShape.reduce(1, *) }
+  package var targetElementCount: Int { targetShape.reduce(1, *) }
 }
 
 extension [Feature] {
@@ -93,27 +93,27 @@ extension [Feature] {
 }
 
 /// Samples that are in memory already: generated, or from a small file.
-public final class ArraySource: SampleSource {
+package final class ArraySource: SampleSource {
   /// The targets of all samples, one after the other.
-  public enum Targets: Sendable, Equatable {
+  package enum Targets: Sendable, Equatable {
     case classes([Int64], count: Int)
     case numbers([Float])
   }
 
-  public let name: String
-  public let inputs: [Float]
-  public let targets: Targets
-  public let inputShape: [Int]
-  public let targetShape: [Int]
-  public let classNames: [String]?
-  public let sampleCount: Int
+  package let name: String
+  package let inputs: [Float]
+  package let targets: Targets
+  package let inputShape: [Int]
+  package let targetShape: [Int]
+  package let classNames: [String]?
+  package let sampleCount: Int
   private var position = 0
 
   /// - Parameters:
   ///   - inputs: [N, inputShape...].
   ///   - targets: [N, targetShape...].
   /// - Precondition: their counts fit the shapes.
-  public init(
+  package init(
     name: String, inputs: [Float], inputShape: [Int], targets: Targets, targetShape: [Int],
     classNames: [String]? = nil
   ) {
@@ -136,15 +136,15 @@ public final class ArraySource: SampleSource {
     self.classNames = classNames
   }
 
-  public var inputType: InputType { .float32 }
-  public var targetType: TargetType {
+  package var inputType: InputType { .float32 }
+  package var targetType: TargetType {
     switch targets {
     case .classes(_, let count): .classIndex(count: count)
     case .numbers: .float32
     }
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
     require(position < sampleCount, "\(name): all \(sampleCount) samples were read")
     func copy<T>(_ values: [T], _ count: Int, to place: UnsafeMutableRawPointer?) {
       values.withUnsafeBytes {

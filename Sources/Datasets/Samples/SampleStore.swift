@@ -6,23 +6,23 @@ import System
 /// Samples in memory, in the types of their source: those of a contiguous range of logical shards.
 ///
 /// Nothing is written after loading, so threads may share it.
-public final class SampleStore: @unchecked Sendable {
-  public let inputShape: [Int]
-  public let inputType: InputType
-  public let targetShape: [Int]
-  public let targetType: TargetType
+package final class SampleStore: @unchecked Sendable {
+  package let inputShape: [Int]
+  package let inputType: InputType
+  package let targetShape: [Int]
+  package let targetType: TargetType
   /// A sample's arrays; those of one kind lie one after the other in a record.
-  public let inputFeatures, targetFeatures: [Feature]
-  public let classNames: [String]?
+  package let inputFeatures, targetFeatures: [Feature]
+  package let classNames: [String]?
   /// Samples of the whole split, not only of these shards.
-  public var sampleCount: Int { deal.sampleCount }
-  public var shardCount: Int { deal.shardCount }
-  public let shards: Range<Int>
+  package var sampleCount: Int { deal.sampleCount }
+  package var shardCount: Int { deal.shardCount }
+  package let shards: Range<Int>
   /// The source's name, for messages.
-  public let sourceName: String
+  package let sourceName: String
   /// The whole source's `digest`, also of the samples of other shards; nil where it has none, or where
   /// only the next samples of it were read.
-  public private(set) var sourceDigest: UInt64?
+  package private(set) var sourceDigest: UInt64?
 
   private let deal: SampleDeal
   private let firstSample: Int
@@ -39,7 +39,7 @@ public final class SampleStore: @unchecked Sendable {
   ///   - shards: whose samples to keep; may be shards that get none.
   /// - Throws: what the source throws; `trainingFailed` where memory does not suffice.
   /// - Precondition: `shards` is within 0 ..< shardCount; the selection has a sample.
-  public convenience init(
+  package convenience init(
     _ source: any SampleSource, _ selection: SplitPlan.Selection, shards: Range<Int>,
     shardCount: Int
   ) throws {
@@ -87,10 +87,10 @@ public final class SampleStore: @unchecked Sendable {
   }
 
   /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
-  public func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+  package func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
 
   /// Where sample `local` of a shard is in the split.
-  public func sampleIndex(shard: Int, local: Int) -> Int {
+  package func sampleIndex(shard: Int, local: Int) -> Int {
     firstSample + deal.sampleIndex(shard: shard, local: local)
   }
 
@@ -102,7 +102,7 @@ public final class SampleStore: @unchecked Sendable {
   ///   - scale: what becomes of pixels; numbers are left as they are.
   ///   - target: [local.count, the feature's shape...], written.
   /// - Precondition: each index is in 0 ..< localCount(shard).
-  public func gatherInput(
+  package func gatherInput(
     _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
     into target: UnsafeMutableRawPointer
   ) {
@@ -134,7 +134,7 @@ public final class SampleStore: @unchecked Sendable {
   /// - Parameters:
   ///   - feature: its place among `targetFeatures`.
   ///   - target: [local.count, the feature's shape...], int64 or float32 as its type says.
-  public func gatherTarget(
+  package func gatherTarget(
     _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>,
     into target: UnsafeMutableRawPointer
   ) {
@@ -145,7 +145,7 @@ public final class SampleStore: @unchecked Sendable {
 
   /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
   /// where they are.
-  public func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
+  package func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
     guard let rows = local.baseAddress, local.count * inputByteCount <= 1 << 16 else { return }
     let from = pointer(inputs, shard, local).assumingMemoryBound(to: UInt8.self)
     nd_prefetch_rows(from, rows, local.count, inputByteCount)

@@ -6,18 +6,18 @@ import Tensors
 public struct TrainingData: Sendable {
   public let name: String
   /// Opens the training or the test samples, from the beginning.
-  public let open: @Sendable (Split) throws -> any SampleSource
-  public let hasTestSource: Bool
-  public var draws: SampleDraws?
-  public var holdout: Holdout
-  public var format: SampleFormat
-  public var standardization: Standardization.Kind
+  package let open: @Sendable (Split) throws -> any SampleSource
+  package let hasTestSource: Bool
+  package var draws: SampleDraws?
+  package var holdout: Holdout
+  package var format: SampleFormat
+  package var standardization: Standardization.Kind
   /// Whether numeric targets are standardized too.
-  public var standardizesTarget: Bool
+  package var standardizesTarget: Bool
   /// Whether targets are the inputs of later steps, and so are measured by the same statistics.
-  public var targetsAreLaterInputs: Bool
+  package var targetsAreLaterInputs: Bool
 
-  public init(
+  package init(
     name: String, hasTestSource: Bool, draws: SampleDraws? = nil, holdout: Holdout = Holdout(),
     format: SampleFormat = SampleFormat(), standardization: Standardization.Kind = .none,
     standardizesTarget: Bool = false, targetsAreLaterInputs: Bool = false,
@@ -34,19 +34,19 @@ public struct TrainingData: Sendable {
     self.targetsAreLaterInputs = targetsAreLaterInputs
   }
 
-  public var hasValidation: Bool { holdout.folds != nil || holdout.validation > 0 }
-  public var hasTest: Bool { hasTestSource || holdout.test > 0 }
+  package var hasValidation: Bool { holdout.folds != nil || holdout.validation > 0 }
+  package var hasTest: Bool { hasTestSource || holdout.test > 0 }
 
   /// The splits to evaluate on, the one that chooses the best checkpoint first. A data set that holds
   /// nothing out is evaluated on what it trains on.
-  public var evaluationSplits: [Split] {
+  package var evaluationSplits: [Split] {
     let held = (hasValidation ? [Split.validation] : []) + (hasTest ? [.test] : [])
     return held.isEmpty ? [.train] : held
   }
 
   /// A split's source, from its beginning, and which of its samples are the split's.
   /// - Throws: what the source throws; `badData` where the split has no sample.
-  public func source(_ split: Split) throws -> (any SampleSource, SplitPlan.Selection) {
+  package func source(_ split: Split) throws -> (any SampleSource, SplitPlan.Selection) {
     let fromTest = split == .test && hasTestSource
     let source = try open(fromTest ? .test : .train)
     // How many the other source has matters only where it decides what is drawn.
@@ -65,19 +65,19 @@ public struct TrainingData: Sendable {
   }
 
   /// The samples of a split of some of S shards, in memory.
-  public func load(_ split: Split, shards: Range<Int>, shardCount: Int) throws -> SampleStore {
+  package func load(_ split: Split, shards: Range<Int>, shardCount: Int) throws -> SampleStore {
     let (source, selection) = try source(split)
     return try SampleStore(source, selection, shards: shards, shardCount: shardCount)
   }
 
   /// A split to read front to back.
-  public func reader(_ split: Split) throws -> SplitReader {
+  package func reader(_ split: Split) throws -> SplitReader {
     let (source, selection) = try source(split)
     return try SplitReader(source, selection)
   }
 
   /// What `store`'s samples of one shard add to the statistics of the split.
-  public func statistics(_ store: SampleStore, shard: Int) -> SplitStatistics {
+  package func statistics(_ store: SampleStore, shard: Int) -> SplitStatistics {
     let plain = SampleFormat(scale: format.scale, target: format.target)
     var statistics = SplitStatistics()
     let count = store.localCount(shard)
@@ -100,7 +100,7 @@ public struct TrainingData: Sendable {
   }
 
   /// From the statistics of all shards, in shard order.
-  public func standardization(_ parts: [SplitStatistics]) -> DataStandardization {
+  package func standardization(_ parts: [SplitStatistics]) -> DataStandardization {
     var total = SplitStatistics()
     for part in parts {
       total.input.add(part.input)

@@ -1,9 +1,9 @@
 import Foundation
 
 /// The JSON Schema (draft 2020-12) of a recipe, made from the tables that also read and write it.
-public enum RecipeSchema {
+package enum RecipeSchema {
   /// The schema as JSON.
-  public static var json: String {
+  package static var json: String {
     var schema: [(String, JSON)] = [
       ("$schema", .text("https://json-schema.org/draft/2020-12/schema")),
       ("title", .text("nndist recipe")),

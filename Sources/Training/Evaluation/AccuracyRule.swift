@@ -6,7 +6,7 @@ import System
 import Tensors
 
 /// When an output counts as right.
-public enum AccuracyRule: Sendable, Equatable {
+package enum AccuracyRule: Sendable, Equatable {
   /// Nothing is right or wrong: only the loss counts.
   case none
   /// The class with the largest score, [N, C] or [N, C, ...] against int64 [N] or [N, ...].
@@ -17,7 +17,7 @@ public enum AccuracyRule: Sendable, Equatable {
   case binary(threshold: Double)
 
   /// 0 where there are no classes.
-  public var classCount: Int {
+  package var classCount: Int {
     switch self {
     case .none: 0
     case .classes(let count), .oneHot(let count): count
@@ -26,7 +26,7 @@ public enum AccuracyRule: Sendable, Equatable {
   }
 
   /// The class predicted for each of N samples (of a sequence: for each of its places), in order.
-  public func predicted(_ outputs: Tensor) -> [Int] {
+  package func predicted(_ outputs: Tensor) -> [Int] {
     switch self {
     case .none: []
     case .classes(let count), .oneHot(let count): AccuracyRule.largest(outputs, classCount: count)
@@ -36,7 +36,7 @@ public enum AccuracyRule: Sendable, Equatable {
   }
 
   /// The true classes of the same.
-  public func actual(_ targets: Tensor) -> [Int] {
+  package func actual(_ targets: Tensor) -> [Int] {
     switch self {
     case .none: []
     case .classes: targets.values(Int64.self).map { Int($0) }

@@ -1,37 +1,37 @@
 /// How often each class was taken for each other.
-public struct ConfusionMatrix: Sendable, Equatable {
-  public let classCount: Int
+package struct ConfusionMatrix: Sendable, Equatable {
+  package let classCount: Int
   /// [actual][predicted], row by row.
-  public private(set) var counts: [Int]
+  package private(set) var counts: [Int]
 
-  public init(classCount: Int) {
+  package init(classCount: Int) {
     self.classCount = classCount
     counts = [Int](repeating: 0, count: classCount * classCount)
   }
 
-  public mutating func add(predicted: Int, actual: Int) {
+  package mutating func add(predicted: Int, actual: Int) {
     counts[actual * classCount + predicted] += 1
   }
 
-  public mutating func add(_ other: ConfusionMatrix) {
+  package mutating func add(_ other: ConfusionMatrix) {
     for i in counts.indices { counts[i] += other.counts[i] }
   }
 
-  public subscript(actual actual: Int, predicted predicted: Int) -> Int {
+  package subscript(actual actual: Int, predicted predicted: Int) -> Int {
     counts[actual * classCount + predicted]
   }
 
-  public var total: Int { counts.reduce(0, +) }
-  public var correct: Int { (0..<classCount).reduce(0) { $0 + self[actual: $1, predicted: $1] } }
+  package var total: Int { counts.reduce(0, +) }
+  package var correct: Int { (0..<classCount).reduce(0) { $0 + self[actual: $1, predicted: $1] } }
 
   /// Of the samples taken for `c`, the part that is `c`; nil where none was.
-  public func precision(_ c: Int) -> Double? {
+  package func precision(_ c: Int) -> Double? {
     let taken = (0..<classCount).reduce(0) { $0 + self[actual: $1, predicted: c] }
     return taken == 0 ? nil : Double(self[actual: c, predicted: c]) / Double(taken)
   }
 
   /// Of the samples that are `c`, the part taken for it; nil where there are none.
-  public func recall(_ c: Int) -> Double? {
+  package func recall(_ c: Int) -> Double? {
     let all = (0..<classCount).reduce(0) { $0 + self[actual: c, predicted: $1] }
     return all == 0 ? nil : Double(self[actual: c, predicted: c]) / Double(all)
   }

@@ -6,31 +6,31 @@ import System
 import Tensors
 
 /// What a network makes of a split.
-public struct Evaluation: Sendable {
+package struct Evaluation: Sendable {
   /// Mean over the samples.
-  public var loss: Double
+  package var loss: Double
   /// Mean of the batches' means, the figure that notebooks print; another number than `loss` where
   /// the last batch is smaller.
-  public var lossBatchMean: Double
+  package var lossBatchMean: Double
   /// Samples.
-  public var count: Int
+  package var count: Int
   /// nil where nothing is right or wrong.
-  public var confusion: ConfusionMatrix?
+  package var confusion: ConfusionMatrix?
   /// The values of the job's own metrics.
-  public var metrics: [(name: String, value: Double)] = []
+  package var metrics: [(name: String, value: Double)] = []
 
-  public init(loss: Double, lossBatchMean: Double, count: Int, confusion: ConfusionMatrix?) {
+  package init(loss: Double, lossBatchMean: Double, count: Int, confusion: ConfusionMatrix?) {
     self.loss = loss
     self.lossBatchMean = lossBatchMean
     self.count = count
     self.confusion = confusion
   }
 
-  public var correct: Int? { confusion?.correct }
-  public var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
+  package var correct: Int? { confusion?.correct }
+  package var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
   /// Of the accuracy, if each decision is right with the same probability p: sqrt(p (1 - p) / N), the
   /// binomial distribution's sqrt(N p (1 - p)) over N.
-  public var standardError: Double? {
+  package var standardError: Double? {
     guard let confusion, let p = accuracy else { return nil }
     return (p * (1 - p) / Double(confusion.total)).squareRoot()
   }
@@ -44,7 +44,7 @@ public struct Evaluation: Sendable {
   ///   - data: the split, from its beginning.
   ///   - batchSize: that of `lossBatchMean`.
   ///   - observe: called for each block in order: its batch and outputs.
-  public static func run(
+  package static func run(
     _ module: any Module, on data: SplitReader, job: TrainingJob, format: SampleFormat,
     threads: ShardThreads, observe: ((Batch, NamedTensors) throws -> Void)? = nil
   ) throws -> Evaluation {
@@ -144,7 +144,7 @@ public struct Evaluation: Sendable {
 extension Checkpoint {
   /// Loads a checkpoint's weights and buffers into a network.
   /// - Throws: `Failure(.badData)` where the file is damaged or belongs to another network.
-  public static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
+  package static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
     let (state, model, _) = try load(path)
     try restore(model, into: module.namedState.map { ($0.name, $0.tensor) }, from: path)
     return state

@@ -3,22 +3,22 @@ import Glibc
 import System
 
 /// The directory a run lives in; root's alone. Locked while it is open.
-public final class RunDirectory {
-  public let path: String
+package final class RunDirectory {
+  package let path: String
   private let lock: Int32
   private let metrics: MetricsFile
 
-  public var recipePath: String { path + "/recipe.yaml" }
-  public var checkpointsPath: String { path + "/checkpoints" }
+  package var recipePath: String { path + "/recipe.yaml" }
+  package var checkpointsPath: String { path + "/checkpoints" }
 
   /// Whether `path` holds a run.
-  public static func holdsRun(_ path: String) -> Bool {
+  package static func holdsRun(_ path: String) -> Bool {
     access(path + "/recipe.yaml", F_OK) == 0
   }
 
   /// Refuses a directory that a new run must not touch, before anything is loaded or made.
   /// - Throws: `Failure(.cannotCreate)`.
-  public static func check(_ path: String, resume: Bool) throws {
+  package static func check(_ path: String, resume: Bool) throws {
     try check(path, resume: resume, hasLock: false)
   }
 
@@ -87,7 +87,7 @@ public final class RunDirectory {
   /// Makes the directory if need be, locks it, and removes what a crash left of a save.
   /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, another process has it, or
   ///   `check` refuses it, which is asked again under the lock: another run may just have ended.
-  public init(opening path: String, resume: Bool) throws {
+  package init(opening path: String, resume: Bool) throws {
     self.path = path
     try makeDirectories(path + "/checkpoints")
     let lockPath = path + "/run.lock"

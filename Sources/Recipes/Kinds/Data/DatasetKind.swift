@@ -1,15 +1,15 @@
 import Datasets
 
 /// What a sample looks like, the batch axis left out.
-public struct SampleShapes: Equatable, Sendable {
-  public let input: [Int]
+package struct SampleShapes: Equatable, Sendable {
+  package let input: [Int]
   /// [] is one number.
-  public let target: [Int]
+  package let target: [Int]
   /// Classes where targets are such; nil: targets are numbers.
-  public let classCount: Int?
-  public let classNames: [String]?
+  package let classCount: Int?
+  package let classNames: [String]?
 
-  public init(
+  package init(
     input: [Int], target: [Int], classCount: Int? = nil, classNames: [String]? = nil
   ) {
     self.input = input

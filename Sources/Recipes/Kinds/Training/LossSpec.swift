@@ -1,14 +1,14 @@
 import Layers
 
 /// What training makes smaller.
-public struct LossSpec: Equatable, Sendable {
+package struct LossSpec: Equatable, Sendable {
   let variant: Variant
 
   /// Such as "cross-entropy".
-  public var kind: String { variant.kind }
-  public var arguments: Arguments { variant.arguments }
+  package var kind: String { variant.kind }
+  package var arguments: Arguments { variant.arguments }
 
-  public func loss() -> any Loss { LossKind.of(variant).loss(variant.arguments) }
+  package func loss() -> any Loss { LossKind.of(variant).loss(variant.arguments) }
 
   /// With its defaults.
   static let crossEntropy = LossSpec(variant: table.defaultVariant("cross-entropy"))

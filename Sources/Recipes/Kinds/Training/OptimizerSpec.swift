@@ -1,16 +1,16 @@
 import Optimizers
 
 /// How gradients become new parameters.
-public struct OptimizerSpec: Equatable, Sendable {
+package struct OptimizerSpec: Equatable, Sendable {
   let variant: Variant
 
   /// Such as "adam".
-  public var kind: String { variant.kind }
-  public var arguments: Arguments { variant.arguments }
+  package var kind: String { variant.kind }
+  package var arguments: Arguments { variant.arguments }
   /// The learning rate the schedule starts from.
-  public var lr: Double { arguments.number("lr") }
+  package var lr: Double { arguments.number("lr") }
 
-  public func factory() -> OptimizerFactory {
+  package func factory() -> OptimizerFactory {
     OptimizerKind.all.first { $0.kind.name == kind }!.factory(arguments)
   }
 
