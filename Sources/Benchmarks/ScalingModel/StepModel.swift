@@ -94,7 +94,7 @@ package struct StepPrediction: Sendable, Equatable {
   package let hiddenPart: Double
 }
 
-/// The time of a training step on any number of hosts: DataParallel.docc/StepModel.md has the
+/// The time of a training step on any number of hosts: NNDist.docc/StepModel.md has the
 /// equations.
 package struct StepModel: Sendable {
   /// Seconds of one rank's part, a straight line in its samples: a fixed time, and one each.
