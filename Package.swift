@@ -148,7 +148,7 @@ let package = Package(
     .testTarget(
       name: "RecipesTests", dependencies: ["Layers", "Recipes", "System", "Tensors", "TestSupport"]),
     .testTarget(
-      name: "CommandsTests", dependencies: ["Commands", "System", "Tensors", "TestSupport"]),
+      name: "BenchmarksTests", dependencies: ["Benchmarks", "System", "Tensors", "TestSupport"]),
     // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",

@@ -4,7 +4,7 @@ import System
 import Tensors
 import TestSupport
 import Testing
-import func Training.fixed
+import func System.fixed
 
 
 /// The 34 systems of the notebooks: what they print, what nndist prints, what PyTorch prints of five
