@@ -94,7 +94,11 @@ let package = Package(
       name: "TestSupport", dependencies: ["Autograd", "CZlib", "System", "Tensors"],
       path: "Tests/Support", exclude: ["pytorch_cases.py"]),
     .executableTarget(
-      name: "rankchecks", dependencies: ["Communication", "DataParallel", "System", "Tensors"],
+      name: "rankchecks",
+      dependencies: [
+        "Autograd", "Communication", "DataParallel", "Datasets", "Layers", "Optimizers", "System",
+        "Tensors",
+      ],
       path: "Tests/Ranks"),
     // nndist, but for faults that a test asks for.
     .executableTarget(
@@ -154,9 +158,9 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: [
         "Autograd", "FuzzedParsers", "Layers", "Recipes", "System", "Tensors", "TestSupport",
-        "Training", "nndist", "nndist-faults",
+        "Training", "Examples", "nndist", "nndist-faults",
       ],
-      exclude: ["Golden"]),
+      exclude: ["Golden", "Notebooks/Golden"]),
   ] + fuzzing,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
