@@ -1,13 +1,13 @@
 import System
 import Tensors
 
-/// What tells one use of dropout's random numbers from every other: with it the same sample of the
-/// same step loses the same elements in whatever shard, thread or row it is computed.
+/// The key of dropout's random numbers. With it, a sample of a step always loses the same elements,
+/// in any shard, thread and row.
 public struct DropoutKey: Sendable, Equatable {
   public var seed: UInt64
-  /// The optimizer's step.
+  /// The number of the optimizer's step.
   public var step: Int
-  /// The number in the global order of the sample in every row of the batch.
+  /// For every row of the batch, the number of its sample in the global order.
   public var samples: [Int]
 
   public init(seed: UInt64, step: Int, samples: [Int]) {
@@ -17,8 +17,9 @@ public struct DropoutKey: Sendable, Equatable {
   }
 }
 
-/// Which elements stay, each with probability 1 - rate: element i of the row of a sample stays where
-/// the number in 0 ..< 1 counted by (seed, step, sample, layer) and i is at least `rate`.
+/// The mask of kept elements. Each is kept with probability 1 - rate: element i of a sample's row
+/// is kept if the random number in 0 ..< 1 of (seed, step, sample, layer) and counter i is at least
+/// `rate`.
 /// - shape: [N, ...], a row for each of the key's samples.
 /// - Returns: bool, `shape`.
 public func dropoutMask(_ shape: Shape, rate: Double, key: DropoutKey, layer: String) -> Tensor {

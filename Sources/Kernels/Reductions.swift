@@ -2,7 +2,7 @@ import CKernels
 import System
 import Tensors
 
-/// The sum of all elements, as a scalar tensor. float32 is added up in double.
+/// The sum of all elements, as a scalar tensor. float32 is added in double.
 public func sum(_ x: Tensor) -> Tensor {
   let x = x.contiguous()
   return dispatch("sum", x) {
@@ -12,13 +12,15 @@ public func sum(_ x: Tensor) -> Tensor {
   }
 }
 
-/// Whether every element of a matrix product must be finite: none is larger than
-/// terms max|a| max|b|, in whatever order it is summed. That reads the operands and not the product.
-/// False where it would not read less, or where nothing follows from it.
+/// Whether every element of a matrix product must be finite, found from the operands without
+/// reading the product: no element is larger than terms max|a| max|b|, in any order of summation.
+/// Returns false where the operands have no fewer elements than the product, and where the bound
+/// does not prove it.
 /// - Parameters:
-///   - a, b: the operands, contiguous float32, either way round; others: false.
-///   - terms: products that make an element, K.
-///   - elementCount: of the product, M N.
+///   - a, b: the operands, contiguous float32, transposed or not. For other operands the result is
+///     false.
+///   - terms: the number of products in an element's sum, K.
+///   - elementCount: the number of elements of the product, M N.
 public func productIsSurelyFinite(_ a: Tensor, _ b: Tensor, terms: Int, elementCount: Int) -> Bool {
   guard a.dtype == .float32, b.dtype == .float32, a.isContiguous, b.isContiguous,
     a.elementCount + b.elementCount < elementCount
@@ -27,12 +29,13 @@ public func productIsSurelyFinite(_ a: Tensor, _ b: Tensor, terms: Int, elementC
     let (a, b) = (
       nd_largest_magnitude(a.floats, a.elementCount), nd_largest_magnitude(b.floats, b.elementCount)
     )
-    // A quarter of the largest float: room for the roundings of the sum, and of operands to bfloat16.
+    // A quarter of the largest float leaves room for rounding the sum, and the operands to
+    // bfloat16.
     return Double(terms) * Double(a) * Double(b) < 0x1p126
   }
 }
 
-/// Whether no element is infinite or not a number; false, too, of what is not contiguous float32.
+/// Whether no element is infinite or NaN. False also for tensors that are not contiguous float32.
 public func isSurelyFinite(_ x: Tensor) -> Bool {
   guard x.dtype == .float32, x.isContiguous else { return false }
   return clocked { nd_all_finite(x.floats, x.elementCount) == 1 }
