@@ -33,7 +33,7 @@ public func softmaxCrossEntropy(
 
 /// (softmax - onehot(target)) scale.
 /// - probabilities: [N, C], from `softmaxCrossEntropy`; targets: [N], the same.  Returns [N, C].
-/// - destination: where it goes, which may be `probabilities`; nil makes a new tensor.
+/// - destination: receives the result; may be `probabilities`; nil: a new tensor.
 public func softmaxCrossEntropyBackward(
   probabilities: Tensor, targets: Tensor, scale: Double, into destination: Tensor? = nil
 ) -> Tensor {

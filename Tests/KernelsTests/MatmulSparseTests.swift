@@ -25,9 +25,9 @@ struct MatmulSparseTests {
 
   /// How many multiply-adds `body` makes.
   private func made(_ body: () -> Tensor?) -> (Tensor?, Int) {
-    let before = KernelClock.operationsMade
+    let before = KernelClock.operationsComputed
     let c = body()
-    return (c, (KernelClock.operationsMade - before) / 2)
+    return (c, (KernelClock.operationsComputed - before) / 2)
   }
 
   /// Extents about those where parts of k (64, and 256 of them; in bfloat16 pairs of it), blocks of rows (256)

@@ -143,7 +143,7 @@ struct StepsBenchmark {
     var parts = StepTimes()
     var clockedParts = StepTimes()
     var operations = (first: 0, last: 0)
-    var operationsMade = (first: 0, last: 0)
+    var operationsComputed = (first: 0, last: 0)
     var allocations = (first: 0, last: 0)
     let clockBefore = KernelClock.seconds
     ends.reserveCapacity(steps + 1)
@@ -152,13 +152,13 @@ struct StepsBenchmark {
       switch step {
       case warmUp:
         operations.first = KernelClock.operations
-        operationsMade.first = KernelClock.operationsMade
+        operationsComputed.first = KernelClock.operationsComputed
         allocations.first = BufferPool.shared.statistics.systemAllocations
       case warmUp + 1...warmUp + steps:
         parts.accumulate(times)
         guard step == warmUp + steps else { break }
         operations.last = KernelClock.operations
-        operationsMade.last = KernelClock.operationsMade
+        operationsComputed.last = KernelClock.operationsComputed
         allocations.last = BufferPool.shared.statistics.systemAllocations
         KernelClock.isOn = clocked > 0
       case (warmUp + steps)...: clockedParts.accumulate(times)
@@ -176,7 +176,7 @@ struct StepsBenchmark {
       let all = try world.allgather(UInt64(operations.last - operations.first)).reduce(0, +)
       return Double(all) / Double(steps) * 1e-9
     }
-    let (all, made) = (try gflop(operations), try gflop(operationsMade))
+    let (all, made) = (try gflop(operations), try gflop(operationsComputed))
     let isCounted = threads == 1
     let allPeak = peak * Double(world.worldSize * threads)
     // Read forwards and backwards, made, and read and written by the optimizer, as its state is.
