@@ -1,4 +1,5 @@
 import Layers
+import System
 import Tensors
 
 /// Where each parameter lies in the parameter arena, and its gradient in a gradient arena.
@@ -9,15 +10,12 @@ public struct ArenaLayout: Sendable {
   public struct Entry: Sendable, Equatable {
     public let name: String
     public let shape: Shape
-    /// In elements; a multiple of `alignment`.
+    /// In elements; a multiple of a cache line's (`CacheLine.floatCount`).
     public let offset: Int
   }
 
-  /// Elements: 64 bytes of float32, a cache line and an AVX-512 register. The gaps stay zero.
-  public static let alignment = 16
-
   public let entries: [Entry]
-  /// With the gaps.
+  /// With the gaps between entries, which stay zero.
   public let elementCount: Int
 
   /// Of a network's parameters.
@@ -30,8 +28,7 @@ public struct ArenaLayout: Sendable {
     var next = 0
     for (name, tensor) in tensors {
       entries.append(Entry(name: name, shape: tensor.shape, offset: next))
-      let count = tensor.elementCount
-      next += (count + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
+      next += CacheLine.roundedUp(floatCount: tensor.elementCount)
     }
     self.entries = entries
     elementCount = next
