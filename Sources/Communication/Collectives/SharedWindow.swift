@@ -1,5 +1,6 @@
 import CMPI
 import Glibc
+import System
 
 /// Memory that all ranks of one host map: each brings a part and may read and write every other's.
 ///
@@ -19,13 +20,12 @@ package final class SharedWindow {
     init(_ handle: MPI_Win) { self.handle = handle }
   }
 
-  private static let alignment = 64
   /// Before each part lies its rank's word for the barrier, away from all that others write: 128
   /// bytes, as cache lines are fetched in pairs.
-  private static let headerByteCount = 128
+  private static let headerByteCount = 2 * CacheLine.byteCount
   /// What one rank asks MPI for; MPI promises no alignment.
   private static func requestByteCount(_ byteCount: Int) -> Int {
-    headerByteCount + (byteCount + alignment - 1) / alignment * alignment + alignment
+    headerByteCount + CacheLine.roundedUp(byteCount: byteCount) + CacheLine.byteCount
   }
 
   /// Whether every host has room for a window to which this rank brings `byteCount` bytes, and every
@@ -90,7 +90,7 @@ package final class SharedWindow {
       var start: UnsafeMutableRawPointer?
       try check(
         MPI_Win_shared_query(window, Int32(rank), &size, &unit, &start), "MPI_Win_shared_query")
-      let header = start!.alignedUp(toMultipleOf: SharedWindow.alignment)
+      let header = start!.alignedUp(toMultipleOf: CacheLine.byteCount)
       return header.assumingMemoryBound(to: UInt64.self)
     }
     // Behind the word for the barrier the part's exact size: what MPI was asked for is rounded up.

@@ -8,7 +8,7 @@ import Tensors
 /// no connection.
 final class StartDeadline: @unchecked Sendable {
   private let seconds: Double
-  private let alarm = Alarm()
+  private let wakeup = Wakeup()
   private var thread: pthread_t?
   private let isOver = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
@@ -23,7 +23,7 @@ final class StartDeadline: @unchecked Sendable {
   /// All are there.
   func end() {
     nd_store_release(isOver, 1)
-    alarm.ring()
+    wakeup.signal()
     pthread_join(thread!, nil)
   }
 
@@ -32,7 +32,7 @@ final class StartDeadline: @unchecked Sendable {
     let rank = max(Int(nd_launcher_rank()), 0)
     let last = monotonicSeconds() + seconds + 2 * Double(min(rank, 10))
     while monotonicSeconds() < last {
-      alarm.sleep(atMostMicroseconds: 100_000)
+      wakeup.sleep(atMostMicroseconds: 100_000)
       if nd_spin_until(isOver, 1, 1) != 0 { return }
     }
     var bytes = [CChar](repeating: 0, count: 256)

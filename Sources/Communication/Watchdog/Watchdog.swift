@@ -31,7 +31,7 @@ final class Watchdog: @unchecked Sendable {
   private let board: Board?
   private let hostName: String
   private let worldSize: Int
-  private let alarm = Alarm()
+  private let wakeup = Wakeup()
   private var thread: pthread_t?
   private let isEnding = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
   /// By rank of the host 1 where its process could be seen from here.
@@ -108,7 +108,7 @@ final class Watchdog: @unchecked Sendable {
     Heartbeat.show(ND_HEARTBEAT_STATE, Heartbeat.State.ending.rawValue)
     guard let thread else { return }
     nd_store_release(isEnding, 1)
-    alarm.ring()
+    wakeup.signal()
     pthread_join(thread, nil)
     self.thread = nil
   }
@@ -116,7 +116,7 @@ final class Watchdog: @unchecked Sendable {
   private func serve() {
     while true {
       look()
-      alarm.sleep(atMostMicroseconds: Watchdog.periodMicroseconds)
+      wakeup.sleep(atMostMicroseconds: Watchdog.periodMicroseconds)
       if nd_spin_until(isEnding, 1, 1) != 0 { return }
     }
   }

@@ -1,4 +1,5 @@
 import Layers
+import System
 import Tensors
 
 /// Where each parameter lies in the parameter arena, and its gradient in a gradient arena.
@@ -9,15 +10,12 @@ package struct ArenaLayout: Sendable {
   package struct Entry: Sendable, Equatable {
     package let name: String
     package let shape: Shape
-    /// In elements; a multiple of `alignment`.
+    /// In elements; a multiple of a cache line's (`CacheLine.floatCount`).
     package let offset: Int
   }
 
-  /// Elements: 64 bytes of float32, a cache line and an AVX-512 register. The gaps stay zero.
-  package static let alignment = 16
-
   package let entries: [Entry]
-  /// With the gaps.
+  /// With the gaps between entries, which stay zero.
   package let elementCount: Int
 
   /// Of a network's parameters.
@@ -30,8 +28,7 @@ package struct ArenaLayout: Sendable {
     var next = 0
     for (name, tensor) in tensors {
       entries.append(Entry(name: name, shape: tensor.shape, offset: next))
-      let count = tensor.elementCount
-      next += (count + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
+      next += CacheLine.roundedUp(floatCount: tensor.elementCount)
     }
     self.entries = entries
     elementCount = next

@@ -1,13 +1,12 @@
 import CKernels
+import System
 
 /// How the elements of an arena are cut up for a sum.
 enum ArenaSections {
-  /// Elements in a cache line: what different ranks write begins at multiples of it.
-  static let lineElements = 16
-
   /// `range` in `count` parts of nearly the same size that begin at whole lines from its beginning;
   /// the last ones may be empty.
   static func slices(of range: Range<Int>, count: Int) -> [Range<Int>] {
+    let lineElements = CacheLine.floatCount
     let lines = (range.count + lineElements - 1) / lineElements
     let bounds = (0...count).map {
       min(range.lowerBound + lines * $0 / count * lineElements, range.upperBound)

@@ -1,4 +1,5 @@
 import Communication
+import System
 import Tensors
 
 /// The arenas of one host's ranks where all of them see them, the sum that all read, and words by
@@ -22,11 +23,10 @@ final class HostMemory {
   let owner: AnyObject
 
   /// Two cache lines, which are fetched in pairs.
-  private static let wordByteCount = 128
+  private static let wordByteCount = 2 * CacheLine.byteCount
 
   private static func pitch(_ elementCount: Int) -> Int {
-    (elementCount + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
-      * MemoryLayout<Float>.stride
+    CacheLine.roundedUp(floatCount: elementCount) * MemoryLayout<Float>.stride
   }
 
   /// Bytes that a rank with so many shards brings.

@@ -33,8 +33,8 @@ final class MessageReduction {
   /// Sums begun, this one included.
   private var sequence: UInt64 = 0
   private var isUnderWay = false
-  /// Rings when this rank's arenas have another bucket, and when it waits.
-  private let alarm = Alarm()
+  /// Signalled when this rank's arenas have another bucket, and when it waits.
+  private let wakeup = Wakeup()
   /// 1 while the rank does nothing but wait for the sum.
   private let waiting = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
@@ -124,7 +124,7 @@ final class MessageReduction {
     nd_store_release(memory.ready[shard]!, word(count))
     // Nothing can be done before all of the rank's shards are as far.
     guard isNews, has(ownReady, count) else { return }
-    alarm.ring()
+    wakeup.signal()
     // Or a scheduler that shares a core fairly lets the thread wait for its next tick, 4 ms.
     sched_yield()
   }
@@ -146,7 +146,7 @@ final class MessageReduction {
     for shard in ownShards { noteFinal(shard: shard, from: 0) }
     nd_store_release(waiting, 1)
     defer { nd_store_release(waiting, 0) }
-    alarm.ring()
+    wakeup.signal()
     try thread.wait()
     isUnderWay = false
     sentByteCount = exchanges.reduce(0) { $0 + $1.byteCount }
@@ -167,9 +167,9 @@ final class MessageReduction {
   /// The whole of one sum, on the thread.
   private func serve() throws {
     // Nothing is to be done before the backward pass has made something: the core is the rank's.
-    var patience = Patience(waiting: waiting, alarm: alarm)
+    var patience = Patience(waiting: waiting, wakeup: wakeup)
     while !isWaiting, !has(ownReady, 1) {
-      alarm.sleep(atMostMicroseconds: 1_000_000)
+      wakeup.sleep(atMostMicroseconds: 1_000_000)
     }
     try communicator.enter(
       .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount,
@@ -241,16 +241,16 @@ final class MessageReduction {
 /// others may need the core.
 private struct Patience {
   let waiting: UnsafePointer<UInt64>
-  let alarm: Alarm
+  let wakeup: Wakeup
   private var turns = 0
 
   /// A look interrupts the rank, which costs it some 50 us with what they do to its caches; the
   /// system's buffers keep a link of 1 Gbit/s busy for longer.
   private static let napMicroseconds = 500
 
-  init(waiting: UnsafePointer<UInt64>, alarm: Alarm) {
+  init(waiting: UnsafePointer<UInt64>, wakeup: Wakeup) {
     self.waiting = waiting
-    self.alarm = alarm
+    self.wakeup = wakeup
   }
 
   mutating func renew() { turns = 0 }
@@ -258,7 +258,7 @@ private struct Patience {
   mutating func rest() {
     turns += 1
     if nd_spin_until(waiting, 1, 1) == 0 {
-      alarm.sleep(atMostMicroseconds: Patience.napMicroseconds)
+      wakeup.sleep(atMostMicroseconds: Patience.napMicroseconds)
     } else if turns < 2000 {
       sched_yield()
     } else {

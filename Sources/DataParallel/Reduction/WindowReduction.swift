@@ -9,13 +9,12 @@ struct WindowLayout {
   let byteCount: Int
 
   /// Of the rank's word behind the arenas: 0 where its slice of the sum is finite.
-  var verdictOffset: Int { byteCount - ArenaLayout.alignment * MemoryLayout<Float>.stride }
+  var verdictOffset: Int { byteCount - CacheLine.byteCount }
 
   init(arenaCount: Int, elementCount: Int) {
-    pitch =
-      (elementCount + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
+    pitch = CacheLine.roundedUp(floatCount: elementCount)
     // A cache line more for the verdict.
-    byteCount = (arenaCount * pitch + ArenaLayout.alignment) * MemoryLayout<Float>.stride
+    byteCount = arenaCount * pitch * MemoryLayout<Float>.stride + CacheLine.byteCount
   }
 }
 

@@ -62,12 +62,11 @@ final class WireExchange {
     self.adder = adder
     let isRounded = bucket.upperBound <= adder.roundedCount
     self.isRounded = isRounded
-    let line = ArenaSections.lineElements
     var starts: [Int] = []
     var end = 0
     for range in schedule.receivedRanges {
       starts.append(end)
-      end += (range.count + line - 1) / line * line
+      end += CacheLine.roundedUp(floatCount: range.count)
     }
     let received = Storage(byteCount: end * MemoryLayout<Float>.stride)
     self.received = received

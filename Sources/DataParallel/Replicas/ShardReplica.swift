@@ -87,7 +87,7 @@ package final class ShardReplica {
   }
 
   static func buffersOffset(_ layout: ArenaLayout) -> Int {
-    layout.elementCount + ArenaLayout.alignment
+    layout.elementCount + CacheLine.floatCount
   }
 
   /// The arena's part with the buffers.

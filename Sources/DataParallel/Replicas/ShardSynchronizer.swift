@@ -1,6 +1,5 @@
 import Autograd
 import Communication
-import Glibc
 import System
 import Tensors
 
@@ -20,9 +19,8 @@ package final class ShardSynchronizer: @unchecked Sendable {
   fileprivate let meetingCount: Int
   private let allreduceSum: () throws -> UnsafePointer<Float>
 
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // All below is guarded by the mutex.
+  private let monitor = Monitor()
+  // All below is guarded by the monitor.
   private var arrived = 0
   private var generation = 0
   /// [valueCount]; a copy, as the next meeting's values may come before all have read it.
@@ -57,18 +55,10 @@ package final class ShardSynchronizer: @unchecked Sendable {
     valueCount = arenas[0].elementCount
     sum = [Float](repeating: 0, count: valueCount)
     threads = ShardThreads(count: arenas.count)
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(changed, nil)
     members = arenas.indices.map { Member(self, $0) }
   }
 
-  deinit {
-    threads.end()
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(changed)
-    mutex.deallocate()
-    changed.deallocate()
-  }
+  deinit { threads.end() }
 
   /// To be called after each step: what happened at a meeting is known to the first shard's thread
   /// alone, and the others went on with zeros.
@@ -112,23 +102,23 @@ package final class ShardSynchronizer: @unchecked Sendable {
     let place = arenas[index].pointer(Float.self)
     for i in 0..<valueCount { place[i] = i < values.count ? values[i] : 0 }
 
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    monitor.lock()
+    defer { monitor.unlock() }
     arrived += 1
     if index == 0 {
-      while arrived < arenas.count { pthread_cond_wait(changed, mutex) }
+      while arrived < arenas.count { monitor.wait() }
       // The others wait for the next generation, so nothing changes meanwhile.
-      pthread_mutex_unlock(mutex)
+      monitor.unlock()
       let total = totalOfAllRanks()
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       sum = total
       arrived = 0
       generation += 1
-      pthread_cond_broadcast(changed)
+      monitor.broadcast()
     } else {
       let current = generation
-      if arrived == arenas.count { pthread_cond_broadcast(changed) }
-      while generation == current { pthread_cond_wait(changed, mutex) }
+      if arrived == arenas.count { monitor.broadcast() }
+      while generation == current { monitor.wait() }
     }
     return Array(sum[..<values.count])
   }

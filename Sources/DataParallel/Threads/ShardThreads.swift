@@ -14,9 +14,11 @@ package final class ShardThreads: @unchecked Sendable {
   package let count: Int
   /// Whether the caller does all work itself. For the caller's thread alone to set.
   package var isAlone = false
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private let workDone = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let monitor = Monitor(conditionCount: 2)
+  /// The monitor's condition for which the threads wait.
+  private static let workReady = 0
+  /// The monitor's condition for which the caller waits.
+  private static let workDone = 1
   /// How often there was work, and how often a thread was done with its part of it: in lines of their
   /// own. Written by who holds the mutex, and looked at without.
   private let given, finished: UnsafeMutablePointer<UInt64>
@@ -45,9 +47,6 @@ package final class ShardThreads: @unchecked Sendable {
   package init(count: Int) {
     require(count >= 1, "a rank has at least one thread")
     self.count = count
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(workReady, nil)
-    pthread_cond_init(workDone, nil)
     given = .allocate(capacity: 16)
     given.initialize(repeating: 0, count: 16)
     finished = given + 8
@@ -58,12 +57,6 @@ package final class ShardThreads: @unchecked Sendable {
   }
 
   deinit {
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(workReady)
-    pthread_cond_destroy(workDone)
-    mutex.deallocate()
-    workReady.deallocate()
-    workDone.deallocate()
     given.deallocate()
   }
 
@@ -74,21 +67,21 @@ package final class ShardThreads: @unchecked Sendable {
       return
     }
     withoutActuallyEscaping(body) { body in
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       require(!isEnding, "work for threads that were ended")
       work = body
       pieceCount = pieces
       cores[0] = nd_current_core()
       let all = finished.pointee + UInt64(count - 1)
       give()
-      pthread_mutex_unlock(mutex)
+      monitor.unlock()
       for piece in stride(from: 0, to: pieces, by: count) { body(piece) }
       if !looks(at: finished, until: all) {
-        pthread_mutex_lock(mutex)
+        monitor.lock()
         callerSleeps = true
-        while finished.pointee < all { pthread_cond_wait(workDone, mutex) }
+        while finished.pointee < all { monitor.wait(for: ShardThreads.workDone) }
         callerSleeps = false
-        pthread_mutex_unlock(mutex)
+        monitor.unlock()
       }
       work = nil
     }
@@ -119,10 +112,10 @@ package final class ShardThreads: @unchecked Sendable {
 
   /// Ends the threads. Not to be used afterwards.
   package func end() {
-    pthread_mutex_lock(mutex)
+    monitor.lock()
     isEnding = true
     give()
-    pthread_mutex_unlock(mutex)
+    monitor.unlock()
     for thread in threads { pthread_join(thread, nil) }
     threads = []
   }
@@ -130,7 +123,7 @@ package final class ShardThreads: @unchecked Sendable {
   /// Tells the threads what is there now. The caller holds the mutex.
   private func give() {
     nd_store_release(given, given.pointee + 1)
-    if sleepers > 0 { pthread_cond_broadcast(workReady) }
+    if sleepers > 0 { monitor.broadcast(ShardThreads.workReady) }
   }
 
   private func serve(_ index: Int) {
@@ -138,21 +131,21 @@ package final class ShardThreads: @unchecked Sendable {
     var lastMove = 0.0
     while true {
       if !looks(at: given, until: next) {
-        pthread_mutex_lock(mutex)
+        monitor.lock()
         sleepers += 1
-        while given.pointee < next { pthread_cond_wait(workReady, mutex) }
+        while given.pointee < next { monitor.wait(for: ShardThreads.workReady) }
         sleepers -= 1
-        pthread_mutex_unlock(mutex)
+        monitor.unlock()
       }
       if isEnding { break }
       next += 1
       doPart(index)
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       cores[index] = nd_current_core()
       let taken = canSpread && cores[..<index].contains(cores[index]) ? cores : []
       nd_store_release(finished, finished.pointee + 1)
-      if callerSleeps { pthread_cond_signal(workDone) }
-      pthread_mutex_unlock(mutex)
+      if callerSleeps { monitor.signal(ShardThreads.workDone) }
+      monitor.unlock()
       if !taken.isEmpty { move(from: taken, &lastMove) }
     }
   }
