@@ -61,7 +61,7 @@ extension StepEngine {
     }
     if number % StepEngine.comparisonInterval == 0 {
       try verifyReplicas()
-      result.warnings += try pace.compare(communicator)
+      result.warnings += try stragglerDetector.compare(communicator)
     }
     return result
   }
@@ -153,7 +153,7 @@ extension StepEngine {
       times.add(worker.times)
       samples += worker.sampleCount
     }
-    pace.add(times, samples: samples)
+    stragglerDetector.add(times, samples: samples)
   }
 
   /// Where tests change what the ranks hold alike, or let one of them fail by itself.

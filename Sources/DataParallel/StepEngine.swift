@@ -71,7 +71,7 @@ package final class StepEngine {
   /// bit.
   package var overlaps = true
   var threadChoice = ThreadChoice()
-  var pace = Pace()
+  var stragglerDetector = StragglerDetector()
 
   /// Makes the network's replicas, with the values that `initialize` gives it.
   ///
@@ -213,7 +213,7 @@ package final class StepEngine {
     let synchronizer = try ShardSynchronizer(
       communicator: communicator, shardCount: shardCount,
       valueCount: layers.map(\.layer.maximumSumCount).max()!,
-      meetingCount: Int(try communicator.allreduceMax(Int64(counted))))
+      sumsPerStep: Int(try communicator.allreduceMax(Int64(counted))))
     self.synchronizer = synchronizer
     for (worker, member) in zip(workers, synchronizer.members) { worker.sums = member }
   }

@@ -1,18 +1,20 @@
 import System
 
-/// An optimizer with its settings, before it is made for a network's parameters:
+/// Creates an optimizer with certain settings for the parameters of any network:
 /// `.adam(learningRate: 1e-3)`.
 ///
-/// An optimizer of one's own: `OptimizerFactory(learningRate: 0.1) { elementCount, groups in Mine(...) }`.
+/// For a custom optimizer:
+/// `OptimizerFactory(learningRate: 0.1) { elementCount, groups in MyOptimizer(...) }`.
 public struct OptimizerFactory: Sendable {
-  /// The rate that a schedule starts from.
+  /// The base learning rate of a schedule.
   public var learningRate: Double
-  /// Parameters with settings of their own. The first rule that matches a parameter's name applies.
+  /// Settings for some of the parameters. The first rule that matches a parameter's name applies.
   public var rules: [ParameterRule] = []
   private let make:
     @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
 
-  /// - Parameter make: from the number of elements that the optimizer updates, and the groups among them.
+  /// - Parameter make: creates the optimizer from the number of elements that it updates, and their
+  ///   groups.
   public init(
     learningRate: Double,
     make: @escaping @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
@@ -21,7 +23,7 @@ public struct OptimizerFactory: Sendable {
     self.make = make
   }
 
-  /// The same with rules for some parameters.
+  /// Returns a copy with more rules.
   public func with(_ rules: ParameterRule...) -> OptimizerFactory {
     var factory = self
     factory.rules += rules
@@ -93,15 +95,15 @@ extension OptimizerFactory {
   }
 }
 
-/// Settings of the parameters whose names match a pattern, such as `"*.bias"` without weight decay.
+/// Settings for the parameters whose names match a pattern, such as no weight decay for `"*.bias"`.
 public struct ParameterRule: Sendable, Equatable {
-  /// A full parameter name, in which `*` stands for any text.
+  /// A full parameter name, in which `*` matches any text.
   public let pattern: String
-  /// Multiplies the step's learning rate.
+  /// Multiplies the learning rate of the step.
   public let learningRateScale: Double
-  /// nil: the optimizer's.
+  /// nil: the optimizer's weight decay.
   public let weightDecay: Double?
-  /// Whether the parameters keep their values: no gradient is computed for them.
+  /// Whether the parameters are not trained: no gradient is computed for them.
   public let isFrozen: Bool
 
   public init(_ pattern: String, learningRateScale: Double = 1, weightDecay: Double? = nil) {
@@ -116,7 +118,7 @@ public struct ParameterRule: Sendable, Equatable {
     (learningRateScale, weightDecay, isFrozen) = (0, 0, true)
   }
 
-  /// Parameters that are not trained.
+  /// A rule for parameters that are not trained.
   public static func frozen(_ pattern: String) -> ParameterRule { ParameterRule(frozen: pattern) }
 
   /// Whether the pattern matches the whole name.

@@ -1,6 +1,6 @@
 /// The size of a cache line, which is also that of an AVX-512 register. Buffers and the tensors in
-/// arenas begin at multiples of it: vector loads do not cross lines, and threads or ranks that write
-/// to different parts do not share a line.
+/// arenas begin at multiples of it: vector loads do not cross lines, and threads or ranks that
+/// write to different parts do not share a line.
 package enum CacheLine {
   @inlinable package static var byteCount: Int { 64 }
   /// float32 elements in a line.

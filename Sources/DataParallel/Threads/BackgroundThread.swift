@@ -3,26 +3,26 @@ import Glibc
 import System
 import Tensors
 
-/// A thread that does one piece of work at a time while its owner does something else.
+/// A thread that runs one closure at a time while its owner does something else.
 package final class BackgroundThread: @unchecked Sendable {
   private let monitor = Monitor()
   private let niceness: Int32
   private var thread: pthread_t?
-  // All below is guarded by the monitor.
+  // The monitor guards all properties below.
   private var work: (() throws -> Void)?
   private var failure: (any Error)?
   private var isEnding = false
 
-  /// - Parameter niceness: how far it stands back behind threads that compute, up to 19; 0: not at all,
-  ///   and it wakes promptly.
+  /// - Parameter niceness: the thread's nice value, up to 19, so that threads that compute get the
+  ///   core first; 0: it wakes promptly even while other threads compute.
   package init(niceness: Int32 = 0) {
     self.niceness = niceness
-    // It lives as long as its owner, which ends it.
+    // Unretained: `deinit` ends the thread, so it cannot outlive this object.
     let owner = Unmanaged.passUnretained(self)
     thread = startThread("a background thread") { owner.takeUnretainedValue().serve() }
   }
 
-  /// Waits for the work under way.
+  /// Waits for the current work.
   deinit {
     monitor.withLock {
       isEnding = true
@@ -31,7 +31,7 @@ package final class BackgroundThread: @unchecked Sendable {
     pthread_join(thread!, nil)
   }
 
-  /// Begins `work`, which must be waited for before the next.
+  /// Starts `work`. Call `wait` before the next `begin`.
   package func begin(_ work: @escaping () throws -> Void) {
     monitor.withLock {
       require(self.work == nil, "a background thread was given work before its last was done")
@@ -40,7 +40,8 @@ package final class BackgroundThread: @unchecked Sendable {
     }
   }
 
-  /// Returns when the work is done; throws what it threw.
+  /// Returns when the work is done.
+  /// - Throws: the work's error.
   package func wait() throws {
     let failure = monitor.withLock {
       while work != nil { monitor.wait() }
@@ -51,7 +52,7 @@ package final class BackgroundThread: @unchecked Sendable {
   }
 
   private func serve() {
-    // Linux counts it by thread, and 0 is the calling one.
+    // On Linux, each thread has its own nice value; 0 means the calling thread.
     if niceness == 0 {
       nd_wake_promptly()
     } else {
