@@ -48,7 +48,7 @@ package struct BuiltInRecipe: Sendable {
 
 extension BuiltInRecipe {
   /// All built-in recipes. The first is the default; those of the notebooks are in the notebooks'
-  /// order. System numbers are those of the README.
+  /// order. The page Notebooks of the documentation lists the systems.
   package static let all = [
     // What `nndist` trains when no recipe is named.
     BuiltInRecipe(

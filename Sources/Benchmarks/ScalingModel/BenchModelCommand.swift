@@ -14,7 +14,7 @@ struct BenchModelCommand: SessionCommand {
       nndist bench model --between between.json --inside inside.json --step step.json
 
       launch/step-model does all of it. The equations, and what they leave out, are in
-      Sources/DataParallel/DataParallel.docc/StepModel.md.
+      Sources/NNDist/NNDist.docc/StepModel.md.
       """)
 
   @Option(help: "What bench reduce measured between hosts, one rank on each: a JSON file.")

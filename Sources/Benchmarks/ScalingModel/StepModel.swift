@@ -96,7 +96,7 @@ package struct StepPrediction: Sendable, Equatable {
 }
 
 /// Predicts the time of a training step on any number of hosts. The equations are in
-/// DataParallel.docc/StepModel.md.
+/// Sources/NNDist/NNDist.docc/StepModel.md.
 package struct StepModel: Sendable {
   /// The time of one rank's part in seconds, linear in its number of samples: a fixed time plus a
   /// time for each sample.
