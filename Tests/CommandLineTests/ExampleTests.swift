@@ -35,16 +35,6 @@ import struct TestSupport.Outcome
     }
   }
 
-  /// Examples are shown in the README as they are.
-  @Test func theReadmeQuotesThem() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-    let example = try String(
-      contentsOf: root.appending(path: "Sources/Examples/04-loop.swift"), encoding: .utf8)
-    #expect(readme.contains(example.trimmingCharacters(in: .newlines)))
-  }
-
   // MARK: - A program with kinds of its own
 
   private func recipe(_ model: String, data: String = "{dataset: spirals}") -> String {

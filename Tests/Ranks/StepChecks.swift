@@ -59,7 +59,7 @@ private func parameters(_ c: Communicator, steps: Int) throws -> [Float] {
   let step = try DataParallelStep(
     c, shards: 6, model: { TwoHeads() },
     optimizer: .adamW().with(
-      ParameterRule("*.bias", weightDecay: 0), .frozen("value.*"),
+      .frozen("value.*"), ParameterRule("*.bias", weightDecay: 0),
       ParameterRule("kind.*", learningRateScale: 0.5)), seed: 9)
   let loss = TwoTargets()
   var batches = (1...100).lazy.flatMap { data.batches(epoch: $0) }.makeIterator()
