@@ -13,9 +13,8 @@ let package = Package(
   name: "nndist",
   products: [
     .executable(name: "nndist", targets: ["nndist"]),
-    // Tensors, gradients, layers and optimizers, for programs of one's own.
-    .library(
-      name: "NNDistCore", targets: ["Tensors", "Kernels", "Autograd", "Layers", "Optimizers"]),
+    // One import for programs of one's own.
+    .library(name: "NNDist", targets: ["NNDist"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -49,7 +48,8 @@ let package = Package(
     .target(
       name: "DataParallel",
       dependencies: [
-        "Autograd", "CKernels", "Communication", "CSystem", "Layers", "System", "Tensors",
+        "Autograd", "CKernels", "Communication", "CSystem", "Datasets", "Layers", "Optimizers",
+        "System", "Tensors",
       ]),
     .target(
       name: "Training",
@@ -62,22 +62,43 @@ let package = Package(
       dependencies: [
         "Autograd", "Datasets", "Layers", "Optimizers", "System", "Tensors", "Training",
         .product(name: "Yams", package: "Yams"),
+      ],
+      // The YAML of the built-in recipes, compiled in as bytes: no bundle at run time.
+      resources: [.embedInCode("BuiltIn")]),
+    .target(
+      name: "Benchmarks",
+      dependencies: [
+        "Communication", "DataParallel", "Kernels", "Layers", "Recipes", "System", "Tensors",
+        "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
       name: "Commands",
       dependencies: [
-        "Autograd", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
-        "Optimizers", "Recipes", "System", "Tensors", "Training",
+        "Autograd", "Benchmarks", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
+        "Recipes", "System", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    // Nothing but re-exports.
+    .target(
+      name: "NNDist",
+      dependencies: [
+        "Autograd", "Commands", "Communication", "DataParallel", "Datasets", "Layers",
+        "Optimizers", "Recipes", "System", "Tensors", "Training",
+      ]),
     .executableTarget(name: "nndist", dependencies: ["CAllocator", "Commands"]),
+    .executableTarget(name: "Examples", dependencies: ["NNDist"]),
 
     // Shared helpers of the tests, and what they run on many ranks.
     .target(
       name: "TestSupport", dependencies: ["Autograd", "CZlib", "System", "Tensors"],
       path: "Tests/Support", exclude: ["pytorch_cases.py"]),
     .executableTarget(
-      name: "rankchecks", dependencies: ["Communication", "DataParallel", "System", "Tensors"],
+      name: "rankchecks",
+      dependencies: [
+        "Autograd", "Communication", "DataParallel", "Datasets", "Layers", "Optimizers", "System",
+        "Tensors",
+      ],
       path: "Tests/Ranks"),
     // nndist, but for faults that a test asks for.
     .executableTarget(
@@ -131,15 +152,15 @@ let package = Package(
     .testTarget(
       name: "RecipesTests", dependencies: ["Layers", "Recipes", "System", "Tensors", "TestSupport"]),
     .testTarget(
-      name: "CommandsTests", dependencies: ["Commands", "System", "Tensors", "TestSupport"]),
+      name: "BenchmarksTests", dependencies: ["Benchmarks", "System", "Tensors", "TestSupport"]),
     // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "Autograd", "FuzzedParsers", "Layers", "Recipes", "System", "Tensors", "TestSupport",
-        "Training", "nndist", "nndist-faults",
+        "Training", "Examples", "nndist", "nndist-faults",
       ],
-      exclude: ["Golden"]),
+      exclude: ["Golden", "Notebooks/Golden"]),
   ] + fuzzing,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -1,28 +1,12 @@
 import System
 import Tensors
 
-/// The key of dropout's random numbers. With it, a sample of a step always loses the same elements,
-/// in any shard, thread and row.
-public struct DropoutKey: Sendable, Equatable {
-  public var seed: UInt64
-  /// The number of the optimizer's step.
-  public var step: Int
-  /// For every row of the batch, the number of its sample in the global order.
-  public var samples: [Int]
-
-  public init(seed: UInt64, step: Int, samples: [Int]) {
-    self.seed = seed
-    self.step = step
-    self.samples = samples
-  }
-}
-
 /// The mask of kept elements. Each is kept with probability 1 - rate: element i of a sample's row
 /// is kept if the random number in 0 ..< 1 of (seed, step, sample, layer) and counter i is at least
 /// `rate`.
 /// - shape: [N, ...], a row for each of the key's samples.
 /// - Returns: bool, `shape`.
-public func dropoutMask(_ shape: Shape, rate: Double, key: DropoutKey, layer: String) -> Tensor {
+public func dropoutMask(_ shape: Shape, rate: Double, key: RandomKey) -> Tensor {
   require(
     shape.count > 0 && shape[0] == key.samples.count,
     "dropout: an input of shape \(shape) for a key of \(key.samples.count) samples; the first axis "
@@ -31,8 +15,8 @@ public func dropoutMask(_ shape: Shape, rate: Double, key: DropoutKey, layer: St
   let flags = mask.pointer(Bool.self)
   let width = shape.dropFirst().reduce(1, *)
   let limit = UInt64((rate * 0x1p32).rounded())
-  for (row, sample) in key.samples.enumerated() {
-    let random = CountedRandom(seed: key.seed, purpose: "dropout " + layer, key.step, sample)
+  for row in key.samples.indices {
+    let random = key.numbers(row: row, purpose: "dropout")
     for start in stride(from: 0, to: width, by: 4) {
       let words = random.block(UInt64(start / 4))
       for i in 0..<min(4, width - start) {

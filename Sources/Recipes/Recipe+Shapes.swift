@@ -2,24 +2,24 @@ import Datasets
 import System
 
 extension Recipe {
-  /// What a sample looks like; nil where only the files know.
-  public var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
+  /// The shapes of a sample; nil where only the files tell.
+  package var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
 
-  /// Follows a sample's shape through the network, so that layers that do not fit are an error of
-  /// the recipe, before anything is loaded. Where only the files know the shape: nothing.
+  /// Follows the shape of a sample through the network, so that a layer that does not fit is an
+  /// error before anything is loaded. Checks nothing where only the files tell the shape.
   /// - Throws: RecipeProblem at the layer that does not fit.
   func checkShapes() throws {
     if let sampleShapes { try check(sampleShapes) }
   }
 
-  /// The same once the data are open.
+  /// Checks the shapes that the data have, once they are open.
   /// - Parameters:
-  ///   - inputShape: of one sample as the network gets it, such as [1, 28, 28].
-  ///   - targetShape: of one target as the data set has it; [] is one number.
-  ///   - classCount: classes, where targets are such; nil: targets are numbers.
-  ///   - classNames: what they are called, where they have names.
+  ///   - inputShape: the shape of one sample as the network gets it, such as [1, 28, 28].
+  ///   - targetShape: the shape of one target as the data set has it; [] is one number.
+  ///   - classCount: the number of classes; nil: targets are numbers.
+  ///   - classNames: the names of the classes; nil: they have none.
   /// - Throws: `Failure(.usage)` naming the layer that does not fit.
-  public func check(
+  package func check(
     inputShape: [Int], targetShape: [Int], classCount: Int?, classNames: [String]? = nil
   ) throws {
     do {
@@ -27,7 +27,7 @@ extension Recipe {
         SampleShapes(
           input: inputShape, target: targetShape, classCount: classCount, classNames: classNames))
     } catch let problem as RecipeProblem {
-      if let places { throw places.failure(problem) }
+      if let lines { throw lines.failure(problem) }
       throw Failure(
         .usage, "recipe \(name): \(problem.path.joined(separator: ".")): \(problem.what)")
     }
@@ -41,18 +41,18 @@ extension Recipe {
       )
     }
     let targetType = sample.classCount.map { TargetType.classIndex(count: $0) } ?? .float32
-    if evaluation.earlyStopping?.monitor == .accuracy, metric(for: targetType) == .none {
+    if evaluation.earlyStopping?.monitor == .accuracy, accuracyRule(for: targetType) == .none {
       throw RecipeProblem(
         ["evaluation", "early_stopping", "monitor"],
         "nothing is right or wrong with \(loss.kind) on \(data.dataset); watch loss")
     }
-    let target = try wanted(sample)
+    let target = try wantedTarget(sample)
     let output = try model.shape(after: sample.input)
     try check(output: output, target)
   }
 
-  /// What the network is to make of a sample, as `data.target` says.
-  private func wanted(_ sample: SampleShapes) throws -> SampleShapes {
+  /// The target of a sample in the form that `data.target` gives.
+  private func wantedTarget(_ sample: SampleShapes) throws -> SampleShapes {
     func needsClasses() -> RecipeProblem {
       RecipeProblem(
         ["data", "target"],
@@ -77,10 +77,11 @@ extension Recipe {
 
   private func check(output: [Int], _ wanted: SampleShapes) throws {
     let model = self.model.layers == nil ? ["model"] : ["model", "layers"]
-    let kind = LossKind.of(loss.variant)
+    let targets = loss.loss().targetKind
+    if targets == .any { return }
     let makes = "the network turns a sample into \(output), \(loss.kind) on \(data.dataset) needs"
     guard let classCount = wanted.classCount else {
-      if kind.target == .classesOnly {
+      if targets == .classes {
         throw RecipeProblem(
           ["loss"], "\(loss.kind) takes classes, and targets are numbers \(wanted.target)")
       }
@@ -89,7 +90,7 @@ extension Recipe {
       }
       return
     }
-    guard kind.target != .numbers else {
+    guard targets != .numbers else {
       throw RecipeProblem(
         ["loss"],
         "\(loss.kind) compares numbers, and the targets of \(data.dataset) are classes; set "

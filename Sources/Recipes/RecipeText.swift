@@ -1,8 +1,8 @@
 import System
 import Yams
 
-/// A recipe as YAML: read strictly, with the line of what is wrong; written in full.
-public struct RecipeText {
+/// A recipe as YAML: read strictly, so that errors name the line; written in full.
+package struct RecipeText {
   private var root: Node
   /// The file's name, or the built-in recipe's.
   private let source: String
@@ -12,8 +12,8 @@ public struct RecipeText {
     self.source = source
   }
 
-  /// - Throws: `Failure(.usage)`: not YAML, or a key twice, with the line.
-  public init(_ yaml: String, source: String) throws {
+  /// - Throws: `Failure(.usage)` with the line, where the text is not YAML or a key occurs twice.
+  package init(_ yaml: String, source: String) throws {
     self.source = source
     do {
       guard let node = try YAMLText.compose(yaml), node.mapping != nil else {
@@ -33,7 +33,7 @@ public struct RecipeText {
 
   /// Sets the value at a dotted path, such as "optimizer.lr" or "model.layers.1.out_features", from
   /// YAML text.
-  public mutating func set(_ path: String, to text: String) throws {
+  package mutating func set(_ path: String, to text: String) throws {
     let value: Node
     do {
       value = try YAMLText.compose(text) ?? Node("null", .implicit, .plain)
@@ -45,19 +45,20 @@ public struct RecipeText {
       in: root, defaults: defaults, to: RecipeText.unmarked(value), path: path)
   }
 
-  /// Sets the value at a dotted path to a text as it stands, whatever YAML would make of it.
-  public mutating func set(_ path: String, toText text: String) throws {
+  /// Sets the value at a dotted path to a text, which is not read as YAML.
+  package mutating func set(_ path: String, toText text: String) throws {
     root = try RecipeText.setting(
       path.split(separator: ".").map(String.init)[...], in: root, defaults: defaults,
       to: Node(text, Tag(.str), .singleQuoted), path: path)
   }
 
-  /// What stands where the text says nothing: a path may lead into it. nil while there is no recipe.
+  /// The recipe with its default values: a path may lead into them. nil where the text is no valid
+  /// recipe yet.
   private var defaults: Node? {
     root.mapping.flatMap { try? Value.fields(Reader.fields($0, Recipe.table, [])).node }
   }
 
-  /// The same without marks, which would point into another text than the recipe's.
+  /// The node without marks, which would give lines of a text that is not the recipe's.
   private static func unmarked(_ node: Node) -> Node {
     switch node {
     case .scalar(let scalar): Node(scalar.string, .implicit, scalar.style)
@@ -73,10 +74,10 @@ public struct RecipeText {
     guard let key = path.first else { return value }
     switch node {
     case .mapping(var mapping):
-      let standard = defaults?.mapping?[Node(key)]
-      let child = mapping[Node(key)] ?? beginning(standard)
+      let defaultValue = defaults?.mapping?[Node(key)]
+      let child = mapping[Node(key)] ?? startingValue(defaultValue)
       mapping[Node(key)] = try setting(
-        path.dropFirst(), in: child, defaults: standard, to: value, path: whole)
+        path.dropFirst(), in: child, defaults: defaultValue, to: value, path: whole)
       return .mapping(mapping)
     case .sequence(var sequence):
       guard let index = Int(key), sequence.indices.contains(index) else {
@@ -90,38 +91,40 @@ public struct RecipeText {
         path: whole)
       return .sequence(sequence)
     case .scalar where Reader.isNull(node) || defaults?.mapping != nil:
-      // Nothing, or a kind's name alone, as `loss: mse`.
-      return try setting(path, in: beginning(defaults), defaults: defaults, to: value, path: whole)
+      // No value, or the name of a kind alone, as in `loss: mse`.
+      return try setting(
+        path, in: startingValue(defaults), defaults: defaults, to: value, path: whole)
     default:
       throw Failure(.usage, "--set \(whole): there is nothing below the value before \(key)")
     }
   }
 
-  /// What a path that leads into a default begins with. Of a mapping the first key, which says the kind
-  /// where there are kinds; the others have their defaults, and another kind would have other keys.
-  private static func beginning(_ defaults: Node?) -> Node {
+  /// The value that a path into a default starts from. For a mapping: its first key, which holds
+  /// the kind where there are kinds. The other keys have their defaults, and another kind would
+  /// have other keys.
+  private static func startingValue(_ defaults: Node?) -> Node {
     guard let defaults, !Reader.isNull(defaults) else { return Node([(Node, Node)]()) }
     guard let mapping = defaults.mapping else { return defaults }
     return Node(mapping.prefix(1).map { ($0.key, $0.value) })
   }
 
-  /// The recipe.
-  /// - Throws: `Failure(.usage)` naming the key, what was found, what is allowed and the nearest
-  ///   right spelling.
-  public func recipe() throws -> Recipe {
+  /// Reads and checks the recipe.
+  /// - Throws: `Failure(.usage)` naming the key, the value found, the values allowed and the
+  ///   nearest correct spelling.
+  package func recipe() throws -> Recipe {
     do {
       var recipe = Recipe(fields: try Reader.fields(root.mapping!, Recipe.table, []))
-      recipe.places = RecipePlaces(root, source: source)
+      recipe.lines = RecipeLines(root, source: source)
       try recipe.check()
       return recipe
     } catch let problem as RecipeProblem {
-      throw RecipePlaces(root, source: source).failure(problem)
+      throw RecipeLines(root, source: source).failure(problem)
     }
   }
 
-  /// Sets where the data lie, as --data does.
-  /// - Throws: `Failure(.usage)` for data that are made and lie nowhere.
-  public mutating func setDataPath(_ path: String) throws {
+  /// Sets the path of the data, as --data does.
+  /// - Throws: `Failure(.usage)` for data that are computed and have no path.
+  package mutating func setDataPath(_ path: String) throws {
     let dataset = root.mapping?["data"]?.mapping?["dataset"]?.string ?? ""
     if DatasetKind.generators.contains(where: { $0.kind.name == dataset }) {
       throw Failure(
@@ -148,8 +151,8 @@ public struct RecipeText {
 }
 
 extension Recipe {
-  /// The recipe in YAML, every key in its place; reading it gives an equal recipe.
-  public var yaml: String {
+  /// The recipe in YAML, with all keys in the order of the table. Reading it gives an equal recipe.
+  package var yaml: String {
     do {
       return try Yams.serialize(node: Value.fields(fields).node)
     } catch {
@@ -158,9 +161,9 @@ extension Recipe {
   }
 }
 
-/// As the YAML, in another form: JSON, where the coder is a JSON coder.
+/// The structure of the YAML in the format of the coder, such as JSON.
 extension Recipe: Codable {
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     try Value.fields(fields).encode(to: encoder)
   }
 
@@ -171,5 +174,18 @@ extension Recipe: Codable {
       throw Failure(.usage, "a recipe is a mapping of keys to values")
     }
     self = try RecipeText(root: node, source: "recipe").recipe()
+  }
+}
+
+extension RecipeText {
+  /// Applies `--set KEY=VALUE` options in their order.
+  package mutating func apply(settings: [String]) throws {
+    for setting in settings {
+      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        throw Failure(.usage, "--set \(setting) has no value; write --set KEY=VALUE")
+      }
+      try set(String(parts[0]), to: String(parts[1]))
+    }
   }
 }

@@ -1,10 +1,10 @@
-/// The right spelling nearest to a wrong one.
+/// Finds the correct spelling that is nearest to a wrong one.
 package enum Spelling {
-  /// The candidate with the fewest edits from `word`; nil if none is near enough to be meant.
+  /// The candidate with the fewest edits from `word`; nil where none is similar enough.
   package static func nearest(to word: String, among candidates: [String]) -> String? {
-    // What is longer is no word; and the time grows with the product of the lengths.
-    let candidates = candidates.filter { $0.utf8.count <= longest }
-    guard word.utf8.count <= longest else { return nil }
+    // Longer texts are not names, and the time grows with the product of the lengths.
+    let candidates = candidates.filter { $0.utf8.count <= maximumByteCount }
+    guard word.utf8.count <= maximumByteCount else { return nil }
     let distances = candidates.map { ($0, distance(word.lowercased(), $0.lowercased())) }
     guard let best = distances.min(by: { $0.1 < $1.1 }), best.1 <= max(word.count / 3, 2) else {
       return nil
@@ -12,16 +12,16 @@ package enum Spelling {
     return best.0
   }
 
-  private static let longest = 100
+  private static let maximumByteCount = 100
 
-  /// `, did you mean NAME?`, or what there is to choose from.
+  /// `did you mean NAME?`, or all candidates.
   static func hint(for word: String, among candidates: [String]) -> String {
     nearest(to: word, among: candidates).map { "did you mean \($0)?" }
       ?? "choose from \(candidates.joined(separator: ", "))"
   }
 
-  /// Insertions, deletions, changes and exchanges of neighbours from `a` to `b` (optimal string
-  /// alignment).
+  /// The number of insertions, deletions, substitutions and transpositions of neighbours from `a`
+  /// to `b` (optimal string alignment).
   package static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var rows = [Array(0...b.count)]

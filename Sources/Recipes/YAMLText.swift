@@ -1,36 +1,36 @@
 import CYaml
 import Yams
 
-/// YAML as nodes, within limits: aliases can make a few lines stand for billions of values, and what
-/// nests too deep overflows the stack of whoever follows it.
+/// Reads YAML into nodes, within limits: aliases can make a few lines stand for billions of values,
+/// and deep nesting overflows the stack of a recursive function.
 enum YAMLText {
   static let maximumByteCount = 4 << 20
-  /// Values and keys, those that aliases repeat counted each time.
+  /// Values and keys, including those that aliases repeat.
   static let maximumNodeCount = 200_000
   static let maximumDepth = 64
 
-  /// More than is read.
+  /// A text that exceeds a limit.
   struct Excess: Error {
     let what: String
     let line: Int
   }
 
-  /// The root of the one document; nil where there is none.
+  /// The root node of the one document; nil where there is none.
   /// - Throws: Excess; YamlError.
   static func compose(_ yaml: String) throws -> Node? {
     try checkExtent(yaml)
     return try Yams.compose(yaml: yaml)
   }
 
-  /// A node's size and depth, with all below it.
+  /// The number of nodes in a node and its depth.
   private struct Extent {
     var count = 1
     var depth = 0
     var anchor: [UInt8]?
   }
 
-  /// Follows the parser's events, before anything is built of them. What is not YAML is left to
-  /// `compose`, which comes no further.
+  /// Checks the limits on the parser's events, before nodes are built from them. A syntax error
+  /// ends the check: `compose` then reports it, and reads no further either.
   private static func checkExtent(_ yaml: String) throws {
     var yaml = yaml
     guard yaml.utf8.count <= maximumByteCount else {
@@ -43,7 +43,7 @@ enum YAMLText {
       yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
       yaml_parser_set_input_string(&parser, text.baseAddress, text.count)
       var anchors: [[UInt8]: Extent] = [:]
-      var open: [Extent] = []  // the collections that are not closed yet, outermost first
+      var open: [Extent] = []  // collections that are not closed yet, outermost first
       var isOver = false
 
       func add(_ node: Extent, _ line: Int) throws {

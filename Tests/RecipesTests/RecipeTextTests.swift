@@ -48,8 +48,8 @@ private func changed(_ line: String, _ other: String) -> String {
     #expect(recipe.optimizer.arguments.numbers("betas") == [0.9, 0.999])
     #expect(recipe.optimizer.arguments.number("eps") == 1e-8)
     let layers = try #require(recipe.model.layers)
-    #expect(layers[0].kind == "Flatten" && layers[0].arguments.whole("end_dim") == -1)
-    #expect(layers[1].arguments.whole("in_features") == 784 && layers[1].arguments.flag("bias"))
+    #expect(layers[0].kind == "Flatten" && layers[0].arguments.integer("end_dim") == -1)
+    #expect(layers[1].arguments.integer("in_features") == 784 && layers[1].arguments.flag("bias"))
     #expect(layers[1].arguments.optionalText("name") == nil)
     #expect(
       recipe.data.target == nil && recipe.data.draws == nil && recipe.data.augmentation.isNone)

@@ -22,7 +22,7 @@ import Testing
     #expect(recipe.batchSize == 50 && recipe.optimizer.lr == 0.01)
     #expect(recipe.optimizer.arguments.numbers("betas") == [0.9, 0.99] && recipe.shards == 7)
     let layers = try #require(recipe.model.layers)
-    #expect(layers[1].arguments.whole("out_features") == 16)
+    #expect(layers[1].arguments.integer("out_features") == 16)
     #expect(layers[1].arguments.text("name") == "hidden")
     #expect(recipe.model.module().typeName == "Net")
     #expect(!recipe.shuffle && recipe.data.path == "12" && recipe.seed == .max)
@@ -71,7 +71,7 @@ import Testing
     #expect(recipe.addsLeftoverGradient)
     let rings = try self.recipe(
       ("data.count", "10"), ("model.binary_threshold", "0.5"), ("batch_size", "20"), of: "rings-3")
-    #expect(rings.data.arguments.whole("count") == 10)
+    #expect(rings.data.arguments.integer("count") == 10)
     #expect(rings.model.architecture?.arguments.number("binary_threshold") == 0.5)
     let all = try self.recipe(("data.sample", "null"), of: "mnist-conv")
     #expect(all.data.draws == nil)

@@ -68,20 +68,6 @@ ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {
   return !(carries >> 31);
 }
 
-ND_KERNEL float nd_largest_magnitude(const float *x, ptrdiff_t n) {
-  // Without their signs, floats have the order of their bits; infinity and NaN come last.
-  uint32_t largest = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, &x[i], sizeof bits);
-    bits &= 0x7fffffffu;
-    largest = bits > largest ? bits : largest;
-  }
-  float magnitude;
-  memcpy(&magnitude, &largest, sizeof magnitude);
-  return magnitude;
-}
-
 ND_INLINE uint64_t mixed(uint64_t h, uint64_t word) {
   h ^= word;
   h = (h << 29 | h >> 35) * 0x9e3779b97f4a7c15u;  // an odd factor makes the step invertible

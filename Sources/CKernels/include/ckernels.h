@@ -60,8 +60,6 @@ double nd_sum(const float *x, ptrdiff_t n);
 double nd_sum_of_squares(const float *x, ptrdiff_t n);
 // 1 if no element is infinite or NaN, else 0.
 int nd_all_finite(const float *x, ptrdiff_t n);
-// The largest magnitude; infinity or NaN if an element is infinite or NaN. n > 0.
-float nd_largest_magnitude(const float *x, ptrdiff_t n);
 
 // Writes the softmax of every row to p, and returns the sum over rows of -log p[target]. Targets
 // must be in 0 ..< classes.

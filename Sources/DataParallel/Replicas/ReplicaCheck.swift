@@ -3,17 +3,17 @@ import Communication
 import System
 import Tensors
 
-/// Memory that every rank must hold alike.
-public struct ReplicatedArena {
-  /// What it holds, such as "parameters".
-  public let name: String
-  public let arena: Tensor
-  /// Names in front of the tensors' own: "exp_avg." makes "exp_avg.1.weight".
-  public let prefix: String
-  /// Where its tensors lie; nil: it is one tensor, called `name`.
-  public let layout: ArenaLayout?
+/// Memory whose contents must be the same on every rank.
+package struct ReplicatedArena {
+  /// The kind of its contents, such as "parameters".
+  package let name: String
+  package let arena: Tensor
+  /// The prefix of its tensors' names: "exp_avg." gives "exp_avg.1.weight".
+  package let prefix: String
+  /// The layout of its tensors; nil: it is one tensor, called `name`.
+  package let layout: ArenaLayout?
 
-  public init(_ name: String, _ arena: Tensor, prefix: String = "", layout: ArenaLayout? = nil) {
+  package init(_ name: String, _ arena: Tensor, prefix: String = "", layout: ArenaLayout? = nil) {
     self.name = name
     self.arena = arena
     self.prefix = prefix
@@ -23,12 +23,12 @@ public struct ReplicatedArena {
   var byteCount: Int { arena.elementCount * arena.dtype.byteCount }
 
   /// Its tensors, in the layout's order.
-  public var tensors: [(name: String, tensor: Tensor)] {
+  package var tensors: [(name: String, tensor: Tensor)] {
     guard let layout else { return [(name, arena)] }
     return layout.entries.map { (prefix + $0.name, layout.view($0, in: arena)) }
   }
 
-  /// Each tensor's name, and a hash of its memory and of the gap behind it.
+  /// Each tensor's name, and a hash of its memory and of the gap after it.
   var hashes: [(name: String, hash: UInt64)] {
     guard let layout else { return [(name, nd_hash(arena.rawPointer, byteCount))] }
     let ends = layout.entries.dropFirst().map(\.offset) + [arena.elementCount]
@@ -40,15 +40,16 @@ public struct ReplicatedArena {
   }
 }
 
-/// Compares what every rank must hold alike.
-public enum ReplicaCheck {
-  /// Throws if the arenas' bits differ between ranks. Where they agree, one message of 8 bytes a rank.
+/// Compares the memory that must be the same on every rank.
+package enum ReplicaCheck {
+  /// Throws if the arenas' bits differ between ranks. If they are equal, it costs one allgather of
+  /// 8 bytes for each rank.
   ///
   /// Collective: every rank must call it, with the same arenas in the same order.
-  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming the tensors that differ, and
-  ///   the ranks that differ from most of the others with their hosts. (Two ranks that differ cannot
-  ///   vote: then both are named.)
-  public static func verify(
+  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming the tensors that differ,
+  ///   and the ranks, with their hosts, that differ from the majority. (Without a majority, as with
+  ///   two ranks, it names all sides.)
+  package static func verify(
     _ arenas: [ReplicatedArena], step: Int, communicator: Communicator
   ) throws {
     guard communicator.worldSize > 1 else { return }
@@ -83,18 +84,21 @@ public enum ReplicaCheck {
       + more
   }
 
-  /// Who is to blame for a tensor of these hashes, by rank, which are not all the same: those in the
-  /// minority.
+  /// The part of the message that names the ranks with a wrong tensor: those whose hashes are in
+  /// the minority.
+  /// - Parameters:
+  ///   - hashes: by rank, hashes of one tensor; not all are equal.
+  ///   - hosts: host names by rank.
   package static func verdict(_ hashes: [UInt64], hosts: [String]) -> String {
     let groups = hashes.indices.grouped { hashes[$0] }
-    let most = groups.map(\.ranks.count).max()!
-    let leaders = groups.filter { $0.ranks.count == most }
+    let largest = groups.map(\.ranks.count).max()!
+    let leaders = groups.filter { $0.ranks.count == largest }
     if leaders.count > 1 {
       let sides = groups.map { rankList($0.ranks, hosts: hosts) }
       return "between " + sides.joined(separator: " and ")
         + (hashes.count == 2 ? ": two cannot vote" : ": no majority")
     }
     let ranks = hashes.indices.filter { hashes[$0] != leaders[0].key }
-    return "on \(rankList(ranks, hosts: hosts)) against \(most) of \(hashes.count) ranks"
+    return "on \(rankList(ranks, hosts: hosts)) against \(largest) of \(hashes.count) ranks"
   }
 }

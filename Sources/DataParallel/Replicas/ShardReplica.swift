@@ -3,48 +3,56 @@ import Layers
 import System
 import Tensors
 
-/// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
-/// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
-/// floats and the network's buffers, which travel with the reduction.
-public final class ShardReplica {
-  /// Floats behind the gradients: what all ranks must agree on at a step's end.
-  public enum Extra: Int, CaseIterable, Sendable {
+/// One shard's network. The parameters are views into the rank's parameter arena, which all its
+/// shards share. The gradients are views into the shard's own arena. After the gradients, this
+/// arena has a few more floats and the network's buffers, which are summed together with the
+/// gradients.
+package final class ShardReplica {
+  /// The floats after the gradients. Their sums tell all ranks the same at the end of a step.
+  package enum Extra: Int, CaseIterable, Sendable {
     /// The shard's share of the global mean loss.
     case loss
-    /// Above 0 where a rank was asked to stop.
+    /// Above 0 if a rank was asked to stop.
     case stop
-    /// 1 where the shard had samples.
+    /// 1 if the shard had samples.
     case contributors
-    /// Above 0 where root's time is up.
+    /// Above 0 if root's time is up.
     case timeIsUp
+    /// 1 if the shard's loss could not be computed.
+    case failures
   }
 
-  public let shard: Int
-  public let module: any Module
-  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
-  public let arena: Tensor
-  /// Whether the rank was asked to stop, which goes into the next arena.
-  public var isAskedToStop = false
-  /// Whether the rank finds that there is no time for another step, which goes there too.
-  public var timeIsUp = false
-  /// Called during a backward pass with the arena's element from which on it will not change any
-  /// more; nil where nobody waits for parts of it.
-  public var onFinal: ((_ first: Int) -> Void)?
-  /// The loss of the last step, not a number included.
-  public private(set) var lastLoss: Float = 0
+  package let shard: Int
+  package let module: any Module
+  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers:
+  /// float32.
+  package let arena: Tensor
+  /// Whether the rank was asked to stop; written to the arena (`Extra.stop`) in the next step.
+  package var isAskedToStop = false
+  /// Whether the rank has no time for another step; written to the arena (`Extra.timeIsUp`) in the
+  /// next step.
+  package var timeIsUp = false
+  /// Called during a backward pass with the first element of the arena from which on all elements
+  /// are final; nil if no one needs parts of the arena early.
+  package var onFinal: ((_ first: Int) -> Void)?
+  /// The loss of the last step; it may be NaN.
+  package private(set) var lastLoss: Float = 0
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
-  private var asksWhetherFinite = false
+  /// By entry of the layout: whether the parameter is not trained.
+  private let isFrozen: [Bool]
 
   /// - Parameters:
-  ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
-  ///     module has from now on.
-  ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
-  ///     nil: in memory of its own.
-  public init(
+  ///   - parameters: the rank's parameter arena, [layout.elementCount] float32. The module's
+  ///     parameters become views into it and get its values.
+  ///   - gradients: the memory of the shard's arena, [arenaElementCount] float32, all zeros; nil:
+  ///     allocates it.
+  ///   - isFrozen: whether the parameter of that name is not trained. Parameters that require no
+  ///     gradient are not trained either.
+  package init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
-    gradients: Tensor? = nil, buffers: ModuleBuffers
+    gradients: Tensor? = nil, buffers: ModuleBuffers, isFrozen: (String) -> Bool = { _ in false }
   ) {
     self.shard = shard
     self.module = module
@@ -59,10 +67,14 @@ public final class ShardReplica {
       named.map(\.name) == layout.entries.map(\.name),
       "the module of shard \(shard) has other parameters than the arena's layout")
     self.parameters = named.map(\.tensor)
-    for (entry, parameter) in zip(layout.entries, parameters) {
+    self.isFrozen = named.map { isFrozen($0.name) || !$0.tensor.requiresGrad }
+    for (index, (entry, parameter)) in zip(layout.entries, parameters).enumerated() {
       let shared = layout.view(entry, in: arena)
+      // Only a leaf that requires a gradient can move into an arena.
+      parameter.requiresGrad = true
       parameter.adopt(
         shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
+      if self.isFrozen[index] { parameter.requiresGrad = false }
     }
     let own = module.namedBuffers.map(\.tensor)
     counters = own.filter { $0.dtype == .int64 }
@@ -73,85 +85,84 @@ public final class ShardReplica {
     load(buffers)
   }
 
-  public static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
+  package static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
     buffersOffset(layout) + buffers.layout.elementCount
   }
 
   static func buffersOffset(_ layout: ArenaLayout) -> Int {
-    layout.elementCount + ArenaLayout.alignment
+    layout.elementCount + CacheLine.floatCount
   }
 
-  /// The arena's part with the buffers.
-  public var buffers: UnsafeMutablePointer<Float> {
+  /// The part of the arena with the network's buffers.
+  package var buffers: UnsafeMutablePointer<Float> {
     arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
   }
 
   /// The parameters' gradients in the arena, by name.
-  public var gradients: [(name: String, tensor: Tensor)] {
+  package var gradients: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
   }
 
-  /// Asks the backward passes to come to tell, where they can at little cost, which gradients are
-  /// finite.
-  public func askWhetherFinite() {
-    asksWhetherFinite = true
-    for parameter in parameters { parameter.askWhetherGradientIsFinite() }
-  }
-
-  /// The elements of the arena that no look is needed to know to be finite; in order.
-  public var surelyFinite: [Range<Int>] {
-    if !asksWhetherFinite { return [] }
-    return zip(layout.entries, parameters).compactMap { entry, parameter in
-      parameter.gradientIsSurelyFinite
-        ? entry.offset..<entry.offset + entry.shape.elementCount : nil
-    }
-  }
-
-  /// Gives the network's buffers the replicated values.
-  public func load(_ replicated: ModuleBuffers) {
+  /// Copies the replicated values into the network's buffers.
+  package func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
     buffers.update(
       from: replicated.values.pointer(Float.self), count: replicated.layout.elementCount)
     for (counter, value) in zip(counters, replicated.counters) { counter.copy(from: value.tensor) }
   }
 
-  public subscript(extra: Extra) -> Float {
+  package subscript(extra: Extra) -> Float {
     get { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] }
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
 
-  /// Leaves the arena's gradients those of a backward pass through `loss`, and its loss; or, called
-  /// for one piece of the shard's samples after the other, what those of all pieces add up to, in
-  /// their order.
+  /// Computes the gradients of `loss` by a backward pass, and writes them and the loss to the
+  /// arena. For several pieces of the shard's samples, call it for each piece in order: it adds the
+  /// results of all pieces.
   /// - Parameters:
-  ///   - isFirst: whether what the arena holds is of no account.
-  ///   - isLast: whether the arena is complete after it.
-  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+  ///   - isFirst: whether the old contents of the arena are ignored.
+  ///   - isLast: whether this is the last piece, after which the arena is complete.
+  package func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
     if isFirst {
       for parameter in parameters { parameter.zeroGrad() }
+      // Before the backward pass, because final elements may be summed at once.
+      for (entry, isFrozen) in zip(layout.entries, isFrozen) where isFrozen {
+        layout.view(entry, in: arena).fillWithZeros()
+      }
       lastLoss = 0
     }
     lastLoss += loss.pointer(Float.self).pointee
-    // Before the backward pass, as the arena's end goes out first. The buffers are there since the
-    // forward pass.
+    // Before the backward pass, because the arena's end is sent first. The forward pass has already
+    // written the buffers.
     setExtras(contributors: 1)
     guard isLast else {
       loss.backward()
       return
     }
     loss.backward(progress: onFinal.map(watch))
-    // A parameter the loss does not depend on gets no gradient, and its memory is stale.
-    for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
-      layout.view(entry, in: arena).fillWithZeros()
+    // A parameter on which the loss does not depend gets no gradient, so its memory has old values.
+    for (index, parameter) in parameters.enumerated()
+    where parameter.grad == nil && !isFrozen[index] {
+      layout.view(layout.entries[index], in: arena).fillWithZeros()
     }
     onFinal?(0)
   }
 
-  /// What a shard without a sample in the batch adds: nothing.
-  public func clear() {
+  /// Fills the arena with zeros, for a shard without a sample in the batch.
+  package func clear() {
     arena.fillWithZeros()
     lastLoss = 0
     setExtras(contributors: 0)
+    onFinal?(0)
+  }
+
+  /// Fills the arena with zeros, except `Extra.failures`, for a shard whose loss could not be
+  /// computed.
+  package func fail() {
+    arena.fillWithZeros()
+    lastLoss = 0
+    setExtras(contributors: 0)
+    self[.failures] = 1
     onFinal?(0)
   }
 
@@ -160,13 +171,14 @@ public final class ShardReplica {
     self[.contributors] = contributors
     self[.stop] = isAskedToStop ? 1 : 0
     self[.timeIsUp] = timeIsUp ? 1 : 0
+    self[.failures] = 0
   }
 
-  /// Follows which gradients are final, from the arena's end on.
+  /// Calls `onFinal` as gradients become final, from the arena's end on.
   private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
     onFinal(layout.elementCount)
-    var isFinal = [Bool](repeating: false, count: layout.entries.count)
-    // All entries from this one on are final.
+    var isFinal = isFrozen
+    // All entries from index `next` on are final.
     var next = layout.entries.count
     return BackwardProgress { [layout, arena] gradient, first in
       let offset = gradient.offset - arena.offset

@@ -1,12 +1,12 @@
 import System
 import Tensors
 
-/// The labelled images of two IDX files, read once, front to back: no more than what is asked for
-/// is ever in memory.
-public final class ImageStream {
+/// Reads the labelled images of two IDX files once, from front to back. Memory: only the images
+/// that the caller requests.
+package final class ImageStream {
   /// Extents of one sample, such as [28, 28].
-  public let sampleShape: [Int]
-  public let sampleCount: Int
+  package let sampleShape: [Int]
+  package let sampleCount: Int
   let classCount: Int
   var imagePath: String { images.path }
   private let images: IDXReader
@@ -14,11 +14,11 @@ public final class ImageStream {
   private var labelsRead = 0
 
   /// - Parameters:
-  ///   - images: path of an IDX file [N, ...]; gzipped or not, as `labels`.
-  ///   - labels: path of an IDX file [N].
-  ///   - classCount: every label must be below.
+  ///   - images: path of an IDX file [N, ...], gzipped or not.
+  ///   - labels: path of an IDX file [N], gzipped or not.
+  ///   - classCount: every label must be below this number.
   /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
-  public init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
+  package init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
     require(classCount >= 1, "images of \(classCount) classes")
     images = try IDXReader(path: imagePath)
     labels = try IDXReader(path: labelPath)
@@ -34,8 +34,8 @@ public final class ImageStream {
           + "\(labels.itemCount) labels")
     }
     if labels.isCompressed {
-      // The number of samples decides how much is allocated: it is proved by the file that is quick
-      // to read.
+      // The number of samples decides how much is allocated. It is verified with the labels, which
+      // are quick to read.
       let all = try IDXReader(path: labelPath)
       try all.skipItems(all.itemCount)
       try all.finish()
@@ -45,8 +45,9 @@ public final class ImageStream {
     sampleCount = images.itemCount
   }
 
-  /// Checks that nothing follows, once all samples were read.
-  public func finish() throws {
+  /// Checks that no data follow the last sample.
+  /// - Precondition: all samples were read.
+  package func finish() throws {
     try labels.finish()
     try images.finish()
   }
@@ -69,23 +70,23 @@ public final class ImageStream {
 // MARK: - As a source
 
 extension ImageStream: SampleSource {
-  public var name: String { images.path }
-  /// [1, H, W] where the file's images are [H, W]; else as they are.
-  public var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
-  public var inputType: InputType { .uint8 }
-  public var targetShape: [Int] { [] }
-  public var targetType: TargetType { .classIndex(count: classCount) }
-  public var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
+  package var name: String { images.path }
+  /// [1, H, W] where the images of the file are [H, W]; else their own shape.
+  package var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
+  package var inputType: InputType { .uint8 }
+  package var targetShape: [Int] { [] }
+  package var targetType: TargetType { .classIndex(count: classCount) }
+  package var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
 
-  /// Every label is checked, also where nothing is kept.
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  /// Reads and checks every label, also where `target` is nil.
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     let label = Int64(try readLabel())
     target?.storeBytes(of: label, as: Int64.self)
     if let input { try images.readItems(1, into: input) } else { try skipPixels() }
   }
 
-  /// Shape of one image of an IDX file of `dims`.
+  /// The shape of one image of an IDX file of the extents `dims`.
   static func inputShape(ofItem dims: [Int]) -> [Int] {
     let item = Array(dims.dropFirst())
     return item.count == 2 ? [1] + item : item

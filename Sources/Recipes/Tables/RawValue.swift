@@ -1,6 +1,6 @@
 import Yams
 
-/// What a decoder has, whatever it is, as YAML.
+/// A value of any type, decoded into YAML.
 struct RawValue: Decodable {
   let node: Node
 
@@ -32,7 +32,7 @@ struct RawValue: Decodable {
       } else if let flag = try? single.decode(Bool.self) {
         .flag(flag)
       } else if let whole = try? single.decode(Int.self) {
-        .whole(whole)
+        .integer(whole)
       } else if let seed = try? single.decode(UInt64.self) {
         .seed(seed)
       } else if let number = try? single.decode(Double.self) {

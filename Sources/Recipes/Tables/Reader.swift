@@ -3,11 +3,11 @@ import System
 import Tensors
 import Yams
 
-/// A value in a recipe that cannot be: where, what was found, what is allowed.
+/// A value of a recipe that is not allowed: its path, and what is wrong with it.
 struct RecipeProblem: Error {
   let path: [String]
   let what: String
-  /// The line; nil: that of the value at `path`.
+  /// The line in the text; nil: the line of the value at `path`.
   let line: Int?
 
   init(_ path: [String], _ what: String, line: Int? = nil) {
@@ -17,10 +17,10 @@ struct RecipeProblem: Error {
   }
 }
 
-/// Reads YAML as the tables say, strictly.
+/// Reads YAML strictly, as the tables describe it.
 ///
-/// All throw RecipeProblem naming the key, what was found, what is allowed and the nearest right
-/// spelling.
+/// All functions throw a RecipeProblem that names the key, the value found, the values allowed and
+/// the nearest correct spelling.
 enum Reader {
   static func value(_ node: Node, _ type: ValueType, _ path: [String]) throws -> Value {
     switch type {
@@ -50,22 +50,22 @@ enum Reader {
     case .seed: return .seed(try scalar("a whole number from 0 on", UInt64.construct))
     case .text(let rule):
       let text = try scalar("text") { $0.string }
-      try check(text, rule.holds(text), rule.description)
+      try check(text, rule.allows(text), rule.description)
       return .text(text)
-    case .whole(let range):
+    case .integer(let range):
       let found = try scalar("a whole number", Int.construct)
       try check("\(found)", range.contains(found), allowed(range, found))
-      return .whole(found)
+      return .integer(found)
     case .number(let range):
-      let found = try scalar("a number", Double.construct).writtenInFull
-      try check("\(found)", range.holds(found), range.description)
+      let found = try scalar("a number", Double.construct).roundedForYAML
+      try check("\(found)", range.contains(found), range.description)
       return .number(found)
     case .choice(let names):
       let found = try scalar("one of \(names.joined(separator: ", "))") { $0.string }
       try checkName(found, among: names, path)
       return .text(found)
-    case .pair(let least):
-      return .pair(try pair(node, least, path))
+    case .pair(let minimum):
+      return .pair(try pair(node, minimum, path))
     case .list(let item, let count):
       return try list(node, of: item, count: count, path)
     case .fields(let fields):
@@ -78,30 +78,31 @@ enum Reader {
 
   // MARK: - Mappings
 
-  /// - tag: a key that was read already.
+  /// Reads the values of `fields`; a key that is not among them is an error.
+  /// - Parameter tag: a key that was read already.
   static func fields(
     _ mapping: Node.Mapping, _ fields: [Field], _ path: [String], tag: String? = nil
   ) throws -> Arguments {
     let known = (tag.map { [$0] } ?? []) + fields.map(\.key)
-    let strangers = mapping.keys.filter { !known.contains($0.string ?? "") }
-    for field in fields where field.standard == nil && mapping[Node(field.key)] == nil {
-      let near = Spelling.nearest(to: field.key, among: strangers.compactMap(\.string))
+    let unknownKeys = mapping.keys.filter { !known.contains($0.string ?? "") }
+    for field in fields where field.defaultValue == nil && mapping[Node(field.key)] == nil {
+      let near = Spelling.nearest(to: field.key, among: unknownKeys.compactMap(\.string))
       throw RecipeProblem(
         path + [field.key], "this key is missing" + (near.map { "; \($0) was found" } ?? ""),
-        line: strangers.first { $0.string == near }?.mark?.line
+        line: unknownKeys.first { $0.string == near }?.mark?.line
           ?? (path.isEmpty ? nil : mapping.mark?.line))
     }
-    if let stranger = strangers.first {
-      let name = stranger.string ?? "?"
+    if let unknownKey = unknownKeys.first {
+      let name = unknownKey.string ?? "?"
       throw RecipeProblem(
         path + [name], "unknown key; \(Spelling.hint(for: name, among: known))",
-        line: stranger.mark?.line)
+        line: unknownKey.mark?.line)
     }
     return Arguments(
       try fields.map { field in
-        guard let node = mapping[Node(field.key)] else { return (field.key, field.standard!) }
-        // null where there is a default: as if not given.
-        if isNull(node), let standard = field.standard { return (field.key, standard) }
+        guard let node = mapping[Node(field.key)] else { return (field.key, field.defaultValue!) }
+        // null for a key with a default has the same effect as no key.
+        if isNull(node), let defaultValue = field.defaultValue { return (field.key, defaultValue) }
         return (field.key, try value(node, field.type, path + [field.key]))
       })
   }
@@ -113,7 +114,12 @@ enum Reader {
     if table.allowsNameAlone, let name = node.scalar?.string, !isNull(node) {
       try checkName(name, among: names, path)
       let kind = table.kinds.first { $0.name == name }!
-      guard let arguments = Arguments(standardsOf: table.fields(of: kind)) else {
+      if kind.readOptions != nil {
+        return Variant(
+          tag: table.tag, kind: name,
+          arguments: try ownArguments(Node.Mapping([]), kind, table, path))
+      }
+      guard let arguments = Arguments(defaultsOf: table.fields(of: kind)) else {
         throw RecipeProblem(
           path, "\(name) needs more than its name; write \(example(kind, table))")
       }
@@ -125,6 +131,10 @@ enum Reader {
     }
     let mapping = try mapping(node, path, orName: table.allowsNameAlone)
     let (kind, tag) = try kind(mapping, table, path)
+    if kind.readOptions != nil {
+      return Variant(
+        tag: tag, kind: kind.name, arguments: try ownArguments(mapping, kind, table, path))
+    }
     let arguments = try fields(mapping, table.fields(of: kind), path, tag: tag)
     if let mistake = kind.mistake(arguments) {
       throw RecipeProblem(path + [mistake.key], mistake.what)
@@ -132,9 +142,49 @@ enum Reader {
     return Variant(tag: tag, kind: kind.name, arguments: arguments)
   }
 
-  /// What must be written for a kind.
+  /// The arguments of a kind of a program: the options that it reads, between the keys of all kinds.
+  private static func ownArguments(
+    _ mapping: Node.Mapping, _ kind: Kind, _ table: VariantTable, _ path: [String]
+  ) throws -> Arguments {
+    let shared = [table.tag] + (table.first + table.last).map(\.key)
+    let options = Options(mapping, path: path)
+    do {
+      try kind.readOptions!(options)
+    } catch let error where !(error is RecipeProblem || error is Failure) {
+      throw RecipeProblem(path, "\(kind.name) cannot be made: \(error)")
+    }
+    if let taken = options.values.first(where: { shared.contains($0.0) })?.0 {
+      throw RecipeProblem(
+        path + [taken], "\(kind.name) reads an option of this name, which every \(table.name) has")
+    }
+    let known = shared + options.values.map(\.0)
+    // The keys of all kinds are read as for any other kind; the program's own are left out there.
+    let own = mapping.filter { pair in !known.contains(pair.key.string ?? "") }
+    if let (key, _) = own.first {
+      let name = key.string ?? "?"
+      throw RecipeProblem(
+        path + [name], "unknown key; \(Spelling.hint(for: name, among: known))",
+        line: key.mark?.line)
+    }
+    func common(_ fields: [Field]) throws -> [(String, Value)] {
+      try fields.map { field in
+        guard let node = mapping[Node(field.key)] else {
+          guard let defaultValue = field.defaultValue else {
+            throw RecipeProblem(
+              path + [field.key], "this key is missing", line: mapping.mark?.line)
+          }
+          return (field.key, defaultValue)
+        }
+        if isNull(node), let defaultValue = field.defaultValue { return (field.key, defaultValue) }
+        return (field.key, try value(node, field.type, path + [field.key]))
+      }
+    }
+    return Arguments(try common(table.first) + options.values + common(table.last))
+  }
+
+  /// An example of the mapping that a kind needs.
   private static func example(_ kind: Kind, _ table: VariantTable) -> String {
-    let needed = table.fields(of: kind).filter { $0.standard == nil }.map { "\($0.key): ..." }
+    let needed = table.fields(of: kind).filter { $0.defaultValue == nil }.map { "\($0.key): ..." }
     return "{" + (["\(table.tag): \(kind.name)"] + needed).joined(separator: ", ") + "}"
   }
 
@@ -142,10 +192,10 @@ enum Reader {
     -> (Kind, tag: String?)
   {
     guard let node = mapping[Node(table.tag)] else {
-      let strangers = mapping.keys.compactMap(\.string)
+      let unknownKeys = mapping.keys.compactMap(\.string)
       let near = Spelling.nearest(
         to: table.tag,
-        among: strangers.filter { name in
+        among: unknownKeys.filter { name in
           !table.fields(of: table.untagged ?? Kind("", "")).contains { $0.key == name }
         })
       if let untagged = table.untagged, near == nil { return (untagged, nil) }
@@ -161,7 +211,7 @@ enum Reader {
   }
 
   private static func numbersByName(_ node: Node, _ path: [String]) throws -> Value {
-    // A mapping says nothing by its order, and equal recipes are written the same.
+    // The order of a mapping has no meaning: sorted, so that equal recipes have equal YAML.
     let pairs = try mapping(node, path).sorted { ($0.key.string ?? "") < ($1.key.string ?? "") }
     return .fields(
       Arguments(
@@ -199,7 +249,7 @@ enum Reader {
     func all(_ type: ValueType) throws -> [Value] {
       try sequence.enumerated().map { try value($1, type, path + [String($0)]) }
     }
-    // Of a few numbers that belong together, what is wrong is said of them all.
+    // A few numbers that belong together are reported together.
     guard let count, case .number(let range) = item else {
       let values = try all(item)
       if let count, values.count != count {
@@ -208,20 +258,21 @@ enum Reader {
       }
       return .list(values)
     }
-    let values = try all(.anyNumberOrNone)
+    let values = try all(.anyDouble)
     let numbers = values.map { if case .number(let number) = $0 { number } else { Double.nan } }
-    guard numbers.count == count, numbers.allSatisfy(range.holds) else {
+    guard numbers.count == count, numbers.allSatisfy(range.contains) else {
       throw RecipeProblem(
         path,
         "\(numbers) is not allowed; it must be \(count == 2 ? "two" : "\(count)") numbers"
-          + (range.least == nil && range.most == nil ? "" : " \(range.description)"))
+          + (range.minimum == nil && range.maximum == nil ? "" : " \(range.description)"))
     }
     return .list(values)
   }
 
-  private static func pair(_ node: Node, _ least: Int, _ path: [String]) throws -> HeightWidth {
+  private static func pair(_ node: Node, _ minimum: Int, _ path: [String]) throws -> HeightWidth {
     func extent(_ node: Node, _ path: [String]) throws -> Int {
-      guard case .whole(let value) = try value(node, .whole(least...ValueType.most), path) else {
+      let type = ValueType.integer(minimum...ValueType.maximumCount)
+      guard case .integer(let value) = try value(node, type, path) else {
         fatalError("a whole number is one")
       }
       return value
@@ -240,7 +291,7 @@ enum Reader {
       try extent(sequence[0], path + ["0"]), try extent(sequence[1], path + ["1"]))
   }
 
-  // MARK: - Words
+  // MARK: - Texts of messages
 
   static func checkName(_ name: String, among names: [String], _ path: [String]) throws {
     if names.contains(name) { return }
@@ -252,9 +303,10 @@ enum Reader {
 
   private static func allowed(_ range: ClosedRange<Int>, _ found: Int) -> String {
     switch (range.lowerBound, range.upperBound) {
-    case (let least, ValueType.most) where found < least && least > -ValueType.most:
-      "\(least) or more"
-    case (let least, let most): "\(least) to \(most)"
+    case (let minimum, ValueType.maximumCount)
+    where found < minimum && minimum > -ValueType.maximumCount:
+      "\(minimum) or more"
+    case (let minimum, let maximum): "\(minimum) to \(maximum)"
     }
   }
 
@@ -273,15 +325,15 @@ enum Reader {
 }
 
 extension ValueType {
-  /// Numbers whose range is looked at later, infinite ones among them.
-  fileprivate static let anyNumberOrNone = ValueType.number(
-    NumberRange(takesInfinity: true))
+  /// Numbers whose range is checked later, infinite ones included.
+  fileprivate static let anyDouble = ValueType.number(
+    NumberRange(allowsInfinity: true))
 }
 
 extension Double {
-  /// The nearest number with 15 significant digits: what a recipe's YAML can hold, so that the
-  /// recipe written is the recipe read.
-  var writtenInFull: Double {
+  /// The nearest number with 15 significant digits, which is what a recipe's YAML can hold: the
+  /// recipe that is written equals the recipe that was read.
+  var roundedForYAML: Double {
     guard isFinite, self != 0 else { return self }
     var text = [CChar](repeating: 0, count: 40)
     withVaList([self]) { _ = vsnprintf(&text, text.count, "%.15g", $0) }

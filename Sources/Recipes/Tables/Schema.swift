@@ -1,9 +1,9 @@
 import Foundation
 
-/// The JSON Schema (draft 2020-12) of a recipe, from the tables that read and write it.
-public enum RecipeSchema {
+/// The JSON Schema (draft 2020-12) of a recipe, made from the tables that also read and write it.
+package enum RecipeSchema {
   /// The schema as JSON.
-  public static var json: String {
+  package static var json: String {
     var schema: [(String, JSON)] = [
       ("$schema", .text("https://json-schema.org/draft/2020-12/schema")),
       ("title", .text("nndist recipe")),
@@ -18,7 +18,7 @@ public enum RecipeSchema {
     return JSON.object(schema).text(indent: "")
   }
 
-  /// What tables refer to by name: each once, those that hold others of their own kind too.
+  /// The schema's "$defs": each definition once, also where it refers to itself.
   private struct Definitions {
     var all: [(String, JSON)] = []
 
@@ -26,7 +26,7 @@ public enum RecipeSchema {
       reference(table.name) { .object(RecipeSchema.variant(table, &$0)) }
     }
 
-    /// A key that all kinds of a table have.
+    /// Refers to a key that all kinds of a table have.
     mutating func reference(_ field: Field, of table: VariantTable) -> [(String, JSON)] {
       reference("\(table.name).\(field.key)") { RecipeSchema.property(field, &$0) }
     }
@@ -35,9 +35,9 @@ public enum RecipeSchema {
       -> [(String, JSON)]
     {
       if !all.contains(where: { $0.0 == name }) {
-        let place = all.count
-        all.append((name, .null))  // so that a definition that refers to itself ends
-        all[place].1 = definition(&self)
+        let index = all.count
+        all.append((name, .null))  // known before it is complete: it may refer to itself
+        all[index].1 = definition(&self)
       }
       return [("$ref", .text("#/$defs/\(name)"))]
     }
@@ -46,11 +46,12 @@ public enum RecipeSchema {
   private static func property(_ field: Field, _ definitions: inout Definitions) -> JSON {
     .object(
       [("description", .text(field.doc))] + type(field.type, &definitions)
-        + (field.standard.map { [("default", JSON($0))] } ?? []))
+        + (field.defaultValue.map { [("default", JSON($0))] } ?? []))
   }
 
-  /// - tag: the key that says the kind, and what it must be.
-  /// - shared: whose keys of all kinds are referred to.
+  /// - Parameters:
+  ///   - tag: the key that holds the name of the kind, and the kind.
+  ///   - shared: the table whose shared keys become references.
   private static func object(
     _ fields: [Field], _ definitions: inout Definitions, tag: (key: String, kind: Kind)?,
     shared: VariantTable? = nil
@@ -70,10 +71,11 @@ public enum RecipeSchema {
         ))
     }
     let required =
-      (tag.map { [$0.key] } ?? []) + fields.filter { $0.standard == nil }.map(\.key)
+      (tag.map { [$0.key] } ?? []) + fields.filter { $0.defaultValue == nil }.map(\.key)
     return [("type", .text("object")), ("properties", .object(properties))]
       + (required.isEmpty ? [] : [("required", .list(required.map(JSON.text)))])
-      + [("additionalProperties", .flag(false))]
+      // The options of a program's own kinds are known only to its code.
+      + [("additionalProperties", .flag(tag?.kind.readOptions != nil))]
   }
 
   private static func variant(_ table: VariantTable, _ definitions: inout Definitions)
@@ -81,7 +83,7 @@ public enum RecipeSchema {
   {
     var forms: [JSON] = []
     if table.allowsNameAlone {
-      let names = table.kinds.filter { Arguments(standardsOf: table.fields(of: $0)) != nil }
+      let names = table.kinds.filter { Arguments(defaultsOf: table.fields(of: $0)) != nil }
       forms.append(
         .object([
           ("description", .text("The name alone, everything else by default.")),
@@ -106,31 +108,36 @@ public enum RecipeSchema {
   {
     switch type {
     case .flag: [("type", .text("boolean"))]
-    // A number is a text, too, as a column's.
+    // A number is also allowed, such as the number of a column.
     case .text(let rule):
       [("type", .list([.text("string"), .text("number")]))]
         + (rule.pattern.map { [("pattern", .text($0))] } ?? [])
     case .seed:
       [("type", .text("integer")), ("minimum", .number(0)), ("maximum", .number(0x1p64))]
-    case .whole(let range):
+    case .integer(let range):
       [
         ("type", .text("integer")), ("minimum", .number(Double(range.lowerBound))),
         ("maximum", .number(Double(range.upperBound))),
       ]
     case .number(let range):
       [("type", .text("number"))]
-        + (range.least.map { [(range.holdsLeast ? "minimum" : "exclusiveMinimum", .number($0))] }
+        + (range.minimum.map {
+          [(range.includesMinimum ? "minimum" : "exclusiveMinimum", .number($0))]
+        }
           ?? [])
-        + (range.most.map { [(range.holdsMost ? "maximum" : "exclusiveMaximum", .number($0))] }
+        + (range.maximum.map {
+          [(range.includesMaximum ? "maximum" : "exclusiveMaximum", .number($0))]
+        }
           ?? [])
     case .choice(let names): [("enum", .list(names.map(JSON.text)))]
-    case .pair(let least):
+    case .pair(let minimum):
       [
         (
           "oneOf",
           .list([
-            .object(self.type(.whole(least...ValueType.most), &definitions)),
-            .object(self.type(.list(.whole(least...ValueType.most), count: 2), &definitions)),
+            .object(self.type(.integer(minimum...ValueType.maximumCount), &definitions)),
+            .object(
+              self.type(.list(.integer(minimum...ValueType.maximumCount), count: 2), &definitions)),
           ])
         )
       ]
@@ -170,7 +177,7 @@ public enum RecipeSchema {
   }
 }
 
-/// JSON with its keys in order.
+/// JSON whose keys keep their order.
 private indirect enum JSON {
   case null
   case flag(Bool)
@@ -183,7 +190,7 @@ private indirect enum JSON {
     switch value {
     case .null: self = .null
     case .flag(let value): self = .flag(value)
-    case .whole(let value): self = .number(Double(value))
+    case .integer(let value): self = .number(Double(value))
     case .seed(let value): self = .number(Double(value))
     case .number(let value): self = .number(value)
     case .text(let value): self = .text(value)

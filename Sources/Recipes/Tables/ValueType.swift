@@ -1,79 +1,85 @@
-/// What a key's value may be: the reader, the writer and the schema all go by it.
+/// The type of a key's value. The reader, the writer and the schema all follow it.
 package indirect enum ValueType: Sendable {
   case flag
   case text(TextRule)
-  /// A whole number, 0 ... UInt64.max.
+  /// An integer, 0 ... UInt64.max.
   case seed
-  case whole(ClosedRange<Int>)
+  case integer(ClosedRange<Int>)
   case number(NumberRange)
   case choice([String])
-  /// One whole number for both axes of an image, or [height, width].
-  case pair(least: Int)
-  /// A list, of one item at least; `count`: of so many.
+  /// One integer for both axes of an image, or [height, width].
+  case pair(minimum: Int)
+  /// A list of at least one item; `count`: of exactly this many.
   case list(ValueType, count: Int?)
   case fields([Field])
-  /// The table is asked for when it is needed, so that a kind may hold others of its own table.
+  /// A closure returns the table, so that a kind may hold others of its own table.
   case variant(@Sendable () -> VariantTable)
-  /// A mapping from names that no table knows to one number or a list of them.
+  /// A mapping from names that no table knows to one number or a list of numbers.
   case numbersByName
   case optional(ValueType)
 
-  /// The most that a count can be: products of a few stay far from what a machine word holds.
-  static let most = Int(Int32.max)
-  static let count = ValueType.whole(1...most)
-  static let fromZero = ValueType.whole(0...most)
-  static let anyWhole = ValueType.whole(-most...most)
+  /// The maximum of a count: products of a few counts stay far from overflowing an Int.
+  static let maximumCount = Int(Int32.max)
+  static let count = ValueType.integer(1...maximumCount)
+  static let nonNegative = ValueType.integer(0...maximumCount)
+  static let anyInteger = ValueType.integer(-maximumCount...maximumCount)
   static let anyText = ValueType.text(.any)
   static let anyNumber = ValueType.number(.any)
 }
 
-/// Numbers from a least to a most; without either, any that are finite.
+/// Numbers from a minimum to a maximum; without either, all finite numbers.
 package struct NumberRange: Sendable {
-  var least: Double? = nil
-  var most: Double? = nil
-  var holdsLeast = true
-  var holdsMost = true
-  var takesInfinity = false
+  var minimum: Double? = nil
+  var maximum: Double? = nil
+  var includesMinimum = true
+  var includesMaximum = true
+  var allowsInfinity = false
 
   static let any = NumberRange()
-  static let fromZero = NumberRange(least: 0)
-  static let aboveZero = NumberRange(least: 0, holdsLeast: false)
-  /// A share of something.
-  static let share = NumberRange(least: 0, most: 1)
-  static let belowOne = NumberRange(least: 0, most: 1, holdsMost: false)
+  static let nonNegative = NumberRange(minimum: 0)
+  static let positive = NumberRange(minimum: 0, includesMinimum: false)
+  /// 0 to 1.
+  static let fraction = NumberRange(minimum: 0, maximum: 1)
+  /// 0 to below 1.
+  static let fractionBelowOne = NumberRange(minimum: 0, maximum: 1, includesMaximum: false)
 
-  func holds(_ value: Double) -> Bool {
-    guard value.isFinite else { return takesInfinity }
-    if let least, value < least || (value == least && !holdsLeast) { return false }
-    if let most, value > most || (value == most && !holdsMost) { return false }
+  func contains(_ value: Double) -> Bool {
+    guard value.isFinite else { return allowsInfinity }
+    if let minimum, value < minimum || (value == minimum && !includesMinimum) { return false }
+    if let maximum, value > maximum || (value == maximum && !includesMaximum) { return false }
     return true
   }
 
+  /// The range as messages give it, such as "0 or more".
   var description: String {
     func shown(_ value: Double) -> String {
       value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : "\(value)"
     }
-    switch (least, most) {
+    switch (minimum, maximum) {
     case (nil, nil): return "a finite number"
-    case (let least?, nil): return holdsLeast ? "\(shown(least)) or more" : "above \(shown(least))"
-    case (nil, let most?): return holdsMost ? "\(shown(most)) or less" : "below \(shown(most))"
-    case (let least?, let most?):
-      return (holdsLeast ? "from " : "above ") + shown(least) + (holdsMost ? " to " : " to below ")
-        + shown(most)
+    case (let minimum?, nil):
+      return includesMinimum ? "\(shown(minimum)) or more" : "above \(shown(minimum))"
+    case (nil, let maximum?):
+      return includesMaximum ? "\(shown(maximum)) or less" : "below \(shown(maximum))"
+    case (let minimum?, let maximum?):
+      return (includesMinimum ? "from " : "above ") + shown(minimum)
+        + (includesMaximum ? " to " : " to below ") + shown(maximum)
     }
   }
 }
 
-/// Which texts are allowed.
+/// A rule for texts.
 package struct TextRule: Sendable {
-  /// A regular expression of the whole text, both Swift's reader and JSON Schema's take it so; nil: any.
+  /// The rule as a regular expression, for the JSON schema; nil: any text.
   let pattern: String?
+  /// The rule as messages give it.
   let description: String
-  let holds: @Sendable (String) -> Bool
+  /// Whether a text follows the rule, for the reader.
+  let allows: @Sendable (String) -> Bool
 
   static let any = TextRule(pattern: nil, description: "text") { _ in true }
 
-  /// Names that become parts of paths.
+  /// Names that are used in paths.
   static let plainName = TextRule(
     pattern: "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", description: "letters, digits, '-', '_' and '.'"
   ) { name in
@@ -88,7 +94,7 @@ package struct TextRule: Sendable {
       }
   }
 
-  /// Names that a dotted name is made of.
+  /// Names that are joined by dots to longer names.
   static let withoutDots = TextRule(pattern: "^[^.]+$", description: "a name without dots") {
     !$0.isEmpty && !$0.contains(".")
   }

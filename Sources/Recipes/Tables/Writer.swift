@@ -1,22 +1,22 @@
 import Yams
 
 extension Value {
-  /// As YAML, every key in its place; reading it gives an equal value.
+  /// The value as YAML, with all keys in the order of the table. Reading it gives an equal value.
   var node: Node {
     switch self {
     case .null: Node("null", Tag(.null), .plain)
     case .flag(let value): Node(value ? "true" : "false", .implicit, .plain)
-    case .whole(let value): Node("\(value)", .implicit, .plain)
+    case .integer(let value): Node("\(value)", .implicit, .plain)
     case .seed(let value): Node("\(value)", .implicit, .plain)
     // The fewest digits: 0.1 and not 0.10000000000000001.
     case .number(let value): Node(Value.yaml(value), .implicit, .plain)
     case .text(let text):
-      // Quoted where YAML would take it for something else.
+      // Quoted where YAML would read another type.
       Node(text, Tag(.str), Node(text).tag == Tag(.str) ? .any : .singleQuoted)
     case .pair(let pair):
       pair.height == pair.width
-        ? Value.whole(pair.height).node
-        : Node([Value.whole(pair.height).node, Value.whole(pair.width).node])
+        ? Value.integer(pair.height).node
+        : Node([Value.integer(pair.height).node, Value.integer(pair.width).node])
     case .list(let values): Node(values.map(\.node))
     case .fields(let arguments): Node(Value.pairs(arguments))
     case .variant(let variant):
@@ -26,7 +26,7 @@ extension Value {
     }
   }
 
-  /// All values below this one, by dotted path; a list of plain values is one.
+  /// All values below this one, by dotted path; a list of scalars counts as one value.
   var scalars: [(key: String, value: String)] { Value.scalars(node, []) }
 
   private static func scalars(_ node: Node, _ path: [String]) -> [(key: String, value: String)] {
@@ -53,7 +53,7 @@ extension Value {
   }
 }
 
-/// As JSON, of the same form as the YAML.
+/// Encodes JSON with the structure of the YAML.
 extension Value: Encodable {
   private struct Key: CodingKey {
     let stringValue: String
@@ -62,7 +62,7 @@ extension Value: Encodable {
     init?(intValue: Int) { nil }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     func encode(_ tag: (String, String)?, _ arguments: Arguments) throws {
       var fields = encoder.container(keyedBy: Key.self)
       if let (key, kind) = tag { try fields.encode(kind, forKey: Key(stringValue: key)) }
@@ -79,7 +79,7 @@ extension Value: Encodable {
       var container = encoder.singleValueContainer()
       try container.encodeNil()
     case .flag(let value): try single(value)
-    case .whole(let value): try single(value)
+    case .integer(let value): try single(value)
     case .seed(let value): try single(value)
     case .number(let value): try single(value)
     case .text(let value): try single(value)

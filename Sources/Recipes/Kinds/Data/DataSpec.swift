@@ -2,16 +2,16 @@ import Datasets
 import Foundation
 
 /// Which samples, and what is done to them.
-public struct DataSpec: Equatable, Sendable {
+package struct DataSpec: Equatable, Sendable {
   var variant: Variant
 
   /// The kind of data set, such as "csv".
-  public var dataset: String { variant.kind }
+  package var dataset: String { variant.kind }
   /// The kind's own arguments beside those of all kinds.
-  public var arguments: Arguments { variant.arguments }
+  package var arguments: Arguments { variant.arguments }
 
   /// The file or folder of those that are read; nil: where the system has it, or generated.
-  public var path: String? {
+  package var path: String? {
     arguments.has("path") ? arguments.optionalText("path") : nil
   }
 
@@ -35,7 +35,7 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   /// What the network is to make of an input.
-  public enum Target: String, CaseIterable, Sendable {
+  package enum Target: String, CaseIterable, Sendable {
     case classIndex = "class"
     /// 1 at the class, 0 at the others.
     case oneHot = "one-hot"
@@ -44,39 +44,48 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   /// nil: the data set's own.
-  public var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
+  package var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
 
-  /// Draws with replacement; nil: all samples.
-  public var draws: SampleDraws? {
-    arguments.optionalFields("sample").map {
-      SampleDraws(
-        train: $0.optionalWhole("train"), test: $0.optionalWhole("test"),
-        seed: UInt32($0.whole("seed")))
+  /// What a sample is compared with.
+  var targetForm: TargetForm {
+    switch target {
+    case .oneHot: .oneHot
+    case .input: .input
+    case .classIndex, nil: .own
     }
   }
 
-  public var holdout: Holdout {
+  /// Draws with replacement; nil: all samples.
+  package var draws: SampleDraws? {
+    arguments.optionalFields("sample").map {
+      SampleDraws(
+        train: $0.optionalInteger("train"), test: $0.optionalInteger("test"),
+        seed: UInt32($0.integer("seed")))
+    }
+  }
+
+  package var holdout: Holdout {
     let fields = arguments.fields("split")
     return Holdout(
       test: fields.number("test"), validation: fields.number("validation"),
-      folds: fields.optionalWhole("folds"), fold: fields.whole("fold"),
-      seed: UInt64(fields.whole("seed")))
+      folds: fields.optionalInteger("folds"), fold: fields.integer("fold"),
+      seed: UInt64(fields.integer("seed")))
   }
 
-  public var standardize: Standardization.Kind {
+  package var standardize: Standardization.Kind {
     Standardization.Kind(rawValue: arguments.text("standardize"))!
   }
-  public var standardizesTarget: Bool { arguments.flag("standardize_target") }
+  package var standardizesTarget: Bool { arguments.flag("standardize_target") }
 
-  public var augmentation: Augmentation {
+  package var augmentation: Augmentation {
     let fields = arguments.fields("augment")
     return Augmentation(
-      shift: fields.whole("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
+      shift: fields.integer("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
       noise: fields.number("noise"))
   }
 
   /// The standard deviation of the noise added to inputs, in training and in evaluation.
-  public var corrupt: Double { arguments.number("corrupt") }
+  package var corrupt: Double { arguments.number("corrupt") }
 
   static let table = VariantTable(
     "data", "Which samples, and what is done to them.", tag: "dataset",
@@ -97,14 +106,14 @@ public struct DataSpec: Equatable, Sendable {
         "split",
         [
           .number(
-            "test", .belowOne, 0,
+            "test", .fractionBelowOne, 0,
             "The share of the samples that is the test split, where the data set has none of its own."
           ),
           .number(
-            "validation", .belowOne, 0,
+            "validation", .fractionBelowOne, 0,
             "The share of the training split that is held out for validation."),
           .optional(
-            "folds", .whole(2...ValueType.most),
+            "folds", .integer(2...ValueType.maximumCount),
             "k of k-fold cross-validation, over the training split."),
           .count("fold", 1, "The fold that is held out for validation, from 1."),
           seed,
@@ -118,21 +127,21 @@ public struct DataSpec: Equatable, Sendable {
       .fields(
         "augment",
         [
-          .whole("shift", 0, "Images move by up to so many pixels along each axis."),
+          .integer("shift", 0, "Images move by up to so many pixels along each axis."),
           .number(
-            "rotate", NumberRange(least: 0, most: 180), 0,
+            "rotate", NumberRange(minimum: 0, maximum: 180), 0,
             "Images turn by up to so many degrees either way."),
           .flag("flip", false, "Half the images are turned left to right."),
-          .number("noise", .fromZero, 0, "The standard deviation of noise added to inputs."),
+          .number("noise", .nonNegative, 0, "The standard deviation of noise added to inputs."),
         ], "Changes of training inputs, by chance, others in every epoch."),
       .number(
-        "corrupt", .fromZero, 0,
+        "corrupt", .nonNegative, 0,
         "The standard deviation of noise added to inputs in training and evaluation, not to targets."
       ),
     ])
 
   private static let seed = Field(
-    "seed", .whole(0...Int(UInt32.max)), .whole(0), "Of the draws.")
+    "seed", .integer(0...Int(UInt32.max)), .integer(0), "Of the draws.")
 
   /// - Throws: RecipeProblem where keys that are each right do not go together.
   func check() throws {

@@ -1,13 +1,15 @@
-/// What a sample looks like, the batch axis left out.
-public struct SampleShapes: Equatable, Sendable {
-  public let input: [Int]
-  /// [] is one number.
-  public let target: [Int]
-  /// Classes where targets are such; nil: targets are numbers.
-  public let classCount: Int?
-  public let classNames: [String]?
+import Datasets
 
-  public init(
+/// What a sample looks like, the batch axis left out.
+package struct SampleShapes: Equatable, Sendable {
+  package let input: [Int]
+  /// [] is one number.
+  package let target: [Int]
+  /// Classes where targets are such; nil: targets are numbers.
+  package let classCount: Int?
+  package let classNames: [String]?
+
+  package init(
     input: [Int], target: [Int], classCount: Int? = nil, classNames: [String]? = nil
   ) {
     self.input = input
@@ -17,22 +19,41 @@ public struct SampleShapes: Equatable, Sendable {
   }
 }
 
-/// A kind of data set: its arguments, and what its samples look like.
+/// A kind of data set: its arguments, the shapes of its samples, and how they are opened.
 struct DatasetKind: Sendable {
   let kind: Kind
-  /// nil where only the files know.
+  /// nil where only the files tell.
   let shapes: @Sendable (Arguments) -> SampleShapes?
+  /// Whether the data set has test samples of its own.
+  let hasTestSource: @Sendable (Arguments) -> Bool
+  /// Opens the training or test samples.
+  /// - Throws: `Failure(.inputMissing)` where there is no file; `badData`.
+  let source: @Sendable (Arguments, Split) throws -> any SampleSource
 
   init(
     _ name: String, _ doc: String, _ fields: [Field],
     mistake: @escaping @Sendable (Arguments) -> (key: String, what: String)? = { _ in nil },
-    shapes: @escaping @Sendable (Arguments) -> SampleShapes? = { _ in nil }
+    shapes: @escaping @Sendable (Arguments) -> SampleShapes? = { _ in nil },
+    hasTestSource: @escaping @Sendable (Arguments) -> Bool = { _ in false },
+    source: @escaping @Sendable (Arguments, Split) throws -> any SampleSource
   ) {
     kind = Kind(name, doc, fields, mistake: mistake)
     self.shapes = shapes
+    self.hasTestSource = hasTestSource
+    self.source = source
   }
 
-  static let all: [DatasetKind] = files + generators
+  /// A data set of a program.
+  init(own kind: Kind, data: @escaping @Sendable (Arguments) throws -> TrainingData) {
+    self.kind = kind
+    shapes = { _ in nil }
+    hasTestSource = { (try? data($0))?.hasTestSource ?? false }
+    source = { try data($0).open($1) }
+  }
+
+  static let all: [DatasetKind] = builtIn + OwnKinds.datasetKinds()
+
+  static let builtIn: [DatasetKind] = files + generators
 
   static func of(_ data: DataSpec) -> DatasetKind { all.first { $0.kind.name == data.dataset }! }
 }

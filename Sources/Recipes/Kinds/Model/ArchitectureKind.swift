@@ -1,13 +1,14 @@
 import Autograd
 import Layers
+import Tensors
 
-/// A network that is more than a list of layers: its arguments, the module they make, and what becomes
-/// of a sample's shape.
+/// A network that is more than a list of layers: its arguments, its module, and the shape it gives
+/// to a sample.
 struct ArchitectureKind: Sendable {
   let kind: Kind
   let module: @Sendable (Arguments) -> any Module
-  /// A sample's shape after it, the batch axis left out, from that before it; throws RecipeProblem at
-  /// the path, which leads to the model.
+  /// The shape of a sample after the network from the shape before it, without the batch axis.
+  /// Throws a RecipeProblem at the path, which is that of the model.
   let shape: @Sendable (Arguments, [Int], [String]) throws -> [Int]
 
   init(
@@ -21,14 +22,28 @@ struct ArchitectureKind: Sendable {
     self.shape = shape
   }
 
-  /// - Precondition: an architecture.
+  /// - Precondition: `model` is an architecture.
   static func of(_ model: Variant) -> ArchitectureKind {
     all.first { $0.kind.name == model.kind }!
   }
 
-  static let all: [ArchitectureKind] = feedForward + descents + sequences
+  /// A network of a program. Its output's shape is found by passing zeros through it.
+  init(own kind: Kind, module: @escaping @Sendable (Arguments) -> any Module) {
+    self.kind = kind
+    self.module = module
+    shape = { arguments, input, _ in
+      let network = module(arguments)
+      network.eval()
+      let output = noGrad { network(Tensor(zeros: Shape([1] + input))) }
+      return Array(output.shape.dropFirst())
+    }
+  }
 
-  /// - Throws: RecipeProblem unless a sample is of `shape`; -1 is any extent.
+  static let all: [ArchitectureKind] = builtIn + OwnKinds.architectures()
+
+  static let builtIn: [ArchitectureKind] = feedForward + descents + sequences
+
+  /// - Throws: RecipeProblem unless a sample has `shape`, where -1 is any extent.
   private static func check(
     _ input: [Int], is shape: [Int], _ key: String, _ model: String, _ path: [String]
   ) throws {
@@ -66,39 +81,39 @@ extension ArchitectureKind {
       ],
       module: { arguments in
         ClassifierNet(
-          inputs: arguments.whole("inputs"), outputs: arguments.whole("outputs"),
-          hiddenLayers: arguments.whole("hidden_layers"), nodes: arguments.whole("nodes"),
+          inputs: arguments.integer("inputs"), outputs: arguments.integer("outputs"),
+          hiddenLayers: arguments.integer("hidden_layers"), nodes: arguments.integer("nodes"),
           activation: activations[arguments.text("activation")]!(),
           outputActivation: arguments.optionalText("output_activation").map { activations[$0]!() },
           binaryThreshold: arguments.optionalNumber("binary_threshold"))
       },
       shape: { arguments, input, path in
-        try check(input, is: [arguments.whole("inputs")], "inputs", "ClassifierNet", path)
-        return [arguments.whole("outputs")]
+        try check(input, is: [arguments.integer("inputs")], "inputs", "ClassifierNet", path)
+        return [arguments.integer("outputs")]
       }),
     ArchitectureKind(
       "AE", "Images through a narrow layer and back; targets are the inputs.",
       [
         .count("inputs", 784, "Pixels of an image."), .count("hidden", "Numbers of its code."),
         Field(
-          "image", .list(.count, count: nil), .list([.whole(1), .whole(28), .whole(28)]),
+          "image", .list(.count, count: nil), .list([.integer(1), .integer(28), .integer(28)]),
           "The output's shape."),
       ],
       mistake: { arguments in
-        let (image, inputs) = (arguments.wholes("image"), arguments.whole("inputs"))
+        let (image, inputs) = (arguments.integers("image"), arguments.integer("inputs"))
         return elementCount(image) == inputs
           ? nil : ("image", "\(image) has \(elementCount(image)) elements, not inputs, \(inputs)")
       },
       module: {
         Autoencoder(
-          inputs: $0.whole("inputs"), hidden: $0.whole("hidden"), image: $0.wholes("image"))
+          inputs: $0.integer("inputs"), hidden: $0.integer("hidden"), image: $0.integers("image"))
       },
       shape: { arguments, input, path in
-        guard elementCount(input) == arguments.whole("inputs") else {
+        guard elementCount(input) == arguments.integer("inputs") else {
           throw RecipeProblem(
             path + ["inputs"], "AE gets \(input) a sample; set inputs to \(elementCount(input))")
         }
-        return arguments.wholes("image")
+        return arguments.integers("image")
       }),
   ]
 
@@ -111,11 +126,11 @@ extension ArchitectureKind {
         .flag("bias", true, "Whether there is a b."),
       ],
       module: {
-        Linear($0.whole("in_features"), $0.whole("out_features"), bias: $0.flag("bias"))
+        Linear($0.integer("in_features"), $0.integer("out_features"), bias: $0.flag("bias"))
       },
       shape: { arguments, input, path in
-        try check(input, is: [arguments.whole("in_features")], "in_features", "Linear", path)
-        return [arguments.whole("out_features")]
+        try check(input, is: [arguments.integer("in_features")], "in_features", "Linear", path)
+        return [arguments.integer("out_features")]
       }),
     ArchitectureKind(
       "Parabola", "w x^2 + b; both begin at 1.", module: { _ in Parabola() },
@@ -128,7 +143,7 @@ extension ArchitectureKind {
   ]
 }
 
-// MARK: - Networks of series
+// MARK: - Networks for sequences
 
 extension ArchitectureKind {
   private static let cells = ["RNN", "LSTM", "GRU"]
@@ -153,13 +168,13 @@ extension ArchitectureKind {
       ],
       module: {
         ElmanNetwork(
-          inputSize: $0.whole("input_size"), hiddenSize: $0.whole("hidden_size"),
-          outputSize: $0.whole("output_size"),
+          inputSize: $0.integer("input_size"), hiddenSize: $0.integer("hidden_size"),
+          outputSize: $0.integer("output_size"),
           activation: $0.text("activation") == "Tanh" ? .tanh : .relu)
       },
       shape: { arguments, input, path in
-        try check(input, is: [-1, arguments.whole("input_size")], "input_size", "RNN", path)
-        return [input[0], arguments.whole("output_size")]
+        try check(input, is: [-1, arguments.integer("input_size")], "input_size", "RNN", path)
+        return [input[0], arguments.integer("output_size")]
       }),
     ArchitectureKind(
       "SequenceNet", "Recurrent layers, and a linear one behind each step.",
@@ -171,14 +186,15 @@ extension ArchitectureKind {
       ],
       module: {
         SequenceNet(
-          cell: cell($0), inputSize: $0.whole("input_size"), hiddenSize: $0.whole("hidden_size"),
-          outputSize: $0.whole("output_size"), layerCount: $0.whole("layers"),
+          cell: cell($0), inputSize: $0.integer("input_size"),
+          hiddenSize: $0.integer("hidden_size"),
+          outputSize: $0.integer("output_size"), layerCount: $0.integer("layers"),
           isBidirectional: $0.flag("bidirectional"))
       },
       shape: { arguments, input, path in
         try check(
-          input, is: [-1, arguments.whole("input_size")], "input_size", "SequenceNet", path)
-        return [input[0], arguments.whole("output_size")]
+          input, is: [-1, arguments.integer("input_size")], "input_size", "SequenceNet", path)
+        return [input[0], arguments.integer("output_size")]
       }),
     ArchitectureKind(
       "SequenceAutoencoder",
@@ -191,8 +207,8 @@ extension ArchitectureKind {
           "A sample's shape, where it is an image read row by row; null: [length, features]."),
       ],
       mistake: { arguments in
-        guard let image = arguments.optionalWholes("image") else { return nil }
-        let series = [arguments.whole("length"), arguments.whole("features")]
+        guard let image = arguments.optionalIntegers("image") else { return nil }
+        let series = [arguments.integer("length"), arguments.integer("features")]
         return elementCount(image) == elementCount(series)
           ? nil
           : (
@@ -202,12 +218,12 @@ extension ArchitectureKind {
       },
       module: {
         SequenceAutoencoder(
-          cell: cell($0), features: $0.whole("features"), length: $0.whole("length"),
-          hiddenSize: $0.whole("hidden_size"), image: $0.optionalWholes("image"))
+          cell: cell($0), features: $0.integer("features"), length: $0.integer("length"),
+          hiddenSize: $0.integer("hidden_size"), image: $0.optionalIntegers("image"))
       },
       shape: { arguments, input, path in
-        let series = [arguments.whole("length"), arguments.whole("features")]
-        let sample = arguments.optionalWholes("image") ?? series
+        let series = [arguments.integer("length"), arguments.integer("features")]
+        let sample = arguments.optionalIntegers("image") ?? series
         guard input == sample || input == series else {
           throw RecipeProblem(
             path + ["image"], "SequenceAutoencoder gets \(input) a sample; it takes \(sample)")
@@ -219,10 +235,10 @@ extension ArchitectureKind {
       [cell, .count("symbols", "Different symbols."), hiddenSize],
       module: {
         Seq2Seq(
-          cell: cell($0), symbols: $0.whole("symbols"), hiddenSize: $0.whole("hidden_size"))
+          cell: cell($0), symbols: $0.integer("symbols"), hiddenSize: $0.integer("hidden_size"))
       },
       shape: { arguments, input, path in
-        let symbols = arguments.whole("symbols")
+        let symbols = arguments.integer("symbols")
         try check(input, is: [2, -1, symbols + 1], "symbols", "Seq2Seq", path)
         return [symbols, input[1]]
       }),

@@ -1,6 +1,6 @@
 import Layers
 
-/// Layers that weigh all their inputs.
+/// Fully connected layers, and attention.
 extension LayerKind {
   static let connected: [LayerKind] = [
     LayerKind(
@@ -11,10 +11,10 @@ extension LayerKind {
         .flag("bias", true, "Whether there is a b."),
       ],
       module: {
-        Linear($0.whole("in_features"), $0.whole("out_features"), bias: $0.flag("bias"))
+        Linear($0.integer("in_features"), $0.integer("out_features"), bias: $0.flag("bias"))
       },
       shape: { arguments, shape, path in
-        let count = arguments.whole("in_features")
+        let count = arguments.integer("in_features")
         guard shape.last == count else {
           let advice =
             switch shape.count {
@@ -28,7 +28,7 @@ extension LayerKind {
           throw RecipeProblem(
             path, "Linear with in_features \(count) gets \(shape) a sample; \(advice)")
         }
-        return shape.dropLast() + [arguments.whole("out_features")]
+        return shape.dropLast() + [arguments.integer("out_features")]
       }),
     LayerKind(
       "MultiheadAttention", "The attention of a sample's rows to each other.",
@@ -38,17 +38,17 @@ extension LayerKind {
         .flag("bias", true, "Whether its projections have biases."),
       ],
       mistake: { arguments in
-        let (features, heads) = (arguments.whole("embed_dim"), arguments.whole("num_heads"))
+        let (features, heads) = (arguments.integer("embed_dim"), arguments.integer("num_heads"))
         return features % heads == 0
           ? nil : ("num_heads", "\(features) features cannot be shared between \(heads) heads")
       },
       module: {
         MultiheadAttention(
-          $0.whole("embed_dim"), headCount: $0.whole("num_heads"), bias: $0.flag("bias"),
+          $0.integer("embed_dim"), headCount: $0.integer("num_heads"), bias: $0.flag("bias"),
           isBatchFirst: true)
       },
       shape: { arguments, shape, path in
-        let features = arguments.whole("embed_dim")
+        let features = arguments.integer("embed_dim")
         guard shape.count == 2, shape[1] == features else {
           throw RecipeProblem(
             path,

@@ -1,6 +1,6 @@
 import Layers
 
-/// Functions of each element, and of an axis.
+/// Functions of single elements, or along an axis.
 extension LayerKind {
   static let elementwise: [LayerKind] = [
     LayerKind("ReLU", "max(x, 0).", module: { _ in ReLU() }),
@@ -22,11 +22,11 @@ extension LayerKind {
       module: { Threshold($0.number("threshold"), $0.number("value")) }),
     LayerKind(
       "Softmax", "Probabilities: e^x / sum of e^x along an axis.", axis,
-      module: { Softmax(axis: $0.whole("dim")) },
+      module: { Softmax(axis: $0.integer("dim")) },
       shape: { try checkAxis("Softmax", $0, $1, $2) }),
     LayerKind(
       "LogSoftmax", "Logarithms of probabilities along an axis.", axis,
-      module: { LogSoftmax(axis: $0.whole("dim")) },
+      module: { LogSoftmax(axis: $0.integer("dim")) },
       shape: { try checkAxis("LogSoftmax", $0, $1, $2) }),
     LayerKind(
       "Divide", "x / divisor; a function, which a printed module does not show.",
@@ -35,12 +35,12 @@ extension LayerKind {
       module: { Divide($0.number("divisor")) }),
   ]
 
-  private static let axis = [Field("dim", .anyWhole, "The axis; 0 is the batch's, -1 the last.")]
+  private static let axis = [Field("dim", .anyInteger, "The axis; 0 is the batch's, -1 the last.")]
 
   private static func checkAxis(
     _ layer: String, _ arguments: Arguments, _ shape: [Int], _ path: [String]
   ) throws -> [Int] {
-    _ = try place(of: arguments.whole("dim"), in: shape, layer, path)
+    _ = try index(of: arguments.integer("dim"), in: shape, layer, path)
     return shape
   }
 }

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Layers of images [channels, height, width].
+/// Layers for images [channels, height, width].
 extension LayerKind {
   static let images: [LayerKind] = [
     LayerKind(
@@ -9,21 +9,21 @@ extension LayerKind {
       channels + [
         .pair("kernel_size", "The kernel's extents, in pixels."),
         .pair("stride", 1, "Pixels from one place of the kernel to the next."),
-        .pair("padding", least: 0, 0, "Zeros put around the image, in pixels on each side."),
+        .pair("padding", minimum: 0, 0, "Zeros put around the image, in pixels on each side."),
         .pair("dilation", 1, "Pixels from one row or column of the kernel to the next."),
         groups, bias,
       ],
       mistake: groupsMistake,
       module: {
         Conv2d(
-          $0.whole("in_channels"), $0.whole("out_channels"), kernel: $0.pair("kernel_size"),
+          $0.integer("in_channels"), $0.integer("out_channels"), kernel: $0.pair("kernel_size"),
           stride: $0.pair("stride"), padding: $0.pair("padding"), dilation: $0.pair("dilation"),
-          groups: $0.whole("groups"), bias: $0.flag("bias"))
+          groups: $0.integer("groups"), bias: $0.flag("bias"))
       },
       shape: { arguments, shape, path in
         try checkChannels("Conv2d", arguments, shape, path)
-        return [arguments.whole("out_channels")]
-          + (try windows(
+        return [arguments.integer("out_channels")]
+          + (try windowPositions(
             "Conv2d", shape, kernel: arguments.pair("kernel_size"),
             stride: arguments.pair("stride"),
             padding: arguments.pair("padding"), dilation: arguments.pair("dilation"), path))
@@ -33,8 +33,8 @@ extension LayerKind {
       channels + [
         .pair("kernel_size", "The kernel's extents, in pixels."),
         .pair("stride", 1, "Pixels of the output from one place of the kernel to the next."),
-        .pair("padding", least: 0, 0, "Pixels cut off on each side of the output."),
-        .pair("output_padding", least: 0, 0, "Pixels added at the output's end."),
+        .pair("padding", minimum: 0, 0, "Pixels cut off on each side of the output."),
+        .pair("output_padding", minimum: 0, 0, "Pixels added at the output's end."),
         groups, bias,
         .pair("dilation", 1, "Pixels from one row or column of the kernel to the next."),
       ],
@@ -49,9 +49,9 @@ extension LayerKind {
       },
       module: {
         ConvTranspose2d(
-          $0.whole("in_channels"), $0.whole("out_channels"), kernel: $0.pair("kernel_size"),
+          $0.integer("in_channels"), $0.integer("out_channels"), kernel: $0.pair("kernel_size"),
           stride: $0.pair("stride"), padding: $0.pair("padding"),
-          outputPadding: $0.pair("output_padding"), groups: $0.whole("groups"),
+          outputPadding: $0.pair("output_padding"), groups: $0.integer("groups"),
           bias: $0.flag("bias"), dilation: $0.pair("dilation"))
       },
       shape: { arguments, shape, path in
@@ -61,13 +61,13 @@ extension LayerKind {
           return (extent - 1) * of("stride") - 2 * of("padding")
             + of("dilation") * (of("kernel_size") - 1) + of("output_padding") + 1
         }
-        guard extents.allSatisfy({ (1...ValueType.most).contains($0) }) else {
+        guard extents.allSatisfy({ (1...ValueType.maximumCount).contains($0) }) else {
           throw RecipeProblem(
             path,
             "ConvTranspose2d makes \(extents) of \(shape) a sample; use "
               + (extents.min()! < 1 ? "less padding" : "a smaller stride"))
         }
-        return [arguments.whole("out_channels")] + extents
+        return [arguments.integer("out_channels")] + extents
       }),
     LayerKind(
       "MaxPool2d", "The largest element under a window that moves over each channel.", pooling,
@@ -108,18 +108,18 @@ extension LayerKind {
   private static let pooling: [Field] = [
     .pair("kernel_size", "The window's extents, in pixels."),
     .optional(
-      "stride", .pair(least: 1),
+      "stride", .pair(minimum: 1),
       "Pixels from one place of the window to the next; null: the kernel's."),
-    .pair("padding", least: 0, 0, "Pixels put around the image on each side."),
+    .pair("padding", minimum: 0, 0, "Pixels put around the image on each side."),
   ]
 
   @Sendable private static func groupsMistake(_ arguments: Arguments) -> (
     key: String, what: String
   )? {
-    let groups = arguments.whole("groups")
-    for key in ["in_channels", "out_channels"] where arguments.whole(key) % groups != 0 {
+    let groups = arguments.integer("groups")
+    for key in ["in_channels", "out_channels"] where arguments.integer(key) % groups != 0 {
       return (
-        "groups", "\(groups) groups cannot share out \(key) \(arguments.whole(key)) evenly"
+        "groups", "\(groups) groups cannot share out \(key) \(arguments.integer(key)) evenly"
       )
     }
     return nil
@@ -143,7 +143,7 @@ extension LayerKind {
   private static func checkChannels(
     _ layer: String, _ arguments: Arguments, _ shape: [Int], _ path: [String]
   ) throws {
-    let channels = arguments.whole("in_channels")
+    let channels = arguments.integer("in_channels")
     guard shape.count == 3, shape[0] == channels else {
       throw RecipeProblem(
         path,
@@ -159,27 +159,27 @@ extension LayerKind {
     try checkImage(layer, shape, path)
     let kernel = arguments.pair("kernel_size")
     return [shape[0]]
-      + (try windows(
+      + (try windowPositions(
         layer, shape, kernel: kernel, stride: arguments.optionalPair("stride") ?? kernel,
         padding: arguments.pair("padding"), dilation: 1, path))
   }
 
-  /// How many places a window has along each axis of an image.
-  private static func windows(
+  /// The number of positions of a window along each axis of an image.
+  private static func windowPositions(
     _ layer: String, _ image: [Int], kernel: HeightWidth, stride: HeightWidth,
     padding: HeightWidth, dilation: HeightWidth, _ path: [String]
   ) throws -> [Int] {
     try zip(image[1...], axes).map { extent, axis in
-      let reach = dilation[keyPath: axis] * (kernel[keyPath: axis] - 1) + 1
+      let kernelExtent = dilation[keyPath: axis] * (kernel[keyPath: axis] - 1) + 1
       let padded = extent + 2 * padding[keyPath: axis]
-      guard padded >= reach else {
+      guard padded >= kernelExtent else {
         let size = kernel.height == kernel.width ? "\(kernel.height)" : "\(kernel)"
         throw RecipeProblem(
           path,
           "\(layer) with kernel_size \(size) does not fit into \(image) a sample; use a smaller "
             + "kernel, more padding or fewer poolings before it")
       }
-      return (padded - reach) / stride[keyPath: axis] + 1
+      return (padded - kernelExtent) / stride[keyPath: axis] + 1
     }
   }
 }

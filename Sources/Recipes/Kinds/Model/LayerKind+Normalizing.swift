@@ -8,7 +8,7 @@ extension LayerKind {
       "BatchNorm1d", "Normalizes each feature over the batch.", batchNorm,
       module: {
         BatchNorm1d(
-          $0.whole("num_features"), epsilon: $0.number("eps"),
+          $0.integer("num_features"), epsilon: $0.number("eps"),
           momentum: $0.optionalNumber("momentum"), affine: $0.flag("affine"),
           tracksStatistics: $0.flag("track_running_stats"), isSynchronized: $0.flag("sync"))
       }, shape: { try checkFeatures("BatchNorm1d", $0, $1, $2, axes: [1, 2]) }),
@@ -16,7 +16,7 @@ extension LayerKind {
       "BatchNorm2d", "Normalizes each channel of images over the batch.", batchNorm,
       module: {
         BatchNorm2d(
-          $0.whole("num_features"), epsilon: $0.number("eps"),
+          $0.integer("num_features"), epsilon: $0.number("eps"),
           momentum: $0.optionalNumber("momentum"), affine: $0.flag("affine"),
           tracksStatistics: $0.flag("track_running_stats"), isSynchronized: $0.flag("sync"))
       }, shape: { try checkFeatures("BatchNorm2d", $0, $1, $2, axes: [3]) }),
@@ -24,17 +24,17 @@ extension LayerKind {
       "LayerNorm", "Normalizes each sample by itself over its last axes.",
       [
         Field("normalized_shape", .list(.count, count: nil), "The extents of those axes."),
-        .number("eps", .fromZero, 1e-5, "Added to the variance."),
+        .number("eps", .nonNegative, 1e-5, "Added to the variance."),
         .flag("elementwise_affine", true, "Whether there are a weight and a bias."),
         .flag("bias", true, "Whether there is a bias beside the weight."),
       ],
       module: {
         LayerNorm(
-          Shape($0.wholes("normalized_shape")), epsilon: $0.number("eps"),
+          Shape($0.integers("normalized_shape")), epsilon: $0.number("eps"),
           affine: $0.flag("elementwise_affine"), bias: $0.flag("bias"))
       },
       shape: { arguments, shape, path in
-        let own = arguments.wholes("normalized_shape")
+        let own = arguments.integers("normalized_shape")
         guard shape.suffix(own.count) == own[...] else {
           throw RecipeProblem(
             path,
@@ -45,15 +45,15 @@ extension LayerKind {
       }),
     LayerKind(
       "Dropout", "In training, sets elements to 0 by chance and lets the others grow.",
-      [.number("p", .share, 0.5, "The probability of 0.")],
+      [.number("p", .fraction, 0.5, "The probability of 0.")],
       module: { Dropout($0.number("p")) }),
   ]
 
   private static let batchNorm: [Field] = [
     .count("num_features", "Features, or channels."),
-    .number("eps", .fromZero, 1e-5, "Added to the variance."),
+    .number("eps", .nonNegative, 1e-5, "Added to the variance."),
     Field(
-      "momentum", .optional(.number(.share)), .number(0.1),
+      "momentum", .optional(.number(.fraction)), .number(0.1),
       "The share of a batch in the running statistics; null averages all batches alike."),
     .flag("affine", true, "Whether there are a weight and a bias."),
     .flag("track_running_stats", true, "Whether evaluation uses running statistics."),
@@ -66,7 +66,7 @@ extension LayerKind {
   private static func checkFeatures(
     _ layer: String, _ arguments: Arguments, _ shape: [Int], _ path: [String], axes: [Int]
   ) throws -> [Int] {
-    let features = arguments.whole("num_features")
+    let features = arguments.integer("num_features")
     guard axes.contains(shape.count) else {
       throw RecipeProblem(
         path,

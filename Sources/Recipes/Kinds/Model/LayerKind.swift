@@ -1,12 +1,12 @@
 import Layers
 
-/// A kind of layer: its arguments under PyTorch's names, the module they make, and what becomes of a
-/// sample's shape.
+/// A kind of layer: its arguments under PyTorch's names, its module, and the shape it gives to a
+/// sample.
 struct LayerKind: Sendable {
   let kind: Kind
   let module: @Sendable (Arguments) -> any Module
-  /// A sample's shape after it, the batch axis left out, from that before it; throws RecipeProblem at
-  /// the path, which leads to the layer.
+  /// The shape of a sample after the layer from the shape before it, without the batch axis. Throws
+  /// a RecipeProblem at the path, which is that of the layer.
   let shape: @Sendable (Arguments, [Int], [String]) throws -> [Int]
 
   init(
@@ -21,9 +21,9 @@ struct LayerKind: Sendable {
     self.shape = shape
   }
 
-  /// All of them; the order is the schema's.
+  /// All layers, in the order of the schema.
   static let all: [LayerKind] =
-    arranging + connected + images + normalizing + elementwise + recurrent
+    reshaping + connected + images + normalizing + elementwise + recurrent
 
   static let table: VariantTable = VariantTable(
     "layer", "A layer, its arguments under PyTorch's names.", tag: "layer", kinds: all.map(\.kind),
@@ -35,10 +35,10 @@ struct LayerKind: Sendable {
 
   static let list: ValueType = ValueType.list(.variant { table }, count: nil)
 
-  /// - Precondition: a layer.
+  /// - Precondition: `layer` is a layer.
   static func of(_ layer: Variant) -> LayerKind { all.first { $0.kind.name == layer.kind }! }
 
-  /// The layers one after the other; their parameters have no values yet.
+  /// The layers in sequence; their parameters have no values yet.
   static func sequential(_ layers: [Variant], typeName: String) -> Sequential {
     Sequential(
       named: layers.enumerated().map {
@@ -54,7 +54,7 @@ struct LayerKind: Sendable {
     return shape
   }
 
-  /// What is wrong if two layers of a list would have one name.
+  /// The mistake where two layers of a list have the same name.
   static func nameMistake(_ layers: [Variant]) -> (key: String, what: String)? {
     let names = layers.enumerated().map { $1.arguments.optionalText("name") ?? String($0) }
     for (index, name) in names.enumerated() where names[..<index].contains(name) {
@@ -64,7 +64,7 @@ struct LayerKind: Sendable {
   }
 }
 
-/// Elements of a shape; the most there can be where there are more than a word counts.
+/// The number of elements of a shape; Int.max where an Int cannot hold it.
 func elementCount(_ shape: [Int]) -> Int {
   shape.reduce(1) { product, extent in
     let (value, overflows) = product.multipliedReportingOverflow(by: extent)

@@ -2,7 +2,7 @@ import Layers
 import Tensors
 
 /// A network: a list of layers, or a named architecture.
-public struct ModelSpec: Equatable, Sendable {
+package struct ModelSpec: Equatable, Sendable {
   let variant: Variant
 
   static let table = VariantTable(
@@ -24,15 +24,15 @@ public struct ModelSpec: Equatable, Sendable {
     ])
 
   /// The layers; nil where the model is an architecture.
-  public var layers: [Variant]? {
+  package var layers: [Variant]? {
     variant.tag == nil ? variant.arguments.variants("layers") : nil
   }
 
   /// The architecture and its arguments; nil where the model is a list of layers.
-  public var architecture: Variant? { variant.tag == nil ? nil : variant }
+  package var architecture: Variant? { variant.tag == nil ? nil : variant }
 
-  /// What begins with values of its own: one number for all of a parameter's elements, or one each.
-  public var initial: [(name: String, values: [Double])] {
+  /// The initial values of parameters: one number for all elements, or one for each element.
+  package var initial: [(name: String, values: [Double])] {
     guard let fields = variant.arguments.optionalFields("initial") else { return [] }
     return fields.entries.map { entry in
       if case .number(let number) = entry.value { return (entry.key, [number]) }
@@ -40,14 +40,14 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// The network; its parameters have no seeded values yet, nor those of `initial`.
-  public func module() -> any Module {
+  /// The network; its parameters have neither seeded values nor those of `initial` yet.
+  package func module() -> any Module {
     guard let layers else { return ArchitectureKind.of(variant).module(variant.arguments) }
     return LayerKind.sequential(layers, typeName: variant.arguments.text("class"))
   }
 
-  /// Gives the parameters that `initial` names its values; call it after `initialize(seed:)`.
-  public func setInitialValues(of module: any Module) {
+  /// Sets the parameters that `initial` names. Call it after `initialize(seed:)`.
+  package func setInitialValues(of module: any Module) {
     let parameters = module.namedParameters
     for (name, values) in initial {
       let tensor = parameters.first { $0.name == name }!.tensor
@@ -58,7 +58,8 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// - Throws: RecipeProblem where `initial` names no parameter or has not its number of elements.
+  /// - Throws: RecipeProblem where `initial` names no parameter, or has another number of elements
+  ///   than the parameter.
   func checkInitial() throws {
     guard !initial.isEmpty else { return }
     let parameters = module().namedParameters
@@ -79,7 +80,7 @@ public struct ModelSpec: Equatable, Sendable {
     }
   }
 
-  /// A sample's shape after the network.
+  /// The shape of a sample after the network.
   /// - Throws: RecipeProblem at the layer that does not fit.
   func shape(after input: [Int]) throws -> [Int] {
     guard let layers else {

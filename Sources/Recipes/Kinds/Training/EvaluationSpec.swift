@@ -1,16 +1,16 @@
 import Training
 
 /// What is measured on the samples that are not trained on.
-public struct EvaluationSpec: Equatable, Sendable {
-  public enum Metric: String, Sendable { case accuracy, none }
+package struct EvaluationSpec: Equatable, Sendable {
+  package enum Metric: String, Sendable { case accuracy, none }
 
   /// nil: as loss and targets say.
-  public let metric: Metric?
+  package let metric: Metric?
   /// Of one output, such as a probability: above it is class 1.
-  public let threshold: Double
-  public let earlyStopping: EarlyStopping?
+  package let threshold: Double
+  package let earlyStopping: EarlyStopping?
   /// Epochs from one evaluation to the next.
-  public let every: Int
+  package let every: Int
 
   init(_ fields: Arguments) {
     metric = fields.optionalText("metric").map { Metric(rawValue: $0)! }
@@ -18,9 +18,9 @@ public struct EvaluationSpec: Equatable, Sendable {
     earlyStopping = fields.optionalFields("early_stopping").map {
       EarlyStopping(
         monitor: EarlyStopping.Monitor(rawValue: $0.text("monitor"))!,
-        patience: $0.whole("patience"), minimumDelta: $0.number("min_delta"))
+        patience: $0.integer("patience"), minimumDelta: $0.number("min_delta"))
     }
-    every = fields.whole("every")
+    every = fields.integer("every")
   }
 
   static let fields: [Field] = [
@@ -35,7 +35,7 @@ public struct EvaluationSpec: Equatable, Sendable {
         .choice(
           "monitor", EarlyStopping.Monitor.allCases.map(\.rawValue), "loss",
           "What of the validation split must get better."),
-        .number("min_delta", .fromZero, 0, "How much better counts."),
+        .number("min_delta", .nonNegative, 0, "How much better counts."),
       ]), "Ends a run that no longer gets better on the validation split."),
     .count("every", 1, "Epochs from one evaluation, and one checkpoint, to the next."),
   ]

@@ -1,16 +1,16 @@
 import Optimizers
 
 /// How the learning rate goes along a run.
-public struct ScheduleSpec: Equatable, Sendable {
+package struct ScheduleSpec: Equatable, Sendable {
   let variant: Variant
 
   /// Such as "cosine".
-  public var kind: String { variant.kind }
-  public var arguments: Arguments { variant.arguments }
+  package var kind: String { variant.kind }
+  package var arguments: Arguments { variant.arguments }
 
-  public func schedule() -> Schedule {
+  package func schedule() -> Schedule {
     let own = ScheduleSpec.kinds.first { $0.kind.name == kind }!.schedule(arguments)
-    let steps = arguments.whole("warm_up")
+    let steps = arguments.integer("warm_up")
     return steps == 0
       ? own
       : .linearWarmUp(steps: steps, startFactor: arguments.number("warm_up_from"), then: own)
@@ -20,8 +20,10 @@ public struct ScheduleSpec: Equatable, Sendable {
     "schedule", "How the learning rate goes along a run.", tag: "kind",
     kinds: kinds.map(\.kind),
     last: [
-      .whole("warm_up", 0, "Steps over which the rate first rises to the optimizer's, in a line."),
-      .number("warm_up_from", .share, 0.1, "The share of the rate that the warm-up begins with."),
+      .integer(
+        "warm_up", 0, "Steps over which the rate first rises to the optimizer's, in a line."),
+      .number(
+        "warm_up_from", .fraction, 0.1, "The share of the rate that the warm-up begins with."),
     ],
     allowsNameAlone: true)
 
@@ -32,28 +34,28 @@ public struct ScheduleSpec: Equatable, Sendable {
       Kind(
         "step", "Times factor every so many steps.",
         [.count("every", "In steps."), factor]),
-      { .step(every: $0.whole("every"), factor: $0.number("factor")) }
+      { .step(every: $0.integer("every"), factor: $0.number("factor")) }
     ),
     (
       Kind(
         "multi-step", "Times factor at each milestone.",
         [Field("milestones", .list(.count, count: nil), "Steps, counted from 1."), factor]),
-      { .multiStep(milestones: $0.wholes("milestones"), factor: $0.number("factor")) }
+      { .multiStep(milestones: $0.integers("milestones"), factor: $0.number("factor")) }
     ),
     (
       Kind(
         "exponential", "Times factor every step.",
-        [.number("factor", .aboveZero, "What the rate is multiplied by.")]),
+        [.number("factor", .positive, "What the rate is multiplied by.")]),
       { .exponential(factor: $0.number("factor")) }
     ),
     (
       Kind(
         "one-cycle", "Up to the optimizer's rate and down again, along cosines.",
         [
-          .number("share", .belowOne, 0.3, "The share of the run in which the rate rises."),
-          .number("divisor", .aboveZero, 25, "The rate begins at lr / divisor."),
+          .number("share", .fractionBelowOne, 0.3, "The share of the run in which the rate rises."),
+          .number("divisor", .positive, 25, "The rate begins at lr / divisor."),
           .number(
-            "final_divisor", .aboveZero, 10_000, "It ends at lr / divisor / final_divisor."),
+            "final_divisor", .positive, 10_000, "It ends at lr / divisor / final_divisor."),
         ]),
       {
         .oneCycle(
@@ -64,5 +66,5 @@ public struct ScheduleSpec: Equatable, Sendable {
   ]
 
   private static let factor = Field.number(
-    "factor", .aboveZero, 0.1, "What the rate is multiplied by.")
+    "factor", .positive, 0.1, "What the rate is multiplied by.")
 }
