@@ -40,7 +40,8 @@ public func flipped(_ x: Tensor, axes: [Int]) -> Tensor {
   return y.contiguous()
 }
 
-/// x where column - row is at most (`lower`) or at least `diagonal`, else 0; of the last two axes.
+/// A triangle of the last two axes: x where column - row is at most `diagonal` (if `lower`) or at
+/// least `diagonal` (else), and 0 elsewhere.
 public func triangle(_ x: Tensor, lower: Bool, diagonal: Int) -> Tensor {
   let (rows, columns) = (x.shape[x.axisCount - 2], x.shape[x.axisCount - 1])
   let keeps = Tensor(
