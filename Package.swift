@@ -13,9 +13,8 @@ let package = Package(
   name: "nndist",
   products: [
     .executable(name: "nndist", targets: ["nndist"]),
-    // Tensors, gradients, layers and optimizers, for programs of one's own.
-    .library(
-      name: "NNDistCore", targets: ["Tensors", "Kernels", "Autograd", "Layers", "Optimizers"]),
+    // One import for programs of one's own.
+    .library(name: "NNDist", targets: ["NNDist"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -49,7 +48,8 @@ let package = Package(
     .target(
       name: "DataParallel",
       dependencies: [
-        "Autograd", "CKernels", "Communication", "CSystem", "Layers", "System", "Tensors",
+        "Autograd", "CKernels", "Communication", "CSystem", "Datasets", "Layers", "Optimizers",
+        "System", "Tensors",
       ]),
     .target(
       name: "Training",
@@ -66,13 +66,28 @@ let package = Package(
       // The YAML of the built-in recipes, compiled in as bytes: no bundle at run time.
       resources: [.embedInCode("BuiltIn")]),
     .target(
-      name: "Commands",
+      name: "Benchmarks",
       dependencies: [
-        "Autograd", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
-        "Optimizers", "Recipes", "System", "Tensors", "Training",
+        "Communication", "DataParallel", "Kernels", "Layers", "Recipes", "System", "Tensors",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(
+      name: "Commands",
+      dependencies: [
+        "Autograd", "Benchmarks", "Communication", "CSystem", "DataParallel", "Datasets", "Kernels", "Layers",
+        "Recipes", "System", "Tensors", "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    // Nothing but re-exports.
+    .target(
+      name: "NNDist",
+      dependencies: [
+        "Autograd", "Commands", "Communication", "DataParallel", "Datasets", "Layers",
+        "Optimizers", "Recipes", "System", "Tensors", "Training",
+      ]),
     .executableTarget(name: "nndist", dependencies: ["CAllocator", "Commands"]),
+    .executableTarget(name: "Examples", dependencies: ["NNDist"]),
 
     // Shared helpers of the tests, and what they run on many ranks.
     .target(

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// Replaces the C library's allocators in the whole process, with one addition: when memory is refused,
-// the process prints which rank, where and how much, and exits with 70. The libraries below (MPI, oneDNN,
-// Swift's runtime) would end on a null pointer or a trap instead, without a word on why. Only nndist's own
-// programs link this; code of ours that can do without memory calls nd_try_malloc.
+// Replaces the C library's allocators in the whole process. They add one thing: when an allocation
+// fails, the process prints its rank, host, step and the number of bytes, and exits with status 70.
+// The libraries it uses (MPI, oneDNN, Swift's runtime) would else crash on a null pointer or trap,
+// without saying why. Only nndist's own programs link this target. Code of ours that can continue
+// without memory calls nd_try_malloc.
 //
 // Source: the GNU C Library, "Replacing malloc".
 

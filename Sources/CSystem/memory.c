@@ -13,7 +13,8 @@
 #endif
 #endif
 
-// The C library's own functions: in a program with CAllocator, malloc never returns NULL.
+// The C library's own functions, which return NULL where there is no memory. In a program with
+// CAllocator, malloc never does.
 #if defined(__GLIBC__) && !defined(HAS_OTHER_ALLOCATOR)
 extern void *__libc_malloc(size_t), *__libc_memalign(size_t, size_t);
 #else
@@ -42,7 +43,7 @@ void nd_out_of_memory(const char *what) {
 }
 
 void nd_exit_out_of_memory(const char *what) {
-  if (nd_claim_line()) {
+  if (nd_may_report()) {
     char host[256] = "", line[1024], place[32] = "before step 1";
     gethostname(host, sizeof host - 1);
     int rank = nd_launcher_rank();
@@ -55,7 +56,7 @@ void nd_exit_out_of_memory(const char *what) {
         rank < 0 ? 0 : rank, getpid(), host, place, what);
     print(line, count, sizeof line);
   }
-  // Not exit: its handlers, and other threads, may want memory too.
+  // Not exit: its handlers, and other threads, may allocate memory.
   _exit(70);
 }
 

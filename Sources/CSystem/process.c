@@ -1,4 +1,5 @@
-#define _GNU_SOURCE  // sched_getaffinity, sched_getcpu, dl_iterate_phdr, addclosefrom_np, memfd_create
+// For sched_getaffinity, sched_getcpu, dl_iterate_phdr, addclosefrom_np and memfd_create.
+#define _GNU_SOURCE
 #include "csystem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,9 @@
 #include <unistd.h>
 #include <string.h>
 
-// Here because Swift has no thread-local variables and no async-signal-safe globals.
-// In the program's own block of them, which is not looked up: each op asks for a slot or two.
+// In C because Swift has no thread-local variables and no async-signal-safe globals. initial-exec:
+// the variable is in the program's own block of thread-local storage, which is found without a
+// function call. Each op reads one or two slots.
 static _Thread_local void *slots[4] __attribute__((tls_model("initial-exec")));
 
 void *nd_thread_slot(int slot) { return slots[slot]; }
@@ -26,51 +28,55 @@ static volatile sig_atomic_t noted;
 void nd_note_signal(int number) { noted = number; }
 int nd_noted_signal(void) { return noted; }
 
-static uint64_t own_signs[ND_SIGN_COUNT];
-static uint64_t *signs = own_signs;
+static uint64_t own_heartbeat[ND_HEARTBEAT_COUNT];
+static uint64_t *heartbeat = own_heartbeat;
 
-uint64_t *nd_move_signs(uint64_t *place) {
-  uint64_t *to = place ? place : own_signs;
-  if (to != signs)
-    for (int i = 0; i < ND_SIGN_COUNT; i++) nd_show_at(to, i, nd_sign(signs, i));
-  __atomic_store_n(&signs, to, __ATOMIC_RELEASE);
+uint64_t *nd_move_heartbeat(uint64_t *place) {
+  uint64_t *to = place ? place : own_heartbeat;
+  if (to != heartbeat)
+    for (int i = 0; i < ND_HEARTBEAT_COUNT; i++)
+      nd_store_relaxed(to, i, nd_load_relaxed(heartbeat, i));
+  __atomic_store_n(&heartbeat, to, __ATOMIC_RELEASE);
   return to;
 }
 
-void nd_show_sign(ptrdiff_t which, uint64_t value) {
-  nd_show_at(__atomic_load_n(&signs, __ATOMIC_RELAXED), which, value);
+void nd_set_heartbeat(ptrdiff_t which, uint64_t value) {
+  nd_store_relaxed(__atomic_load_n(&heartbeat, __ATOMIC_RELAXED), which, value);
 }
 
 void nd_note_progress(void) {
-  uint64_t *place = __atomic_load_n(&signs, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&place[ND_SIGN_PROGRESS], 1, __ATOMIC_RELAXED);
+  uint64_t *place = __atomic_load_n(&heartbeat, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&place[ND_HEARTBEAT_PROGRESS], 1, __ATOMIC_RELAXED);
 }
 
-void nd_show_at(uint64_t *place, ptrdiff_t which, uint64_t value) {
-  __atomic_store_n(&place[which], value, __ATOMIC_RELAXED);
+void nd_store_relaxed(uint64_t *words, ptrdiff_t which, uint64_t value) {
+  __atomic_store_n(&words[which], value, __ATOMIC_RELAXED);
 }
 
-uint64_t nd_sign(const uint64_t *place, ptrdiff_t which) {
-  return __atomic_load_n(&place[which], __ATOMIC_RELAXED);
+uint64_t nd_load_relaxed(const uint64_t *words, ptrdiff_t which) {
+  return __atomic_load_n(&words[which], __ATOMIC_RELAXED);
 }
 
-int nd_claim(uint64_t *place, ptrdiff_t which) {
-  uint64_t nobody = 0;
+int nd_set_if_zero(uint64_t *words, ptrdiff_t which) {
+  uint64_t expected = 0;
   return __atomic_compare_exchange_n(
-      &place[which], &nobody, 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+      &words[which], &expected, 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static uint64_t *claims;
+static uint64_t *shared_heartbeat;
 
-void nd_share_claim(uint64_t *place) { __atomic_store_n(&claims, place, __ATOMIC_RELEASE); }
+void nd_share_reported(uint64_t *words) {
+  __atomic_store_n(&shared_heartbeat, words, __ATOMIC_RELEASE);
+}
 
-int nd_claim_line(void) {
-  uint64_t *shared = __atomic_load_n(&claims, __ATOMIC_ACQUIRE);
-  return nd_claim(shared ? shared : own_signs, ND_SIGN_CLAIM);
+int nd_may_report(void) {
+  uint64_t *shared = __atomic_load_n(&shared_heartbeat, __ATOMIC_ACQUIRE);
+  return nd_set_if_zero(shared ? shared : own_heartbeat, ND_HEARTBEAT_REPORTED);
 }
 
 long long nd_current_step(void) {
-  return (long long)nd_sign(__atomic_load_n(&signs, __ATOMIC_ACQUIRE), ND_SIGN_STEP);
+  const uint64_t *words = __atomic_load_n(&heartbeat, __ATOMIC_ACQUIRE);
+  return (long long)nd_load_relaxed(words, ND_HEARTBEAT_STEP);
 }
 
 int nd_launcher_rank(void) {
@@ -82,7 +88,8 @@ int nd_launcher_rank(void) {
   return -1;
 }
 
-// Linux's own structure, which the C library has not (include/uapi/linux/sched/types.h).
+// Linux's structure sched_attr, which the C library does not declare
+// (include/uapi/linux/sched/types.h).
 struct scheduling {
   uint32_t size, policy;
   uint64_t flags;
@@ -92,8 +99,9 @@ struct scheduling {
 };
 
 void nd_wake_promptly(void) {
-  // A slice of 0.1 ms: since Linux 6.12 a thread with a shorter one runs as soon as it wakes, where else
-  // it would wait for the end of the computing thread's, some 3 ms. Older ones leave it as it is.
+  // A time slice of 0.1 ms. Since Linux 6.12 a thread with a shorter slice runs as soon as it
+  // wakes. It would else wait for the end of the computing thread's slice, about 3 ms. Older
+  // versions ignore this.
   struct scheduling own = {.size = sizeof own, .runtime = 100000};
   struct scheduling known = {.size = sizeof known};
   if (!syscall(SYS_sched_getattr, 0, &known, sizeof known, 0)) {
@@ -101,7 +109,7 @@ void nd_wake_promptly(void) {
     own.nice = known.nice;
     if (known.policy == SCHED_OTHER) syscall(SYS_sched_setattr, 0, &own, 0);
   }
-  prctl(PR_SET_TIMERSLACK, 1000);  // ns, by which a nap may be longer than asked for
+  prctl(PR_SET_TIMERSLACK, 1000);  // ns by which a sleep may be longer than requested
 }
 
 int nd_usable_cores(int *cores, int capacity) {
@@ -130,7 +138,7 @@ struct build_id {
   int capacity, count;
 };
 
-// Looks through the notes of the first object, the program itself (ELF, "Note Section").
+// Searches the notes of the first object, which is the program itself (ELF, "Note Section").
 static int find_build_id(struct dl_phdr_info *info, size_t size, void *context) {
   (void)size;
   struct build_id *found = context;
@@ -152,7 +160,7 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *context) 
       at = content + ((note->n_descsz + 3) & ~3u);
     }
   }
-  return 1;  // libraries have ids too
+  return 1;  // stops: the next objects are libraries, with ids of their own
 }
 
 int nd_build_id(uint8_t *id, int capacity) {
@@ -162,13 +170,13 @@ int nd_build_id(uint8_t *id, int capacity) {
   return found.count;
 }
 
-// Whether both are NAME=value of one name.
-static int sets_same(const char *a, const char *b) {
+// Whether a and b, each NAME=value, have the same name.
+static int have_same_name(const char *a, const char *b) {
   size_t length = strcspn(a, "=");
   return !strncmp(a, b, length) && b[length] == '=';
 }
 
-// This process's variables but those that `added` sets anew, and `added`.
+// This process's environment variables, except those that `added` sets too, and then `added`.
 static char **merged_environment(char *const *added) {
   size_t own_count = 0, added_count = 0, count = 0;
   while (environ && environ[own_count]) own_count++;
@@ -176,7 +184,7 @@ static char **merged_environment(char *const *added) {
   char **merged = nd_allocate(sizeof *merged, (own_count + added_count + 1) * sizeof *merged);
   for (size_t i = 0; i < own_count; i++) {
     size_t j = 0;
-    while (j < added_count && !sets_same(added[j], environ[i])) j++;
+    while (j < added_count && !have_same_name(added[j], environ[i])) j++;
     if (j == added_count) merged[count++] = environ[i];
   }
   memcpy(merged + count, added, (added_count + 1) * sizeof *merged);
@@ -193,13 +201,16 @@ int nd_start_program(
   const int write = O_WRONLY | O_CREAT | O_TRUNC;
   int status = posix_spawn_file_actions_addopen(
       &actions, 0, input ? input : "/dev/null", O_RDONLY, 0);
-  if (!status && output) status = posix_spawn_file_actions_addopen(&actions, 1, output, write, 0600);
-  if (!status && errors) status = posix_spawn_file_actions_addopen(&actions, 2, errors, write, 0600);
+  if (!status && output)
+    status = posix_spawn_file_actions_addopen(&actions, 1, output, write, 0600);
+  if (!status && errors)
+    status = posix_spawn_file_actions_addopen(&actions, 2, errors, write, 0600);
   if (!status) status = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 
   sigset_t none, unignored;
   sigemptyset(&none);
-  // What this program ignores for itself (StopSignals.install) others do not expect.
+  // This program ignores these signals for itself (StopSignals.install); other programs do not
+  // expect that.
   sigemptyset(&unignored);
   sigaddset(&unignored, SIGPIPE);
   sigaddset(&unignored, SIGXFSZ);

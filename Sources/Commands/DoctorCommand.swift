@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarks
 import Communication
 import Foundation
 import Kernels
@@ -14,7 +15,7 @@ struct DoctorCommand: SessionCommand {
   @Option(help: "A folder to look for data sets in. (default: the system's)")
   var data: String?
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     let world = try session.world()
     let mine =
       "rank \(world.rank) on \(world.hostName): cores \(DoctorCommand.ranges(Cores.usable))"
@@ -22,7 +23,7 @@ struct DoctorCommand: SessionCommand {
     let ranks = try world.gather(bytes: Array(mine.utf8)) ?? []
     guard world.isRoot else { return 0 }
     var lines = [
-      row("nndist", NNDist.version),
+      row("nndist", RootCommand.version),
       row("MPI", "\(MPILibrary.version); \(launcher())"),
       row("kernels", "oneDNN \(OneDNN.version), \(OneDNN.instructionSet)"),
       row("cores", "\(Cores.online) on \(world.hostName)"),

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Benchmarks
+import Communication
 import DataParallel
 import Datasets
 import System
@@ -16,7 +18,7 @@ struct EvalCommand: SessionCommand {
 
   @OptionGroup var options: TrainedRunOptions
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     // One rank's work: the others only wait.
     try session.agree(on: "evaluating") {
       guard session.isRoot else { return }

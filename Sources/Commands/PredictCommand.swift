@@ -1,4 +1,6 @@
 import ArgumentParser
+import Benchmarks
+import Communication
 import Datasets
 
 /// `nndist predict RUN|CHECKPOINT`.
@@ -46,7 +48,7 @@ struct PredictCommand: SessionCommand {
     }
   }
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     try session.agree(on: "predicting") {
       guard session.isRoot else { return }
       var run = try options.run()

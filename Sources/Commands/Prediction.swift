@@ -20,7 +20,7 @@ final class Prediction {
   static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws
     -> Prediction
   {
-    let metric = run.job.metric(reader.targetType)
+    let metric = run.job.accuracy(for: reader.targetType)
     if onlyWrong && metric == .none {
       throw Failure(
         .usage, "--misclassified: \(run.recipe.name) has no classes",
@@ -33,7 +33,7 @@ final class Prediction {
     try result.collect(
       run, reader,
       forward: { x in
-        let y = network(x)
+        let y = network(x).first
         return metric == .none ? Tensor(run.inTargetUnits(y), shape: y.shape) : y
       },
       add: { first, batch, outputs in
@@ -48,7 +48,7 @@ final class Prediction {
               (hasTargets ? ["actual"] : []) + ["label"]
               + names.map { run.hasProbabilities ? "p(\($0))" : "output(\($0))" }
           }
-          let actual = hasTargets ? metric.actual(batch.targets) : nil
+          let actual = hasTargets ? metric.actual(batch.targets.first) : nil
           let probabilities = run.probabilities(outputs)
           for (row, label) in metric.predicted(outputs).enumerated() {
             if onlyWrong && actual?[row] == label { continue }
@@ -64,7 +64,7 @@ final class Prediction {
   /// A line a sequence: what it is, what the network says told the truth before each place, and, of a
   /// network that can, what it says from its own words alone.
   private func addSequences(
-    _ first: Int, _ batch: Batch, _ outputs: Tensor, _ module: any Module, _ metric: Metric,
+    _ first: Int, _ batch: Batch, _ outputs: Tensor, _ module: any Module, _ metric: AccuracyRule,
     _ names: [String], onlyWrong: Bool
   ) {
     let length = outputs.shape.dropFirst(2).reduce(1, *)
@@ -72,10 +72,10 @@ final class Prediction {
       stride(from: 0, to: all.count, by: length).map { Array(all[$0..<$0 + length]) }
     }
     let predicted = sequences(metric.predicted(outputs))
-    let hasTargets = batch.targets.elementCount > 0
-    let actual = hasTargets ? sequences(metric.actual(batch.targets)) : nil
-    let generated = (module as? Seq2Seq).map { network in
-      network.generate(source: batch.inputs[Every(), 0])
+    let hasTargets = batch.targets.first.elementCount > 0
+    let actual = hasTargets ? sequences(metric.actual(batch.targets.first)) : nil
+    let generated = (module as? any SequenceGenerator).map { network in
+      network.generate(source: batch.inputs.only[Every(), 0])
     }
     if first == 0 {
       header +=
@@ -101,7 +101,7 @@ final class Prediction {
     try result.collect(
       run, reader,
       forward: { x in
-        try ActivationRecorder.record([layer], in: network) { network(x) }[0].output
+        try ActivationRecorder.record([layer], in: network) { network(x).first }[0].output
       }, add: { first, _, outputs in result.addNumbers(first, outputs) })
     return result
   }
@@ -116,18 +116,19 @@ final class Prediction {
     }
     let result = Prediction(header: ["series", "step", "actual", "teacher_forced", "free_running"])
     try result.collect(run, reader) { first, batch, outputs in
-      let length = batch.inputs.shape[1]
+      let inputs = batch.inputs.only
+      let length = inputs.shape[1]
       let start = length / 2
-      let warmUp = batch.inputs.narrow(axis: 1, start: 0, count: start)
-      guard start > 0, batch.inputs.axisCount == 3, batch.inputs.shape[2] == 1 else {
+      let warmUp = inputs.narrow(axis: 1, start: 0, count: start)
+      guard start > 0, inputs.axisCount == 3, inputs.shape[2] == 1 else {
         throw Failure(
           .usage,
-          "--forecast: samples of shape \(batch.inputs.shape.dropFirst()) are no series [T, 1]")
+          "--forecast: samples of shape \(inputs.shape.dropFirst()) are no series [T, 1]")
       }
       let free = run.inTargetUnits(
         try network.forecast(warmUp: warmUp.contiguous(), steps: steps))
-      let (actual, forced) = (run.inTargetUnits(batch.targets), run.inTargetUnits(outputs))
-      for row in 0..<batch.inputs.shape[0] {
+      let (actual, forced) = (run.inTargetUnits(batch.targets.only), run.inTargetUnits(outputs))
+      for row in 0..<inputs.shape[0] {
         for step in 0..<steps {
           // The output of step i is the value at i + 1.
           let place = start - 1 + step
@@ -158,7 +159,7 @@ final class Prediction {
   }
 
   private func collect(
-    _ run: TrainedRun, _ reader: SplitReader, forward: ((Tensor) throws -> Tensor)? = nil,
+    _ run: TrainedRun, _ reader: SplitReader, forward: ((NamedTensors) throws -> Tensor)? = nil,
     add: (_ first: Int, Batch, Tensor) throws -> Void
   ) throws {
     run.module.eval()
@@ -168,7 +169,7 @@ final class Prediction {
       let count = min(256, reader.sampleCount - first)
       let batch = try reader.read(count, run.format)
       try noGrad {
-        let outputs = try forward?(batch.inputs) ?? run.module(batch.inputs)
+        let outputs = try forward?(batch.inputs) ?? run.module(batch.inputs).first
         all += outputs.values(Float.self)
         shape = [reader.sampleCount] + outputs.shape.dropFirst()
         try add(first, batch, outputs)

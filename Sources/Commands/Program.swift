@@ -1,16 +1,98 @@
+import ArgumentParser
+import Benchmarks
+import Communication
+import CSystem
 import Glibc
+import Recipes
+import System
 
-/// The whole program: reads the process's arguments, runs the command they name, and ends the process
-/// with its status.
+/// The whole command line of nndist for networks, losses and data sets of one's own. A package's main.swift:
 ///
-/// In a library, so that a test's program can be the same but for one thing.
-public func runProgram() -> Never {
-  // A standard stream that is closed leaves its number to the next file opened, which would then get
-  // all that is printed: nothing is put in its place.
-  while true {
-    let descriptor = open("/dev/null", O_RDWR)
-    if descriptor > STDERR_FILENO { close(descriptor) }
-    if descriptor < 0 || descriptor > STDERR_FILENO { break }
+///     import NNDist
+///
+///     try NNDistProgram.main(
+///       models: ["Net": { options in Net(width: try options.int("width", default: 64)) }])
+///
+/// The program has train, eval, predict, resume, recipes, bench and the rest; in its recipes,
+/// `model: {architecture: Net, width: 32}` makes a Net. Keys and values of the options are checked strictly.
+public enum NNDistProgram {
+  /// Runs the command that the process's arguments name, on all ranks, and **ends the process** with its status.
+  /// - Parameters:
+  ///   - models: by the name that `model.architecture` gives them, what makes them from a recipe's options.
+  ///   - losses: by the name that `loss.kind` gives them.
+  ///   - datasets: by the name that `data.dataset` gives them.
+  /// - Throws: `Failure(.usage)` for a name that recipes have already.
+  public static func main(
+    models: [String: ModelMaker] = [:], losses: [String: LossMaker] = [:],
+    datasets: [String: DataMaker] = [:]
+  ) throws -> Never {
+    try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    if let path = CommandLine.arguments.first, let name = path.split(separator: "/").last {
+      Program.name = String(name)
+    }
+    runProgram()
   }
-  exit(Session().run(Array(CommandLine.arguments.dropFirst())))
+}
+
+/// Runs nndist's command line, and ends the process with its status.
+///
+/// In a library, so that a test's program can be the same with one addition.
+package func runProgram() -> Never {
+  nd_set_out_of_memory_handler(nd_exit_out_of_memory)
+  RankSession.reserveStandardStreams()
+  Warnings.handle(printWarning)
+  exit(Program.run(Array(CommandLine.arguments.dropFirst())))
+}
+
+enum Program {
+  /// What the program is called: nndist, or the executable's name for a program with kinds of its own.
+  /// Written once, before anything runs.
+  nonisolated(unsafe) static var name = "nndist"
+
+  /// - Returns: the exit status.
+  static func run(_ arguments: [String]) -> Int32 {
+    let session = RankSession(startTimeout: startTimeout(arguments))
+    return session.run {
+      switch try session.agree(on: "reading the command line", { try parse(arguments) }) {
+      case .text(let text):
+        session.say(text)
+        return 0
+      case .command(let command): return try command.run(in: session)
+      }
+    }
+  }
+
+  /// What --stall-timeout says, as far as it can be known before the arguments are parsed.
+  private static func startTimeout(_ arguments: [String]) -> Double? {
+    let option = "--stall-timeout"
+    let text =
+      arguments.firstIndex(of: option).flatMap { arguments.dropFirst($0 + 1).first }
+      ?? arguments.first { $0.hasPrefix(option + "=") }.map {
+        String($0.dropFirst(option.count + 1))
+      }
+    let seconds = text.flatMap(Double.init) ?? Distributed.defaultStallTimeout
+    return (1...1e9).contains(seconds) ? seconds : nil
+  }
+
+  private enum Parsed {
+    case command(any SessionCommand)
+    /// Help, the version, a completion script.
+    case text(String)
+  }
+
+  private static func parse(_ arguments: [String]) throws -> Parsed {
+    do {
+      var command = try RootCommand.parseAsRoot(arguments)
+      if let command = command as? any SessionCommand { return .command(command) }
+      // The parser's own commands, such as help, run by throwing their text.
+      try command.run()
+      return .text("")
+    } catch {
+      let text = RootCommand.fullMessage(for: error)
+      if RootCommand.exitCode(for: error) == .success { return .text(text) }
+      throw Failure(
+        .usage, RootCommand.message(for: error).split(separator: "\n").joined(separator: " "),
+        remedy: "\(name) --help lists commands and options")
+    }
+  }
 }

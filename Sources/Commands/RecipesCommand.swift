@@ -1,4 +1,6 @@
 import ArgumentParser
+import Benchmarks
+import Communication
 import Layers
 import Recipes
 import System
@@ -22,7 +24,7 @@ struct RecipesCommand: SessionCommand {
     }
   }
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     try session.agree(on: "reading the recipe") {
       guard session.isRoot else { return }
       print(

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Benchmarks
+import Communication
 import DataParallel
 import Datasets
 import Layers
@@ -40,7 +42,7 @@ struct SimilarCommand: SessionCommand {
     try check("--rows", rows, atLeast: 1)
   }
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     try session.agree(on: "comparing activations") {
       guard session.isRoot else { return }
       let run = try options.run()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarks
 import Communication
 import Foundation
 import Recipes
@@ -112,10 +113,7 @@ struct TrainCommand: SessionCommand {
     help: ArgumentHelp(
       "End the job with status 75, and name the rank that is stopped or stuck, when no rank has made progress for so long; 0: never.",
       valueName: "seconds"))
-  var stallTimeout = defaultStallTimeout
-
-  /// Seconds: longer than any part of a step takes, shorter than one would like to pay for nothing.
-  static let defaultStallTimeout = 300.0
+  var stallTimeout = Distributed.defaultStallTimeout
 
   @Flag(help: "Print nothing but errors. (default: progress)")
   var quiet = false
@@ -157,18 +155,17 @@ struct TrainCommand: SessionCommand {
     }
   }
 
-  func run(in session: Session) throws -> Int32 {
+  func run(in session: RankSession) throws -> Int32 {
     let world = try session.world()
     world.watch(stallTimeout: stallTimeout)
     let limit = timeLimit.flatMap(TimeLimit.seconds).map(TimeLimit.init) ?? TimeLimit.slurm()
-    try RanksAgreement.check(optionsOfAllRanks, communicator: world)
+    try SettingsAgreement.check(optionsOfAllRanks, world: world)
     guard let folds else { return try train(Fold(), limit, session, world).status }
-    let directory = try world.broadcast(
-      Array(chosenDirectory(recipe: try recipeName(world)).utf8))
+    let directory = try world.broadcast(chosenDirectory(recipe: try recipeName(world)))
     var scores: [CheckpointState.Best] = []
     for number in 1...folds {
       let fold = Fold(
-        directory: String(decoding: directory, as: UTF8.self) + "/fold-\(number)",
+        directory: directory + "/fold-\(number)",
         settings: ["data.split.folds=\(folds)", "data.split.fold=\(number)"])
       if !quiet { session.say("fold \(number) of \(folds)") }
       let (status, best) = try train(fold, limit, session, world)
@@ -188,24 +185,24 @@ struct TrainCommand: SessionCommand {
 
   /// - Returns: the exit status, and what the run's best checkpoint reached.
   private func train(
-    _ fold: Fold, _ limit: TimeLimit?, _ session: Session, _ world: Communicator
+    _ fold: Fold, _ limit: TimeLimit?, _ session: RankSession, _ world: Communicator
   ) throws -> (status: Int32, best: CheckpointState.Best?) {
     let plan = try plan(world, fold)
     let job = plan.recipe.job()
-    try RanksAgreement.check(plan.recipe.identityValues, communicator: world)
+    try SettingsAgreement.check(plan.recipe.identityValues, world: world)
 
     var options = RunOptions(runDirectory: plan.directory)
-    options.resume = resume
+    options.resume = resume ? .ifPresent : .never
     options.initFile = initFile
     options.maxSteps = maxSteps
-    options.threads = threads ?? Cores.threads(localSize: world.localSize)
+    options.threads = threads
     options.logEvery = logEvery
     options.evalEvery = evalEvery
     options.checkpointEvery = checkpointEvery
-    options.isQuiet = quiet
+    options.output = quiet ? .warnings : .progress
     options.shardsOptimizer = zero
     options.timeLimit = limit
-    let trainer = try Trainer(job: job, options: options, communicator: world)
+    let trainer = try Trainer(job, options: options, world: world)
     let outcome = try trainer.run()
     guard case .stopped(let reason) = outcome else { return (0, trainer.best) }
     let advice =
@@ -240,14 +237,14 @@ struct TrainCommand: SessionCommand {
   }
 
   /// The options that decide what the ranks do together.
-  private var optionsOfAllRanks: RanksAgreement.Settings {
+  private var optionsOfAllRanks: SettingsAgreement.Settings {
     let numbers = [
       ("--max-steps", maxSteps), ("--eval-every", evalEvery),
       ("--checkpoint-every", checkpointEvery), ("--folds", folds),
     ]
-    return numbers.map { ($0, $1.map(String.init) ?? RanksAgreement.notGiven) } + [
-      ("--init", initFile == nil ? RanksAgreement.notGiven : "given"),
-      ("--zero", zero ? "given" : RanksAgreement.notGiven),
+    return numbers.map { ($0, $1.map(String.init) ?? SettingsAgreement.notGiven) } + [
+      ("--init", initFile == nil ? SettingsAgreement.notGiven : "given"),
+      ("--zero", zero ? "given" : SettingsAgreement.notGiven),
     ]
   }
 
@@ -275,8 +272,7 @@ struct TrainCommand: SessionCommand {
       guard RunDirectory.holdsRun(directory) else { return [directory] }
       return [directory, try readText(directory + "/recipe.yaml")]
     }
-    let shared = try world.broadcast(Array(try JSONEncoder().encode(found)))
-    let answer = try JSONDecoder().decode([String].self, from: Data(shared))
+    let answer = try world.broadcast(found)
     let directory = answer[0]
     guard answer.count == 2 else {
       var recipe = try world.agree(on: "reading the recipe") {

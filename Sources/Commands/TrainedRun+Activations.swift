@@ -18,7 +18,7 @@ extension TrainedRun {
       let batch = try reader.read(min(256, count - rows.count), format)
       try noGrad {
         if name == nil { name = try narrowestLayer(for: batch.inputs) }
-        let found = try ActivationRecorder.record([name!], in: module) { module(batch.inputs) }
+        let found = try ActivationRecorder.record([name!], in: module) { module(batch.inputs).first }
         let output = found[0].output
         let width = output.elementCount / output.shape[0]
         let values = output.values(Float.self)
@@ -30,7 +30,7 @@ extension TrainedRun {
 
   /// The layer with the fewest outputs a sample, of equals the last: an autoencoder's code. One with a
   /// single output only where there are no others: it has no direction.
-  private func narrowestLayer(for inputs: Tensor) throws -> String {
+  private func narrowestLayer(for inputs: NamedTensors) throws -> String {
     var narrowest: (name: String, width: Int)?
     var names: [String] = []
     module.forEachModule { name, module in
@@ -39,7 +39,7 @@ extension TrainedRun {
     for name in names {
       // Some are only lists of others and put out nothing.
       guard
-        let output = try? ActivationRecorder.record([name], in: module, { module(inputs) }).first?
+        let output = try? ActivationRecorder.record([name], in: module, { module(inputs).first }).first?
           .output
       else { continue }
       let width = output.elementCount / max(output.shape[0], 1)

@@ -45,22 +45,16 @@ struct TrainedRun {
 
   /// What the classes are called.
   func classNames(_ reader: SplitReader) -> [String] {
-    reader.classNames ?? (0..<job.metric(reader.targetType).classCount).map(String.init)
+    reader.classNames ?? (0..<job.accuracy(for: reader.targetType).classCount).map(String.init)
   }
 
   /// Whether the loss makes of the outputs probabilities of classes.
-  var hasProbabilities: Bool {
-    job.loss is CrossEntropyLoss || job.loss is NLLLoss || job.loss is BCELoss
-      || job.loss is BCEWithLogitsLoss
-  }
+  var hasProbabilities: Bool { job.loss.predictionKind != .values }
 
-  /// Of each sample the probability of each class, or its output, as the loss reads the outputs.
+  /// For each sample the probability of each class, or its output, as the loss reads the outputs.
   /// - outputs: [N, C], or [N, 1] of a binary classifier.
   func probabilities(_ outputs: Tensor) -> [[Float]] {
-    var read = outputs
-    if job.loss is CrossEntropyLoss { read = softmax(outputs, axis: 1) }
-    if job.loss is NLLLoss { read = outputs.exp() }
-    if job.loss is BCEWithLogitsLoss { read = outputs.sigmoid() }
+    let read = job.loss.predictionKind.probabilities(outputs) ?? outputs
     let values = read.values(Float.self)
     let width = outputs.elementCount / max(outputs.shape[0], 1)
     let isBinary = width == 1
@@ -109,18 +103,5 @@ struct TrainedRun {
         remedy: "train it: nndist --resume --run \(path)")
     }
     return (path, latest)
-  }
-}
-
-extension RecipeText {
-  /// Applies `--set KEY=VALUE` options in their order.
-  mutating func apply(settings: [String]) throws {
-    for setting in settings {
-      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else {
-        throw Failure(.usage, "--set \(setting) has no value; write --set KEY=VALUE")
-      }
-      try set(String(parts[0]), to: String(parts[1]))
-    }
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import System
 import Tensors
 
 /// What `eval`, `predict` and `similar` are all asked.

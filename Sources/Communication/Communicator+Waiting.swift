@@ -32,8 +32,8 @@ extension Communicator {
   /// does not go on by the watchdog.
   func waitLonger(isBehind: Bool = false, until isDone: () throws -> Bool) throws {
     // A thread behind another says nothing of what the rank does.
-    if !isBehind { Heartbeat.show(ND_SIGN_WAITING, 1) }
-    defer { if !isBehind { Heartbeat.show(ND_SIGN_WAITING, 0) } }
+    if !isBehind { Heartbeat.show(ND_HEARTBEAT_WAITING, 1) }
+    defer { if !isBehind { Heartbeat.show(ND_HEARTBEAT_WAITING, 0) } }
     let start = microseconds()
     var turns = 0
     while try !isDone() {

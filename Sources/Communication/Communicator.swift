@@ -29,11 +29,15 @@ public final class Communicator {
   let ranksHaveOwnCores: Bool
 
   /// The training step that is under way, which ranks out of step are told; 0 before the first.
-  public var step = 0 {
-    didSet { Heartbeat.show(ND_SIGN_STEP, UInt64(step)) }
+  package var step = 0 {
+    didSet { Heartbeat.show(ND_HEARTBEAT_STEP, UInt64(step)) }
   }
   /// Collectives entered so far.
   var sequence: UInt64 = 0
+  /// The status that the program ends with when nothing fails; 75 after a run that was stopped on request.
+  public var exitStatus: Int32 = 0
+  /// Whether MPI has ended, and with it this world.
+  private(set) var isFinalized = false
   /// Where the ranks of this host meet; nil until `openBoard`, or where they share no memory.
   private(set) var board: Board?
   private var boardRecord: SharedWindow.Record?
@@ -49,7 +53,7 @@ public final class Communicator {
   /// - Parameter startTimeout: seconds after which a wait for other ranks, until `openBoard` is done,
   ///   ends the process with 75; nil: never.
   /// - Throws: MPIError; Failure where MPI lacks the thread level.
-  public static func world(startTimeout: Double? = nil) throws -> Communicator {
+  package static func world(startTimeout: Double? = nil) throws -> Communicator {
     var initialized: Int32 = 0
     try check(MPI_Initialized(&initialized), "MPI_Initialized")
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
@@ -100,7 +104,7 @@ public final class Communicator {
   ///
   /// Collective: every rank, once, of the same build.
   /// - Throws: MPIError.
-  public func openBoard() throws {
+  package func openBoard() throws {
     let byteCount = Board.recordByteCount
     if worldSize > 1, try SharedWindow.fits(byteCount, self) {
       let window = try SharedWindow(byteCount: byteCount, communicator: self)
@@ -108,14 +112,14 @@ public final class Communicator {
       boardRecord = windows.removeLast()
       board = Board(window, own: localRank)
     }
-    let own = nd_move_signs(board?.signs(localRank))!
-    Heartbeat.show(ND_SIGN_RANK, UInt64(rank))
-    Heartbeat.show(ND_SIGN_PROCESS, UInt64(getpid()))
+    let own = nd_move_heartbeat(board?.signs(localRank))!
+    Heartbeat.show(ND_HEARTBEAT_RANK, UInt64(rank))
+    Heartbeat.show(ND_HEARTBEAT_PROCESS, UInt64(getpid()))
     watchdog = Watchdog(
       signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
       own: board == nil ? 0 : localRank, board: board, hostName: hostName,
       worldSize: worldSize)
-    nd_share_claim(board?.signs(0))
+    nd_share_reported(board?.signs(0))
     if board != nil { watchdog?.start() }
     startDeadline?.end()
     startDeadline = nil
@@ -125,8 +129,8 @@ public final class Communicator {
   /// progress for so long. Until it is called a rank is only named when it dies. To be called once all
   /// ranks have met after `openBoard`.
   /// - Parameter stallTimeout: seconds; 0: never.
-  public func watch(stallTimeout: Double) {
-    Heartbeat.show(ND_SIGN_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
+  package func watch(stallTimeout: Double) {
+    Heartbeat.show(ND_HEARTBEAT_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
     watchdog?.seeAll()
     if stallTimeout > 0 { watchdog?.start() }
   }
@@ -142,7 +146,7 @@ public final class Communicator {
   /// Ends MPI; nothing here may be called after it, and no shared window's memory used.
   ///
   /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
-  public func finalize() throws {
+  package func finalize() throws {
     try enter(.finalize, at: "the program's end")
     endWatch()
     board = nil
@@ -151,24 +155,25 @@ public final class Communicator {
     var host: MPI_Comm? = hostHandle
     try check(MPI_Comm_free(&host), "MPI_Comm_free")
     try check(MPI_Finalize(), "MPI_Finalize")
+    isFinalized = true
   }
 
   /// To be called before this rank says why it ends the job: what becomes of the others then is no
   /// news.
-  public func silenceWatch() { _ = watchdog?.claim() }
+  package func silenceWatch() { _ = watchdog?.claim() }
 
   /// Nobody is to take it for a death when this process ends.
-  public func endWatch() {
+  package func endWatch() {
     watchdog?.stop()
     watchdog = nil
-    nd_share_claim(nil)
-    nd_move_signs(nil)
+    nd_share_reported(nil)
+    nd_move_heartbeat(nil)
   }
 
   /// Ends the whole job at once; mpirun's exit status is `status`.
   /// - Precondition: 1 <= status <= 127. Open MPI's mpirun reports MPI_Abort(0) as success and cuts
   ///   larger numbers to 8 bits; above 127 a status reads as a signal.
-  public func abort(status: Int32) -> Never {
+  package func abort(status: Int32) -> Never {
     guard (1...127).contains(status) else {
       fatalError("Communicator.abort: status \(status) is not in 1 ... 127")
     }

@@ -1,27 +1,11 @@
 import System
 import Tensors
 
-/// What tells one use of dropout's random numbers from every other: with it the same sample of the
-/// same step loses the same elements in whatever shard, thread or row it is computed.
-public struct DropoutKey: Sendable, Equatable {
-  public var seed: UInt64
-  /// The optimizer's step.
-  public var step: Int
-  /// The number in the global order of the sample in every row of the batch.
-  public var samples: [Int]
-
-  public init(seed: UInt64, step: Int, samples: [Int]) {
-    self.seed = seed
-    self.step = step
-    self.samples = samples
-  }
-}
-
 /// Which elements stay, each with probability 1 - rate: element i of the row of a sample stays where
 /// the number in 0 ..< 1 counted by (seed, step, sample, layer) and i is at least `rate`.
 /// - shape: [N, ...], a row for each of the key's samples.
 /// - Returns: bool, `shape`.
-public func dropoutMask(_ shape: Shape, rate: Double, key: DropoutKey, layer: String) -> Tensor {
+public func dropoutMask(_ shape: Shape, rate: Double, key: RandomKey) -> Tensor {
   require(
     shape.count > 0 && shape[0] == key.samples.count,
     "dropout: an input of shape \(shape) for a key of \(key.samples.count) samples; the first axis "
@@ -30,8 +14,8 @@ public func dropoutMask(_ shape: Shape, rate: Double, key: DropoutKey, layer: St
   let flags = mask.pointer(Bool.self)
   let width = shape.dropFirst().reduce(1, *)
   let limit = UInt64((rate * 0x1p32).rounded())
-  for (row, sample) in key.samples.enumerated() {
-    let random = CountedRandom(seed: key.seed, purpose: "dropout " + layer, key.step, sample)
+  for row in key.samples.indices {
+    let random = key.numbers(row: row, purpose: "dropout")
     for start in stride(from: 0, to: width, by: 4) {
       let words = random.block(UInt64(start / 4))
       for i in 0..<min(4, width - start) {

@@ -12,32 +12,6 @@ public func sum(_ x: Tensor) -> Tensor {
   }
 }
 
-/// Whether every element of a matrix product must be finite: none is larger than
-/// terms max|a| max|b|, in whatever order it is summed. That reads the operands and not the product.
-/// False where it would not read less, or where nothing follows from it.
-/// - Parameters:
-///   - a, b: the operands, contiguous float32, either way round; others: false.
-///   - terms: products that make an element, K.
-///   - elementCount: of the product, M N.
-public func productIsSurelyFinite(_ a: Tensor, _ b: Tensor, terms: Int, elementCount: Int) -> Bool {
-  guard a.dtype == .float32, b.dtype == .float32, a.isContiguous, b.isContiguous,
-    a.elementCount + b.elementCount < elementCount
-  else { return false }
-  return clocked {
-    let (a, b) = (
-      nd_largest_magnitude(a.floats, a.elementCount), nd_largest_magnitude(b.floats, b.elementCount)
-    )
-    // A quarter of the largest float: room for the roundings of the sum, and of operands to bfloat16.
-    return Double(terms) * Double(a) * Double(b) < 0x1p126
-  }
-}
-
-/// Whether no element is infinite or not a number; false, too, of what is not contiguous float32.
-public func isSurelyFinite(_ x: Tensor) -> Bool {
-  guard x.dtype == .float32, x.isContiguous else { return false }
-  return clocked { nd_all_finite(x.floats, x.elementCount) == 1 }
-}
-
 /// y[c] = sum over rows of x[r, c].
 /// - x: [R, C].  Returns [C].
 public func columnSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor {

@@ -40,7 +40,7 @@ public struct ElementRun {
 
   /// The first of their elements in an arena of the state.
   /// - Precondition: the arena reaches that far.
-  func state(_ arena: Tensor, of optimizer: StaticString) -> UnsafeMutablePointer<Float> {
+  public func state(_ arena: Tensor, of optimizer: StaticString) -> UnsafeMutablePointer<Float> {
     require(
       range.upperBound <= arena.elementCount,
       "\(optimizer) was made for another arena: of \(arena.elementCount) elements, not "
@@ -50,6 +50,9 @@ public struct ElementRun {
 }
 
 extension Optimizer {
+  public var groups: [ParameterGroup] { [] }
+  public var weightDecay: Double { 0 }
+
   /// One update of the whole arena.
   /// - Parameters:
   ///   - parameters: the parameter arena, float32.
@@ -76,7 +79,7 @@ extension Optimizer {
   }
 
   /// One update of the elements at `range` of the arena, which begin at the two pointers.
-  func update(
+  package func update(
     _ range: Range<Int>, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     learningRate: Double, step: Int
   ) {
@@ -91,7 +94,9 @@ extension Optimizer {
     for group in groups where group.range.overlaps(range) {
       let part = group.range.clamped(to: range)
       if next < part.lowerBound { run(next..<part.lowerBound, 1, weightDecay) }
-      run(part, group.learningRateScale, group.weightDecay ?? weightDecay)
+      if !group.isFrozen {
+        run(part, group.learningRateScale, group.weightDecay ?? weightDecay)
+      }
       next = part.upperBound
     }
     if next < range.upperBound { run(next..<range.upperBound, 1, weightDecay) }

@@ -8,11 +8,17 @@ public struct ParameterGroup: Sendable, Equatable {
   public let learningRateScale: Double
   /// nil: the optimizer's.
   public let weightDecay: Double?
+  /// Whether the elements are not updated at all.
+  public let isFrozen: Bool
 
-  public init(range: Range<Int>, learningRateScale: Double = 1, weightDecay: Double? = nil) {
+  public init(
+    range: Range<Int>, learningRateScale: Double = 1, weightDecay: Double? = nil,
+    isFrozen: Bool = false
+  ) {
     self.range = range
     self.learningRateScale = learningRateScale
     self.weightDecay = weightDecay
+    self.isFrozen = isFrozen
   }
 
   /// The groups in the order of the arena.

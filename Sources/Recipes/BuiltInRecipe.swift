@@ -1,15 +1,15 @@
 import System
 
 /// A recipe that comes with nndist.
-public struct BuiltInRecipe: Sendable {
-  public let name: String
+package struct BuiltInRecipe: Sendable {
+  package let name: String
   /// The network in a few words, such as "784-512-512-10 ReLU": the sizes of the layers, and the
   /// activations between them.
-  public let model: String
+  package let model: String
   /// The training time on one core; nil: not measured.
-  public let seconds: Double?
+  package let seconds: Double?
   /// The text of BuiltIn/NAME.yaml, without the line feed at its end.
-  public let yaml: String
+  package let yaml: String
 
   /// - Parameter file: the bytes of BuiltIn/NAME.yaml, which SwiftPM compiles into the program: no
   ///   file is needed at run time.
@@ -21,16 +21,16 @@ public struct BuiltInRecipe: Sendable {
     yaml = String(decoding: text, as: UTF8.self)
   }
 
-  public static func named(_ name: String) -> BuiltInRecipe? { all.first { $0.name == name } }
+  package static func named(_ name: String) -> BuiltInRecipe? { all.first { $0.name == name } }
 
-  public var text: RecipeText {
+  package var text: RecipeText {
     get throws { try RecipeText(yaml, source: "recipe \(name)") }
   }
 
   /// The text of the built-in recipe or the YAML file that `argument` names.
   /// - Throws: `Failure(.usage)` for a name that is neither, with the nearest one;
   ///   `Failure(.inputMissing)` for a file that cannot be read.
-  public static func text(
+  package static func text(
     named argument: String, read: (String) throws -> String
   ) throws -> RecipeText {
     if let recipe = named(argument) { return try recipe.text }
@@ -49,7 +49,7 @@ public struct BuiltInRecipe: Sendable {
 extension BuiltInRecipe {
   /// All built-in recipes. The first is the default; those of the notebooks are in the notebooks'
   /// order. System numbers are those of the README.
-  public static let all = [
+  package static let all = [
     // What `nndist` trains when no recipe is named.
     BuiltInRecipe(
       "fashion-mnist", "784-512-512-10 ReLU", seconds: 19, PackageResources.fashion_mnist_yaml),

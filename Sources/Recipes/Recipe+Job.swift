@@ -8,16 +8,15 @@ import Training
 extension Recipe {
   /// The training job that the recipe describes. No file is read yet.
   /// - Precondition: `shards` is known.
-  public func job() -> TrainingJob {
+  package func job() -> TrainingJob {
     let recipe = self
     guard let shards else { fatalError("a recipe becomes a job when its shards are known") }
     var job = TrainingJob(
-      name: name, recipeText: yaml, recipeIdentity: identity, seed: seed, batchSize: batchSize,
-      epochs: epochs, shardCount: shards, isShuffled: shuffle, learningRate: optimizer.lr,
-      schedule: schedule.schedule(), data: dataSet, makeModel: { recipe.module() },
-      loss: loss.loss(),
-      makeOptimizer: { recipe.optimizer.optimizer(elementCount: $0) },
-      metric: { recipe.metric(for: $0) })
+      name, data: trainingData, model: { recipe.module() }, loss: loss.loss(),
+      optimizer: recipe.optimizer.factory(), batchSize: batchSize, epochs: epochs, seed: seed,
+      shards: shards, shuffle: shuffle, schedule: schedule.schedule())
+    (job.recipeText, job.recipeIdentity) = (yaml, identity)
+    job.accuracyRule = { recipe.accuracyRule(for: $0) }
     job.initialize = { module in
       module.initialize(seed: recipe.seed)
       recipe.model.setInitialValues(of: module)
@@ -40,25 +39,22 @@ extension Recipe {
 
   /// The samples. Their files are opened when they are needed, and are then checked against the
   /// network.
-  var dataSet: DataSet {
+  var trainingData: TrainingData {
     let recipe = self
     let isImage = data.arguments.has("scale")
-    let form: TargetForm =
-      switch data.target {
-      case .oneHot: .oneHot
-      case .input: .input
-      case .classIndex, nil: .own
-      }
-    return DataSet(
+    return TrainingData(
       name: data.dataset, hasTestSource: data.hasTestSource, draws: data.draws,
       holdout: data.holdout,
       format: SampleFormat(
-        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw, target: form,
+        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw,
+        target: data.targetForm,
         augmentation: data.augmentation, corruption: data.corrupt, seed: seed),
       standardization: data.standardize, standardizesTarget: data.standardizesTarget,
       targetsAreLaterInputs: data.dataset == "trend"
     ) { split in
       let source = try recipe.data.source(split)
+      // Shapes are checked where a sample is one input and one target.
+      guard source.inputFeatures.count == 1, source.targetFeatures.count == 1 else { return source }
       var classCount: Int?
       if case .classIndex(let count) = source.targetType { classCount = count }
       try recipe.check(
@@ -68,36 +64,26 @@ extension Recipe {
     }
   }
 
-  /// The metric that follows from the recipe, its loss and the type of the targets.
-  func metric(for target: TargetType) -> Metric {
+  /// When an output counts as right, as the recipe, its loss and the data's targets say.
+  func accuracyRule(for target: TargetType) -> AccuracyRule {
     if evaluation.metric == EvaluationSpec.Metric.none { return .none }
-    switch (data.target, target) {
-    case (.input, _): return .none
-    case (.oneHot, .classIndex(let count)): return .oneHot(count: count)
-    case (_, .classIndex(let count)): return .classes(count: count)
-    case (_, .float32): break
-    }
-    let threshold = evaluation.threshold
-    switch loss.kind {
-    case "bce": return .binary(threshold: threshold)
-    // The logit whose sigmoid is the threshold.
-    case "bce-with-logits": return .binary(threshold: log(threshold / (1 - threshold)))
-    default: return evaluation.metric == .accuracy ? .binary(threshold: threshold) : .none
-    }
+    return .rule(
+      loss.loss(), target: target, form: data.targetForm, threshold: evaluation.threshold,
+      isBinary: evaluation.metric == .accuracy)
   }
 }
 
 extension Recipe {
   /// The recipe's YAML without the paths of the data, which may differ between hosts and do not
   /// affect the result.
-  public var identity: String {
+  package var identity: String {
     var recipe = self
     recipe.data.forgetPaths()
     return recipe.yaml
   }
 
   /// The values that `identity` writes, by dotted path, such as ("optimizer.lr", "0.1").
-  public var identityValues: [(key: String, value: String)] {
+  package var identityValues: [(key: String, value: String)] {
     var recipe = self
     recipe.data.forgetPaths()
     return Value.fields(recipe.fields).scalars
@@ -105,13 +91,13 @@ extension Recipe {
 
   /// Makes the paths of the data absolute, so that the recipe can be used in any folder.
   /// - Parameter folder: the folder that relative paths start from.
-  public mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
+  package mutating func completePaths(from folder: String) { data.completePaths(from: folder) }
 
   /// The first key that differs and that a run cannot change when it is resumed.
   ///
   /// The number of epochs, the shards, the learning rate, its schedule, the norm that gradients are
   /// clipped to and the evaluation can change: the new recipe holds from there on.
-  public func firstFixedDifference(from other: Recipe) -> String? {
+  package func firstFixedDifference(from other: Recipe) -> String? {
     func shown(_ key: String, _ own: some Any, _ other: some Any) -> String {
       "\(key) (\(own), not \(other))"
     }

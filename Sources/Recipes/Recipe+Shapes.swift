@@ -3,7 +3,7 @@ import System
 
 extension Recipe {
   /// The shapes of a sample; nil where only the files tell.
-  public var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
+  package var sampleShapes: SampleShapes? { DatasetKind.of(data).shapes(data.arguments) }
 
   /// Follows the shape of a sample through the network, so that a layer that does not fit is an
   /// error before anything is loaded. Checks nothing where only the files tell the shape.
@@ -19,7 +19,7 @@ extension Recipe {
   ///   - classCount: the number of classes; nil: targets are numbers.
   ///   - classNames: the names of the classes; nil: they have none.
   /// - Throws: `Failure(.usage)` naming the layer that does not fit.
-  public func check(
+  package func check(
     inputShape: [Int], targetShape: [Int], classCount: Int?, classNames: [String]? = nil
   ) throws {
     do {
@@ -41,7 +41,7 @@ extension Recipe {
       )
     }
     let targetType = sample.classCount.map { TargetType.classIndex(count: $0) } ?? .float32
-    if evaluation.earlyStopping?.monitor == .accuracy, metric(for: targetType) == .none {
+    if evaluation.earlyStopping?.monitor == .accuracy, accuracyRule(for: targetType) == .none {
       throw RecipeProblem(
         ["evaluation", "early_stopping", "monitor"],
         "nothing is right or wrong with \(loss.kind) on \(data.dataset); watch loss")
@@ -77,10 +77,11 @@ extension Recipe {
 
   private func check(output: [Int], _ wanted: SampleShapes) throws {
     let model = self.model.layers == nil ? ["model"] : ["model", "layers"]
-    let kind = LossKind.of(loss.variant)
+    let targets = loss.loss().targetKind
+    if targets == .any { return }
     let makes = "the network turns a sample into \(output), \(loss.kind) on \(data.dataset) needs"
     guard let classCount = wanted.classCount else {
-      if kind.target == .classesOnly {
+      if targets == .classes {
         throw RecipeProblem(
           ["loss"], "\(loss.kind) takes classes, and targets are numbers \(wanted.target)")
       }
@@ -89,7 +90,7 @@ extension Recipe {
       }
       return
     }
-    guard kind.target != .numbers else {
+    guard targets != .numbers else {
       throw RecipeProblem(
         ["loss"],
         "\(loss.kind) compares numbers, and the targets of \(data.dataset) are classes; set "

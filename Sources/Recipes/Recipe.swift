@@ -1,13 +1,13 @@
 import Tensors
 
 /// All settings that decide the bits of a training run; a YAML file on disk.
-public struct Recipe: Equatable, Sendable {
+package struct Recipe: Equatable, Sendable {
   /// All values, in the order of `table`.
   var fields: Arguments
   /// The lines of the values in the text, for messages only.
   var lines: RecipeLines?
 
-  public static func == (a: Recipe, b: Recipe) -> Bool { a.fields == b.fields }
+  package static func == (a: Recipe, b: Recipe) -> Bool { a.fields == b.fields }
 
   static let table: [Field] = [
     Field("name", .text(.plainName), "The recipe's name; run directories are called after it."),
@@ -53,39 +53,39 @@ public struct Recipe: Equatable, Sendable {
       "What is measured on the samples that are not trained on."),
   ]
 
-  public var name: String { fields.text("name") }
-  public var expect: String { fields.text("expect") }
-  public var data: DataSpec {
+  package var name: String { fields.text("name") }
+  package var expect: String { fields.text("expect") }
+  package var data: DataSpec {
     get { DataSpec(variant: fields.variant("data")) }
     set { fields["data"] = .variant(newValue.variant) }
   }
-  public var model: ModelSpec { ModelSpec(variant: fields.variant("model")) }
-  public var loss: LossSpec { LossSpec(variant: fields.variant("loss")) }
-  public var optimizer: OptimizerSpec { OptimizerSpec(variant: fields.variant("optimizer")) }
-  public var schedule: ScheduleSpec { ScheduleSpec(variant: fields.variant("schedule")) }
+  package var model: ModelSpec { ModelSpec(variant: fields.variant("model")) }
+  package var loss: LossSpec { LossSpec(variant: fields.variant("loss")) }
+  package var optimizer: OptimizerSpec { OptimizerSpec(variant: fields.variant("optimizer")) }
+  package var schedule: ScheduleSpec { ScheduleSpec(variant: fields.variant("schedule")) }
   /// The largest Euclidean norm of a step's gradient; nil: none.
-  public var clipNorm: Double? { fields.optionalNumber("clip_norm") }
+  package var clipNorm: Double? { fields.optionalNumber("clip_norm") }
   /// Samples in a global batch: over all ranks and shards.
-  public var batchSize: Int { fields.integer("batch_size") }
+  package var batchSize: Int { fields.integer("batch_size") }
   /// Whether gradients, and all sums of them, are rounded to bfloat16.
-  public var compressesGradients: Bool { fields.text("compress") == "bf16" }
+  package var compressesGradients: Bool { fields.text("compress") == "bf16" }
   /// The maximum number of samples of a shard's part of a batch that are computed at once; nil: the
   /// whole part.
-  public var microBatch: Int? { fields.optionalInteger("micro_batch") }
+  package var microBatch: Int? { fields.optionalInteger("micro_batch") }
   /// The type that Linear layers and convolutions round their operands to.
-  public var precision: Precision { Precision(rawValue: fields.text("precision"))! }
-  public var epochs: Int { fields.integer("epochs") }
+  package var precision: Precision { Precision(rawValue: fields.text("precision"))! }
+  package var epochs: Int { fields.integer("epochs") }
   /// Whether each epoch has an order of its own.
-  public var shuffle: Bool { fields.flag("shuffle") }
-  public var seed: UInt64 { fields.seed("seed") }
+  package var shuffle: Bool { fields.flag("shuffle") }
+  package var seed: UInt64 { fields.seed("seed") }
   /// Logical shards; nil: as many as the first launch has ranks.
-  public var shards: Int? {
+  package var shards: Int? {
     get { fields.optionalInteger("shards") }
     set { fields["shards"] = newValue.map(Value.integer) ?? .null }
   }
   /// Whether step 1 adds the gradient of an earlier backward pass at the same weights.
-  public var addsLeftoverGradient: Bool { fields.flag("leftover_gradient") }
-  public var evaluation: EvaluationSpec { EvaluationSpec(fields.fields("evaluation")) }
+  package var addsLeftoverGradient: Bool { fields.flag("leftover_gradient") }
+  package var evaluation: EvaluationSpec { EvaluationSpec(fields.fields("evaluation")) }
 
   /// Checks values that are each valid against each other.
   /// - Throws: RecipeProblem where they contradict each other.
@@ -101,7 +101,7 @@ public struct Recipe: Equatable, Sendable {
     }
     try checkShapes()
     try model.checkInitial()
-    if microBatch != nil, let layer = model.module().synchronizedBatchNorms.first {
+    if microBatch != nil, let layer = model.module().globalBatchLayers.first {
       throw RecipeProblem(
         ["micro_batch"],
         "layer \(layer.name) normalizes over the global batch (sync: true), which must be in memory "
@@ -111,5 +111,5 @@ public struct Recipe: Equatable, Sendable {
 }
 
 extension Recipe: CustomStringConvertible {
-  public var description: String { "recipe \(name)" }
+  package var description: String { "recipe \(name)" }
 }

@@ -2,7 +2,7 @@ import System
 import Yams
 
 /// A recipe as YAML: read strictly, so that errors name the line; written in full.
-public struct RecipeText {
+package struct RecipeText {
   private var root: Node
   /// The file's name, or the built-in recipe's.
   private let source: String
@@ -13,7 +13,7 @@ public struct RecipeText {
   }
 
   /// - Throws: `Failure(.usage)` with the line, where the text is not YAML or a key occurs twice.
-  public init(_ yaml: String, source: String) throws {
+  package init(_ yaml: String, source: String) throws {
     self.source = source
     do {
       guard let node = try YAMLText.compose(yaml), node.mapping != nil else {
@@ -33,7 +33,7 @@ public struct RecipeText {
 
   /// Sets the value at a dotted path, such as "optimizer.lr" or "model.layers.1.out_features", from
   /// YAML text.
-  public mutating func set(_ path: String, to text: String) throws {
+  package mutating func set(_ path: String, to text: String) throws {
     let value: Node
     do {
       value = try YAMLText.compose(text) ?? Node("null", .implicit, .plain)
@@ -46,7 +46,7 @@ public struct RecipeText {
   }
 
   /// Sets the value at a dotted path to a text, which is not read as YAML.
-  public mutating func set(_ path: String, toText text: String) throws {
+  package mutating func set(_ path: String, toText text: String) throws {
     root = try RecipeText.setting(
       path.split(separator: ".").map(String.init)[...], in: root, defaults: defaults,
       to: Node(text, Tag(.str), .singleQuoted), path: path)
@@ -111,7 +111,7 @@ public struct RecipeText {
   /// Reads and checks the recipe.
   /// - Throws: `Failure(.usage)` naming the key, the value found, the values allowed and the
   ///   nearest correct spelling.
-  public func recipe() throws -> Recipe {
+  package func recipe() throws -> Recipe {
     do {
       var recipe = Recipe(fields: try Reader.fields(root.mapping!, Recipe.table, []))
       recipe.lines = RecipeLines(root, source: source)
@@ -124,7 +124,7 @@ public struct RecipeText {
 
   /// Sets the path of the data, as --data does.
   /// - Throws: `Failure(.usage)` for data that are computed and have no path.
-  public mutating func setDataPath(_ path: String) throws {
+  package mutating func setDataPath(_ path: String) throws {
     let dataset = root.mapping?["data"]?.mapping?["dataset"]?.string ?? ""
     if DatasetKind.generators.contains(where: { $0.kind.name == dataset }) {
       throw Failure(
@@ -152,7 +152,7 @@ public struct RecipeText {
 
 extension Recipe {
   /// The recipe in YAML, with all keys in the order of the table. Reading it gives an equal recipe.
-  public var yaml: String {
+  package var yaml: String {
     do {
       return try Yams.serialize(node: Value.fields(fields).node)
     } catch {
@@ -163,7 +163,7 @@ extension Recipe {
 
 /// The structure of the YAML in the format of the coder, such as JSON.
 extension Recipe: Codable {
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     try Value.fields(fields).encode(to: encoder)
   }
 
@@ -174,5 +174,18 @@ extension Recipe: Codable {
       throw Failure(.usage, "a recipe is a mapping of keys to values")
     }
     self = try RecipeText(root: node, source: "recipe").recipe()
+  }
+}
+
+extension RecipeText {
+  /// Applies `--set KEY=VALUE` options in their order.
+  package mutating func apply(settings: [String]) throws {
+    for setting in settings {
+      let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        throw Failure(.usage, "--set \(setting) has no value; write --set KEY=VALUE")
+      }
+      try set(String(parts[0]), to: String(parts[1]))
+    }
   }
 }

@@ -1,25 +1,27 @@
 import CSystem
 import Glibc
 
-/// Another program, started by this one.
+/// A child process that runs another program.
 ///
-/// Not Foundation's Process: in Swift 6.3 its start copies a whole `dirent`, 256 bytes of name, for each
-/// entry of /proc/self/fd. The last one's may reach behind what readdir has read into, and of hundreds of
-/// starts one in some thousands then ends in a segmentation fault.
+/// Foundation's Process is not used, because its start can crash. In Swift 6.3 it copies a whole
+/// `dirent`, with 256 bytes for the name, for each entry of /proc/self/fd. The copy of the last
+/// entry can read past the end of the buffer that readdir filled: about one start in several
+/// thousand ends in a segmentation fault.
 package struct ChildProgram: Sendable {
-  /// Its number.
+  /// The process id.
   package let process: Int32
 
-  /// Starts it; it gets the standard files and no other open one.
+  /// Starts the program. It inherits stdin, stdout and stderr and no other open file.
   /// - Parameters:
-  ///   - arguments: the program, by path or by its name in PATH, and its arguments.
-  ///   - environment: added to this process's own.
-  ///   - input: a file for its stdin.
-  ///   - output, errors: files for its stdout and stderr, emptied first; nil: this process's own.
-  ///   - isJob: in a process group of its own and no signal ignored, as a shell starts a job. Else Ctrl-C
-  ///     ends it with this process.
-  /// - Throws: Failure: .inputMissing where there is no such program (or input), .ioError where it cannot
-  ///   be started.
+  ///   - arguments: the program, as a path or as a name to find in PATH, followed by its arguments.
+  ///   - environment: variables added to the environment of this process.
+  ///   - input: the file that becomes its stdin.
+  ///   - output, errors: the files that become its stdout and stderr, truncated first. nil: those
+  ///     of this process.
+  ///   - isJob: true: the program gets its own process group and ignores no signal, as when a shell
+  ///     starts a job. false: Ctrl-C ends it together with this process.
+  /// - Throws: `Failure(.inputMissing)` if the program or `input` does not exist,
+  ///   `Failure(.ioError)` if the program cannot be started.
   package init(
     _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
     output: String? = nil, errors: String? = nil, isJob: Bool = false
@@ -38,7 +40,8 @@ package struct ChildProgram: Sendable {
     self.process = process
   }
 
-  /// Waits for its end; called once.
-  /// - Returns: its exit status; 128 + n when signal n ended it; -1 where the system does not tell.
+  /// Waits until the program ends. Call it once.
+  /// - Returns: the exit status; 128 + n if signal n ended the program; -1 if the system does not
+  ///   report a status.
   package func wait() -> Int32 { nd_wait_for_program(process) }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Seconds on a clock that nobody sets.
+/// Seconds on the monotonic clock, which changes of the system time do not affect.
 package func monotonicSeconds() -> Double {
   var now = timespec()
   clock_gettime(CLOCK_MONOTONIC, &now)

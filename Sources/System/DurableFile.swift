@@ -1,15 +1,15 @@
 import Glibc
 
-/// How many bytes a file has and what they are.
-public struct FileDigest: Codable, Equatable, Sendable {
-  public let bytes: Int
-  public let sha256: String
+/// The size and the SHA-256 digest of a file.
+package struct FileDigest: Codable, Equatable, Sendable {
+  package let bytes: Int
+  package let sha256: String
 
   package init(bytes: Int, sha256: String) { (self.bytes, self.sha256) = (bytes, sha256) }
 }
 
-/// A file being written for good: every write is checked, and it is on the disk when `close`
-/// returns.
+/// A new file that is written durably: every write is checked, and the data is on the disk when
+/// `close` returns.
 package final class DurableFile {
   private let path: String
   private let status: Failure.Status
@@ -17,8 +17,8 @@ package final class DurableFile {
   private var hash = SHA256()
   private var byteCount = 0
 
-  /// Makes the file, which must not exist; a symbolic link in its place is not followed.
-  /// - Parameter status: of what goes wrong with it.
+  /// Creates the file, which must not exist yet. A symbolic link at `path` is not followed.
+  /// - Parameter status: the status of every failure this object throws.
   package init(creating path: String, status: Failure.Status = .ioError) throws {
     (self.path, self.status) = (path, status)
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
@@ -33,8 +33,8 @@ package final class DurableFile {
     byteCount += bytes.count
   }
 
-  /// Waits until the disk has it. A failed fsync is never tried again: the kernel may have dropped
-  /// the pages it could not write.
+  /// Waits until the data is on the disk, and closes the file. A failed fsync is never repeated:
+  /// the kernel may have dropped the pages that it could not write.
   package func close() throws -> FileDigest {
     guard fsync(descriptor) == 0 else { throw systemFailure(status, "cannot sync \(path)") }
     let isClosed = Glibc.close(descriptor) == 0
@@ -44,7 +44,7 @@ package final class DurableFile {
     return FileDigest(bytes: byteCount, sha256: digest)
   }
 
-  /// Writes a whole small file.
+  /// Creates a small file with `text` as its contents.
   package static func write(
     _ text: String, to path: String, status: Failure.Status = .ioError
   ) throws -> FileDigest {
@@ -53,8 +53,8 @@ package final class DurableFile {
     return try file.close()
   }
 
-  /// Replaces `path` by a file with `text`: whole or not at all.
-  /// - Parameter status: of what goes wrong.
+  /// Replaces `path` atomically by a file that contains `text`.
+  /// - Parameter status: the status of every failure thrown.
   package static func replace(
     _ path: String, with text: String, status: Failure.Status = .ioError
   ) throws {
@@ -72,7 +72,7 @@ package final class DurableFile {
     do {
       try syncDirectory(parent(of: path))
     } catch let failure as Failure {
-      printWarning("durability of \(path) uncertain: \(failure.message)")
+      Warnings.report("durability of \(path) uncertain: \(failure.message)")
     }
   }
 }
@@ -83,7 +83,7 @@ private func exchange(_ value: inout SHA256, with other: consuming SHA256) -> SH
   return before
 }
 
-/// Writes all of `bytes`, however many calls it takes.
+/// Writes all of `bytes`, with as many calls of write(2) as needed.
 package func writeAll(
   _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String,
   status: Failure.Status = .ioError
@@ -107,7 +107,7 @@ package func syncDirectory(_ path: String) throws {
   guard fsync(descriptor) == 0 else { throw systemFailure(.ioError, "cannot sync \(path)") }
 }
 
-/// Makes a directory, and those above it that are missing.
+/// Creates a directory and its missing parent directories.
 /// - Throws: `Failure(.cannotCreate)` naming `path`.
 package func makeDirectories(_ path: String) throws {
   func make(_ path: String) -> Bool {
@@ -117,7 +117,7 @@ package func makeDirectories(_ path: String) throws {
         mkdir(path, 0o777) == 0 || errno == EEXIST
       else { return false }
     }
-    // Not every file system can, and not every parent may be read.
+    // Best effort: some file systems cannot sync a directory, and some parents cannot be opened.
     try? syncDirectory(parent(of: path))
     return true
   }
@@ -127,7 +127,7 @@ package func makeDirectories(_ path: String) throws {
   }
 }
 
-/// The directory that holds `path`'s last component.
+/// The path of the parent directory, without the last component of `path`.
 package func parent(of path: String) -> String {
   var rest = path[...]
   while rest.count > 1 && rest.hasSuffix("/") { rest = rest.dropLast() }
@@ -135,16 +135,17 @@ package func parent(of path: String) -> String {
   return slash == rest.startIndex ? "/" : String(rest[..<slash])
 }
 
-/// What is at `path` itself, a symbolic link not followed; nil where nothing is.
+/// The type of the file at `path` (the S_IFMT bits), without following a symbolic link; nil if
+/// nothing is there.
 package func fileType(_ path: String) -> mode_t? {
   var status = stat()
   return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
 }
 
-/// A whole small text file, or what a pipe gives.
+/// Reads a whole small text file, or everything from a pipe.
 /// - Parameters:
-///   - missing: the status where it cannot be opened.
-///   - invalid: the status where it is no text in UTF-8, or too long for one that people write.
+///   - missing: the status if the file cannot be opened.
+///   - invalid: the status if the contents are not UTF-8, or longer than the limit for text files.
 package func readText(
   _ path: String, missing: Failure.Status = .inputMissing, invalid: Failure.Status = .badData
 ) throws -> String {
@@ -174,7 +175,8 @@ package func readText(
   return text
 }
 
-/// A failure with what the system says of `errno`.
-package func systemFailure(_ status: Failure.Status, _ what: String, remedy: String = "") -> Failure {
+/// A failure whose message ends with the system's text for `errno`.
+package func systemFailure(_ status: Failure.Status, _ what: String, remedy: String = "") -> Failure
+{
   Failure(status, "\(what): \(String(cString: strerror(errno)))", remedy: remedy)
 }

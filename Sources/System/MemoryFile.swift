@@ -1,12 +1,12 @@
 import CSystem
 import Glibc
 
-/// A file in memory alone, to be given to another program by its path. It is gone with its owner,
-/// however that ends.
+/// A file that exists only in memory and can be passed to another program by its path. It
+/// disappears when this object is freed or the process ends, also after a crash.
 package final class MemoryFile: Sendable {
   private let descriptor: Int32
 
-  /// - Throws: Failure(.ioError) where the system has no room for it.
+  /// - Throws: `Failure(.ioError)` if the system has no memory for it.
   package init(_ bytes: [UInt8] = []) throws {
     descriptor = nd_memory_file()
     guard descriptor >= 0 else { throw MemoryFile.failure("made") }
@@ -23,10 +23,11 @@ package final class MemoryFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// For this process, and for a program that it starts.
+  /// A path that is valid in this process and in a program that it starts.
   package var path: String { "/proc/self/fd/\(descriptor)" }
 
-  /// - Throws: Failure(.ioError).
+  /// Reads the whole file.
+  /// - Throws: `Failure(.ioError)`.
   package func contents() throws -> [UInt8] {
     var bytes: [UInt8] = []
     var block = [UInt8](repeating: 0, count: 65536)

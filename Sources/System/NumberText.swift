@@ -1,6 +1,6 @@
 import Glibc
 
-/// `value` with a fixed number of digits behind the point.
+/// Formats `value` with a fixed number of digits after the decimal point.
 package func fixed(_ value: Double, _ digits: Int) -> String {
   guard value.isFinite else { return "\(value)" }
   let scale = pow(10, Double(digits))
@@ -13,12 +13,13 @@ package func fixed(_ value: Double, _ digits: Int) -> String {
   return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
 }
 
-/// "1 step", "2 steps".
+/// A count with its noun in the right number: "1 step", "2 steps".
 package func counted(_ count: Int, _ noun: String) -> String {
   "\(count) \(noun)\(count == 1 ? "" : "s")"
 }
 
-/// Minutes and seconds, with hours where there are any; "?" for what is not known.
+/// Formats a duration as minutes and seconds, with hours if there are any; "?" if it is negative or
+/// not finite.
 package func clock(_ seconds: Double) -> String {
   guard seconds >= 0, let all = Int(exactly: seconds.rounded(.down)) else { return "?" }
   func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }

@@ -1,18 +1,20 @@
 import CSystem
 
-/// What this process is doing, for whoever watches whether it goes on. A note costs a store or two.
-public enum Progress {
-  /// The parts of a run, as messages name them.
-  public enum Section: UInt64, Sendable, CaseIterable {
+/// Reports what this process is doing, so that a watchdog can detect that it hangs. A report costs
+/// one or two stores.
+package enum Progress {
+  /// The phases of a run, with the names used in messages.
+  package enum Section: UInt64, Sendable, CaseIterable {
     case start, loading, data, forward, backward, sum, update, evaluation, saving
   }
 
-  /// A section begins.
-  public static func enter(_ section: Section) {
-    nd_show_sign(ND_SIGN_SECTION, section.rawValue)
+  /// Reports that a section begins.
+  package static func enter(_ section: Section) {
+    nd_set_heartbeat(ND_HEARTBEAT_SECTION, section.rawValue)
     nd_note_progress()
   }
 
-  /// Something was done within a section that may take long: a batch, a file, a block of one.
-  public static func note() { nd_note_progress() }
+  /// Reports progress within a section that may take long: after a batch, a file, or a block of a
+  /// file.
+  package static func note() { nd_note_progress() }
 }

@@ -1,8 +1,8 @@
-/// Traps with `message` unless `condition` holds: a broken contract inside the program.
+/// Traps with `message` if `condition` is false. For contracts inside the program.
 ///
-/// Like `precondition`, whose message an optimised build does not print.
+/// Unlike `precondition`, it prints its message also in an optimised build.
 @inlinable
-public func require(
+package func require(
   _ condition: Bool, _ message: @autoclosure () -> String, file: StaticString = #fileID,
   line: UInt = #line
 ) {

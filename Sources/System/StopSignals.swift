@@ -1,10 +1,11 @@
 import CSystem
 import Glibc
 
-/// Signals that ask a run to save and stop.
+/// The signals that ask a run to save a checkpoint and stop.
 package enum StopSignals {
-  /// TERM, INT, USR1 and USR2 set a flag that is looked at after every step. A second signal of the
-  /// same kind does what it does by default: whoever means it gets it.
+  /// Installs handlers for TERM, INT, USR1 and USR2. They set a flag that is checked after every
+  /// step. Each handler runs only once: a second signal of the same kind has its default action, so
+  /// a user can always end the process.
   package static func install() {
     for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] {
       var action = sigaction()
@@ -12,12 +13,13 @@ package enum StopSignals {
       action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND)) | SA_RESTART
       sigaction(number, &action, nil)
     }
-    // A closed pipe or a file too large is an error of the write that meets it.
+    // Ignored, so that a closed pipe or a file that is too large is reported as an error by
+    // write(2).
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// The name of the signal that came, if one did.
+  /// The name of the signal received, or nil if there was none.
   package static var received: String? {
     switch nd_noted_signal() {
     case 0: nil
@@ -29,13 +31,13 @@ package enum StopSignals {
     }
   }
 
-  /// Whether nothing is lost when loading is given up: no step was made yet.
-  package nonisolated(unsafe) static var endLoading = false
+  /// Whether loading may stop on a signal. True before the first step, when no work would be lost.
+  package nonisolated(unsafe) static var mayStopLoading = false
 
-  /// To be asked now and then while something is loaded.
-  /// - Throws: `Failure(.stopped)` where a signal came and `endLoading`.
+  /// Checks for a signal. Call it regularly while loading.
+  /// - Throws: `Failure(.stopped)` if a signal was received and `mayStopLoading` is true.
   package static func checkWhileLoading(_ name: String) throws {
-    guard nd_noted_signal() != 0, endLoading, let received else { return }
+    guard nd_noted_signal() != 0, mayStopLoading, let received else { return }
     throw Failure(
       .stopped, "stopped by \(received) while loading \(name)",
       remedy: "run again, with --resume where the run had begun")

@@ -2,27 +2,27 @@ import CSystem
 import Glibc
 import Synchronization
 
-/// Memory for tensors, kept for reuse by size class, so that after the first steps a training step
-/// asks the system for none.
+/// A pool of memory for tensors. It keeps freed buffers by size class and reuses them, so that
+/// after the first steps a training step allocates no memory from the system.
 ///
-/// A size class is a power of two cut in four (4, 5, 6, 7, 8, 10, ... times 64 bytes): at most a
-/// fifth of a buffer is wasted, but for those of 256 bytes, the smallest. Buffers are 64-byte
-/// aligned: a cache line and an AVX-512 register.
+/// There are four size classes for each power of two (4, 5, 6, 7, 8, 10, ... times 64 bytes): at
+/// most a fifth of a buffer is unused, except in the smallest class, 256 bytes. Buffers are aligned
+/// to 64 bytes: the size of a cache line and of an AVX-512 register.
 public final class BufferPool: Sendable {
   public static let shared = BufferPool()
 
-  /// Counts since the process began.
+  /// Counts since the process started.
   public struct Statistics: Sendable {
-    /// Buffers taken from the system; constant once training is under way.
+    /// Buffers allocated from the system. Constant after the first training steps.
     public var systemAllocations = 0
     public var reuses = 0
-    /// Bytes handed out now.
+    /// Bytes in use by tensors now.
     public var bytesInUse = 0
-    /// Bytes kept for reuse now.
+    /// Bytes of free buffers kept for reuse now.
     public var bytesKept = 0
   }
 
-  /// The kept buffers are guarded by the mutex; the addresses are this pool's alone.
+  /// Sendable: the mutex guards the free buffers, and only this pool has their addresses.
   private struct State: @unchecked Sendable {
     var free: [[UnsafeMutableRawPointer]] = []
     var statistics = Statistics()
@@ -34,7 +34,8 @@ public final class BufferPool: Sendable {
 
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
-  /// A buffer of at least `byteCount` bytes, its contents undefined, and the class to return it by.
+  /// Returns a buffer of at least `byteCount` bytes with undefined contents, and its size class,
+  /// which `giveBack` needs.
   package func take(_ byteCount: Int) -> (UnsafeMutableRawPointer, sizeClass: Int) {
     let sizeClass = BufferPool.sizeClass(of: byteCount)
     let capacity = BufferPool.capacity(ofClass: sizeClass)
@@ -52,35 +53,40 @@ public final class BufferPool: Sendable {
     return (BufferPool.allocate(capacity), sizeClass)
   }
 
-  /// Large buffers in huge pages, where the system has them to give: the step of a network of 5 MB takes a
-  /// twentieth to a tenth less time with a hundredth of the address translations. Not what is left behind
-  /// the last whole one: it would take a megabyte more on the average, in each arena of a network.
+  /// Allocates a buffer. Large buffers use huge pages if the system provides them: with a hundredth
+  /// of the address translations, the step of a network of 5 MB takes 5 to 10 % less time. The rest
+  /// after the last whole huge page uses small pages: another huge page would waste a megabyte on
+  /// average, in each arena of a network.
   ///
-  /// From a few pages on memory of its own, as a heap keeps what is given back to it.
+  /// From `minimumMappedBytes` on, a buffer is a mapping of its own, because a heap keeps freed
+  /// memory.
   private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer {
-    guard capacity >= leastMapped else { return nd_allocate(64, capacity) }
-    let room = capacity + (capacity >= hugePage ? hugePage : 0)
+    guard capacity >= minimumMappedBytes else { return nd_allocate(64, capacity) }
+    let room = capacity + (capacity >= hugePageBytes ? hugePageBytes : 0)
     let access = PROT_READ | PROT_WRITE
     guard let region = mmap(nil, room, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       region != MAP_FAILED
     else { nd_out_of_memory("\(room) bytes were refused") }
-    guard capacity >= hugePage else { return region }
-    let buffer = region.alignedUp(toMultipleOf: hugePage)
+    guard capacity >= hugePageBytes else { return region }
+    let buffer = region.alignedUp(toMultipleOf: hugePageBytes)
     if buffer > region { munmap(region, buffer - region) }
-    if buffer - region < hugePage { munmap(buffer + capacity, hugePage - (buffer - region)) }
-    // Where the system refuses, the pages are small.
-    madvise(buffer, capacity / hugePage * hugePage, MADV_HUGEPAGE)
+    if buffer - region < hugePageBytes {
+      munmap(buffer + capacity, hugePageBytes - (buffer - region))
+    }
+    // If the system refuses, the pages stay small.
+    madvise(buffer, capacity / hugePageBytes * hugePageBytes, MADV_HUGEPAGE)
     return buffer
   }
 
   private static func release(_ buffer: UnsafeMutableRawPointer, capacity: Int) {
-    if capacity >= leastMapped { munmap(buffer, capacity) } else { free(buffer) }
+    if capacity >= minimumMappedBytes { munmap(buffer, capacity) } else { free(buffer) }
   }
 
-  /// From here on all capacities are whole pages.
-  private static let leastMapped = 1 << 17
-  private static let hugePage = 1 << 21
+  /// All capacities from this one on are whole pages.
+  private static let minimumMappedBytes = 1 << 17
+  private static let hugePageBytes = 1 << 21
 
+  /// Returns a buffer to the pool, which keeps it for reuse.
   package func giveBack(_ buffer: UnsafeMutableRawPointer, sizeClass: Int) {
     let capacity = BufferPool.capacity(ofClass: sizeClass)
     state.withLock { state in
@@ -91,7 +97,7 @@ public final class BufferPool: Sendable {
     }
   }
 
-  /// Gives every kept buffer back to the system.
+  /// Releases all free buffers to the system.
   public func trim() {
     let buffers = state.withLock { state in
       let all = UnsafeBuffers(byClass: state.free)
@@ -109,7 +115,8 @@ public final class BufferPool: Sendable {
     let byClass: [[UnsafeMutableRawPointer]]
   }
 
-  /// Classes count in quarter powers of two, from 4 lines of 64 bytes up.
+  /// The smallest class whose capacity is at least `byteCount`. Class 0 is 4 lines of 64 bytes; the
+  /// next four classes divide the interval to the next power of two evenly, and so on.
   package static func sizeClass(of byteCount: Int) -> Int {
     let lines = max((byteCount + 63) / 64, 4)
     let exponent = Int.bitWidth - 1 - (lines - 1).leadingZeroBitCount  // 2^e <= lines - 1

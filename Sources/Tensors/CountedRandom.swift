@@ -1,11 +1,11 @@
 import System
 
-/// Random numbers that are counted, not drawn: the value at (seed, purpose, index) is a function of
-/// the three, so there is no generator state to keep, save or race for.
+/// A counter-based random number generator. A value is a function of (seed, purpose, index) alone,
+/// so there is no generator state to store, save or protect from data races.
 ///
-/// Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-/// 1, 2, 3", SC 2011): the seed is the key; the counter is the index beside a 64-bit stream that
-/// says what the numbers are for.
+/// Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1,
+/// 2, 3", SC 2011): the seed is the key; the counter consists of the index and of a 64-bit stream
+/// number, a hash of the purpose.
 public struct CountedRandom: Sendable {
   public let seed: UInt64
   public let stream: UInt64
@@ -13,17 +13,18 @@ public struct CountedRandom: Sendable {
   /// - Parameters:
   ///   - seed: the recipe's seed.
   ///   - purpose: what the numbers are for, such as "permutation" or a parameter's name.
-  ///   - numbers: what tells this use from others of the same purpose, such as epoch and shard.
+  ///   - numbers: distinguish uses with the same purpose, such as epoch and shard.
   public init(seed: UInt64, purpose: String, _ numbers: Int...) {
     self.seed = seed
-    // FNV-1a, 64 bits: part of the promise that the same recipe gives the same bits, so not Hasher.
+    // FNV-1a, 64 bits. Not Hasher, which differs in each process: the same recipe must give the
+    // same bits.
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func mix(_ byte: UInt8) {
       hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
     }
     for byte in purpose.utf8 { mix(byte) }
     for number in numbers {
-      mix(0xff)  // no UTF-8 text has this byte: ("a1", 2) and ("a", 12) stay apart
+      mix(0xff)  // never in UTF-8 text: ("a1", 2) and ("a", 12) get different streams
       for shift in stride(from: 0, to: 64, by: 8) {
         mix(UInt8(truncatingIfNeeded: UInt64(bitPattern: Int64(number)) >> UInt64(shift)))
       }
@@ -41,6 +42,7 @@ public struct CountedRandom: Sendable {
       key: SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
   }
 
+  /// Philox 4x32 with 10 rounds: four random words for a counter and a key.
   @inlinable
   public static func philox(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
     var c = counter

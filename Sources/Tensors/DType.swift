@@ -1,11 +1,11 @@
 /// The element types a tensor can hold.
 ///
-/// `float32` is the working type of training; `float64` is there to judge it, the integers hold
-/// labels and indices, `uint8` images, `bool` masks.
+/// Training uses `float32`. `float64` serves to check its results; the integers hold labels and
+/// indices, `uint8` holds images, `bool` masks.
 public enum DType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
   case float32, float64, int32, int64, uint8, bool
 
-  /// Bytes an element takes.
+  /// The size of an element in bytes.
   @inlinable public var byteCount: Int {
     switch self {
     case .float64, .int64: 8

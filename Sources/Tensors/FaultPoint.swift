@@ -1,40 +1,40 @@
 import System
 
-/// Places where a test's program makes something go wrong. In the product there is no handler, and a
-/// place costs one branch.
+/// Places in the code where a test program can inject a fault. The product installs no handler, and
+/// each place costs one branch there.
 public enum FaultPoint {
-  /// Who comes to which place, and when.
+  /// One visit of a place: where, on which rank, and at which step.
   public struct Visit {
     public let site: String
     public let rank: Int
     /// The training step; 0 before the first.
     public let step: Int
-    /// What may be damaged there, by name; most places offer nothing.
+    /// The tensors that the handler may damage, by name. Empty at most places.
     public let tensors: () -> [(name: String, tensor: Tensor)]
   }
 
-  /// What the place itself must do wrong. All else the handler does before it returns: it may sleep,
-  /// write to the tensors or end the process.
+  /// The fault that the visited code must commit itself. The handler does everything else before it
+  /// returns: it may sleep, write to the tensors or end the process.
   public enum Fault: Sendable {
-    /// Leave the collective out.
+    /// Do not enter the collective.
     case skip
-    /// Enter it with another count, element type or operation than the others.
+    /// Enter the collective with another count, element type or operation than the other ranks.
     case otherCount, otherType, otherOperation
-    /// Fail.
+    /// Throw an error.
     case error
-    /// Believe nothing of the tensors that was known before: they have been written to.
+    /// Forget everything known about the tensors: the handler has written to them.
     case damaged
   }
 
-  /// Written once, by a test's program, before anything runs.
+  /// Written once, by a test program, before anything else runs.
   @exclusivity(unchecked) @usableFromInline nonisolated(unsafe) static var handler:
     ((Visit) -> Fault?)?
 
-  /// For the programs of tests alone.
+  /// For test programs only.
   package static func install(_ handler: @escaping (Visit) -> Fault?) { self.handler = handler }
 
-  /// Called at each place, and inlined there.
-  /// - Returns: what to do wrong; in the product nil.
+  /// Asks the handler for a fault. Called and inlined at each place.
+  /// - Returns: the fault to commit; nil in the product.
   @inlinable @inline(__always) public static func reach(
     _ site: @autoclosure () -> String, rank: Int, step: Int,
     tensors: @autoclosure @escaping () -> [(name: String, tensor: Tensor)] = []
@@ -50,8 +50,8 @@ public enum FaultPoint {
     handler?(Visit(site: site, rank: rank, step: step, tensors: tensors))
   }
 
-  /// The same at a place that can fail.
-  /// - Throws: Failure where a test wants it.
+  /// `reach` for a place that can throw.
+  /// - Throws: `Failure(.ioError)` if the handler returns `.error`.
   public static func visit(_ site: String, rank: Int, step: Int) throws {
     if reach(site, rank: rank, step: step) == .error {
       throw Failure(.ioError, "cannot go on: a test asked for an error at \(site)")

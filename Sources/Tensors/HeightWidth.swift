@@ -1,4 +1,5 @@
-/// A number for each of an image's two axes, such as a kernel's size or a stride; `3` means 3 and 3.
+/// A number for each axis of an image, such as a kernel size or a stride. The literal `3` means (3,
+/// 3).
 public struct HeightWidth: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible
 {
   public let height: Int
@@ -15,6 +16,6 @@ public struct HeightWidth: Hashable, Sendable, ExpressibleByIntegerLiteral, Cust
 
   public var product: Int { height * width }
 
-  /// As Python prints a tuple.
+  /// Printed like a Python tuple.
   public var description: String { "(\(height), \(width))" }
 }

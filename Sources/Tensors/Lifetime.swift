@@ -1,5 +1,5 @@
-/// `withExtendedLifetime` for several tensors whose addresses `body` has: a tuple of them would count
-/// each one's references, which a step of a small network would feel.
+/// `withExtendedLifetime` for several tensors whose addresses `body` uses. A tuple of tensors would
+/// cost reference counting for each one, which slows down the steps of small networks.
 @inlinable @inline(__always)
 public func keepingAlive<Result>(
   _ a: Tensor, _ b: Tensor, _ c: Tensor? = nil, _ d: Tensor? = nil, _ body: () throws -> Result

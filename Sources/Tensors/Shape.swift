@@ -1,9 +1,10 @@
 import System
 
-/// The extents of a tensor's axes, outermost first. A scalar has none.
+/// The extents of a tensor's axes, outermost first. A scalar has no axes.
 ///
-/// Held inline, so that making a tensor does not allocate for its shape; hence at most
-/// `maxAxisCount` axes. What a step of a small network asks thousands of times is inlinable.
+/// The extents are stored inline, so a new tensor allocates no memory for its shape. Therefore a
+/// shape has at most `maxAxisCount` axes. Members that a step of a small network calls thousands of
+/// times are inlinable.
 public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral {
   public static let maxAxisCount = 8
 
@@ -13,7 +14,8 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
   /// - Precondition: at most `maxAxisCount` extents, none negative.
   public init(_ extents: some Collection<Int>) { self.init(Array(extents)) }
 
-  /// Of an array, which needs no generic code: a step of a small network makes many shapes.
+  /// A shape from an array. Not generic, which is faster: a step of a small network creates many
+  /// shapes.
   /// - Precondition: at most `maxAxisCount` extents, none negative.
   @inlinable public init(_ extents: [Int]) {
     require(
@@ -29,7 +31,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
 
   @inlinable public init(arrayLiteral elements: Int...) { self.init(elements) }
 
-  /// Of a vector. Unlike a literal it makes no array on the way.
+  /// The shape of a vector. Unlike a literal, it creates no array.
   /// - Precondition: not negative.
   @inlinable public init(_ extent: Int) {
     require(extent >= 0, "axis 0 has the negative extent \(extent)")
@@ -38,7 +40,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     extents[0] = extent
   }
 
-  /// Of a matrix. Unlike a literal it makes no array on the way.
+  /// The shape of a matrix. Unlike a literal, it creates no array.
   /// - Precondition: none negative.
   @inlinable public init(_ rows: Int, _ columns: Int) {
     require(rows >= 0 && columns >= 0, "an axis of [\(rows), \(columns)] is negative")
@@ -48,7 +50,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     extents[1] = columns
   }
 
-  /// Of an array of matrices, again without an array on the way.
+  /// The shape of a batch of matrices. Unlike a literal, it creates no array.
   /// - Precondition: none negative.
   @inlinable public init(_ matrices: Int, _ rows: Int, _ columns: Int) {
     require(
@@ -61,7 +63,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     extents[2] = columns
   }
 
-  /// The shape with another extent along `axis`.
+  /// A copy of the shape with another extent along `axis`.
   /// - Precondition: the axis exists, and the extent is not negative.
   @inlinable public func with(_ extent: Int, at axis: Int) -> Shape {
     if axis < 0 || axis >= count { missing(axis) }
@@ -71,8 +73,8 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     return shape
   }
 
-  /// The shape with these neighbouring axes as one.
-  /// - Precondition: they exist.
+  /// The shape with these adjacent axes merged into one.
+  /// - Precondition: the axes exist.
   @inlinable public func joining(_ axes: ClosedRange<Int>) -> Shape {
     if axes.lowerBound < 0 { missing(axes.lowerBound) }
     if axes.upperBound >= count { missing(axes.upperBound) }
@@ -84,7 +86,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     return shape
   }
 
-  /// So many axes of extent 0.
+  /// A shape of `axisCount` axes with extent 0.
   @usableFromInline init(axisCount: Int) {
     extents = InlineArray(repeating: 0)
     count = axisCount
@@ -102,7 +104,7 @@ public struct Shape: Sendable, RandomAccessCollection, ExpressibleByArrayLiteral
     fatalError("no axis \(axis) in a shape of \(count) axes")
   }
 
-  /// Elements in all: 1 for a scalar.
+  /// The number of elements: 1 for a scalar.
   @inlinable public var elementCount: Int {
     var product = 1
     for axis in 0..<count { product *= extents[axis] }
@@ -144,7 +146,8 @@ extension Shape: Equatable, Hashable, CustomStringConvertible {
   public var description: String { "[" + map(String.init).joined(separator: ", ") + "]" }
 }
 
-/// How far apart neighbours along each axis lie, in elements; 0 along a broadcast axis.
+/// The distance in memory between neighbours along each axis, in elements; 0 along a broadcast
+/// axis.
 public struct Strides: Sendable, Equatable {
   @usableFromInline var steps: InlineArray<8, Int>
   public let count: Int

@@ -1,23 +1,23 @@
-/// A run of memory that tensors view.
+/// A contiguous block of memory that tensors view.
 ///
-/// Either a buffer of the pool, which goes back to it when the last view is gone, or memory that
-/// somebody else owns (an arena, an MPI window), kept alive by `owner`.
+/// It is either a buffer of the pool, returned when the last view is freed, or memory with another
+/// owner (an arena, an MPI window), which the reference `owner` keeps alive.
 public final class Storage {
   public let base: UnsafeMutableRawPointer
   public let byteCount: Int
-  private let sizeClass: Int  // -1: not the pool's
+  private let sizeClass: Int  // -1: not from the pool
   private let owner: AnyObject?
-  /// How often the memory was written in place; it outlives the memory in graphs that ask.
+  /// Counts the in-place writes to the memory. Graphs may keep it after the memory is freed.
   public let version = StorageVersion()
 
-  /// A buffer of the pool; its contents are undefined.
+  /// A buffer from the pool, with undefined contents.
   public init(byteCount: Int) {
     (base, sizeClass) = BufferPool.shared.take(byteCount)
     self.byteCount = byteCount
     owner = nil
   }
 
-  /// Memory that `owner` owns and keeps at least as long as it lives.
+  /// Memory that stays valid at least as long as `owner` lives.
   public init(base: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject?) {
     self.base = base
     self.byteCount = byteCount
@@ -25,7 +25,8 @@ public final class Storage {
     self.owner = owner
   }
 
-  /// To be called by whatever changes elements that may already have been computed with.
+  /// Counts an in-place write. Call it after changing elements that a computation may already have
+  /// used.
   public func markWritten() { version.count &+= 1 }
 
   deinit {
@@ -33,8 +34,8 @@ public final class Storage {
   }
 }
 
-/// The number of in-place writes to a storage: an object of its own, so that a graph can notice a
-/// change of what it was computed from without keeping that memory.
+/// The number of in-place writes to a storage. A separate object, so that a graph can detect a
+/// change of its saved tensors without keeping their memory alive.
 public final class StorageVersion {
   @exclusivity(unchecked) @usableFromInline var count = 0
   @inlinable public var writes: Int { count }

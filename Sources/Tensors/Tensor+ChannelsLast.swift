@@ -1,12 +1,13 @@
 import CKernels
 import System
 
-// Images [N, C, H, W] whose channels are neighbours in memory, as [N, H, W, C]: how convolutions of few
-// places run fastest, and pooling too. A layout like any other: shape and values say nothing of it.
+// The channels-last memory format: images of shape [N, C, H, W] that are stored as [N, H, W, C].
+// Convolutions with few positions and pooling are fastest in it. It only changes the strides; the
+// shape and the values are the same as in row-major format.
 
 extension Tensor {
-  /// Whether this is images [N, C, H, W] that fill their memory with the channels innermost. Also true
-  /// of row-major ones with one channel or one place.
+  /// Whether this tensor [N, C, H, W] is in channels-last format without gaps. Also true for
+  /// row-major images with one channel or one position.
   public var isChannelsLast: Bool {
     guard axisCount == 4 else { return false }
     var step = 1
@@ -17,8 +18,8 @@ extension Tensor {
     return true
   }
 
-  /// New images with the channels innermost; their contents are undefined.
-  /// - Precondition: a shape [N, C, H, W].
+  /// New images in channels-last format, with undefined contents.
+  /// - Precondition: the shape is [N, C, H, W].
   public convenience init(uninitializedChannelsLast shape: Shape, _ dtype: DType = .float32) {
     require(shape.count == 4, "channels last: \(shape) is not [N, C, H, W]")
     var strides = Strides(axisCount: 4)
@@ -30,7 +31,7 @@ extension Tensor {
       strides: strides, offset: 0, dtype: dtype)
   }
 
-  /// A new tensor as `other` lies in memory: with the channels innermost, or else row-major.
+  /// A new tensor in the memory format of `other`: channels-last or row-major.
   package convenience init(uninitializedLike other: Tensor, _ dtype: DType? = nil) {
     if other.isContiguous || !other.isChannelsLast {
       self.init(uninitialized: other.shape, dtype ?? other.dtype)
@@ -39,7 +40,8 @@ extension Tensor {
     }
   }
 
-  /// The same values with the channels innermost: itself where they are. A copy is not recorded.
+  /// The same values in channels-last format: the tensor itself if it already is, otherwise a copy
+  /// that is not recorded.
   /// - Precondition: images [N, C, H, W].
   package func channelsLast() -> Tensor {
     if isChannelsLast { return self }
@@ -47,7 +49,7 @@ extension Tensor {
     let source = contiguous()
     if dtype.byteCount == 4 {
       withExtendedLifetime(source) {
-        turnPlanes(
+        transposePlanes(
           source.rawPointer, result.rawPointer, rows: shape[1], columns: shape[2] * shape[3])
       }
     } else {
@@ -56,23 +58,24 @@ extension Tensor {
     return result
   }
 
-  /// The same values without gaps: itself where it is row-major or has the channels innermost.
+  /// The same values without gaps in memory: the tensor itself if it is row-major or channels-last.
   package func dense() -> Tensor { isChannelsLast ? self : contiguous() }
 
-  /// The same values as `other` lies in memory, which is dense.
+  /// The same values in the memory format of `other`.
+  /// - Precondition: `other` has no gaps in memory.
   package func laidOut(like other: Tensor) -> Tensor {
     other.isContiguous ? contiguous() : channelsLast()
   }
 
-  /// Row-major, of channels that are innermost.
+  /// A row-major copy of a channels-last tensor of 4-byte elements.
   func copiedFromChannelsLast() -> Tensor {
     let result = Tensor(uninitialized: shape, dtype)
-    turnPlanes(rawPointer, result.rawPointer, rows: shape[2] * shape[3], columns: shape[1])
+    transposePlanes(rawPointer, result.rawPointer, rows: shape[2] * shape[3], columns: shape[1])
     return result
   }
 
-  /// Of each image, as a matrix of 4-byte elements, rows become columns.
-  private func turnPlanes(
+  /// Transposes each image, seen as a matrix [rows, columns] of 4-byte elements.
+  private func transposePlanes(
     _ from: UnsafeMutableRawPointer, _ to: UnsafeMutableRawPointer, rows: Int, columns: Int
   ) {
     let source = from.assumingMemoryBound(to: Float.self)

@@ -1,6 +1,6 @@
 import System
 
-// Tensors made of numbers that a formula gives.
+// Tensors whose elements are given by a formula.
 
 extension Tensor {
   public static func zeros(_ shape: Shape, _ dtype: DType = .float32) -> Tensor {
@@ -11,8 +11,9 @@ extension Tensor {
     full(shape, 1, dtype)
   }
 
-  /// `value` everywhere.
-  /// - Precondition: `value` fits an integer dtype exactly; for bool it is 0 or not.
+  /// A tensor with every element equal to `value`.
+  /// - Precondition: an integer dtype can represent `value` exactly. For bool, 0 is false and any
+  ///   other value true.
   public static func full(_ shape: Shape, _ value: Double, _ dtype: DType = .float32) -> Tensor {
     generated(shape, dtype) { _ in value }
   }
@@ -23,15 +24,15 @@ extension Tensor {
   /// 0, 1, ..., count - 1: int64.
   public static func arange(_ count: Int) -> Tensor { arange(0, count) }
 
-  /// start, start + step, ... up to `end`, which is not among them: int64.
+  /// start, start + step, ... up to `end`, exclusive: int64.
   /// - Precondition: `step` is not 0.
   public static func arange(_ start: Int, _ end: Int, step: Int = 1) -> Tensor {
     require(step != 0, "arange: the step must not be 0")
     return Tensor(stride(from: start, to: end, by: step).map { Int64($0) })
   }
 
-  /// start + i step for i in 0 ..< ceil((end - start) / step), each rounded once.
-  /// - Precondition: `step` is not 0 and `end` lies in its direction.
+  /// start + i step for i in 0 ..< ceil((end - start) / step), computed in double and rounded once.
+  /// - Precondition: `step` is not 0 and leads from `start` towards `end`.
   public static func arange(
     _ start: Double, _ end: Double, step: Double, _ dtype: DType = .float32
   ) -> Tensor {
@@ -42,8 +43,8 @@ extension Tensor {
     return generated([count], dtype) { start + Double($0) * step }
   }
 
-  /// `count` numbers at equal distances from `start` through `end`; `start` alone where it is 1.
-  /// The second half is counted from `end`, so that both ends are exact.
+  /// `count` equally spaced numbers from `start` through `end`; only `start` if `count` is 1.
+  /// The second half is computed from `end`, so that both ends are exact.
   public static func linspace(
     _ start: Double, _ end: Double, _ count: Int, _ dtype: DType = .float32
   ) -> Tensor {
@@ -55,7 +56,7 @@ extension Tensor {
     }
   }
 
-  /// 1 on the diagonal, else 0: [rows, columns], square without `columns`.
+  /// A matrix [rows, columns] with 1 on the diagonal and 0 elsewhere; square if `columns` is nil.
   public static func eye(_ rows: Int, _ columns: Int? = nil, _ dtype: DType = .float32) -> Tensor {
     let columns = columns ?? rows
     return generated([rows, columns], dtype) { $0 / columns == $0 % columns ? 1 : 0 }

@@ -1,7 +1,8 @@
 import System
 
-// Tensors of nested lists: `Tensor([[1, 2], [3, 4]])`, up to three levels. Whole numbers make int64
-// and numbers with a point float32, as in PyTorch; typed arrays keep their type.
+// Tensors from nested lists, such as `Tensor([[1, 2], [3, 4]])`, of up to three levels. As in
+// PyTorch, whole numbers give int64 and numbers with a decimal point give float32; typed arrays
+// keep their type.
 
 extension Tensor {
   public convenience init(_ values: [Int]) { self.init(values.map(Int64.init)) }
@@ -14,7 +15,8 @@ extension Tensor {
   public convenience init(_ values: [[Float]]) { self.init(matrix: values) }
   public convenience init(_ values: [[[Float]]]) { self.init(block: values) }
 
-  // Disfavoured, so that a literal with a point is float32 and not Swift's default, Double.
+  // Disfavoured, so that a literal with a decimal point gives float32 and not Double, Swift's
+  // default.
   @_disfavoredOverload
   public convenience init<Scalar: TensorScalar>(_ values: [Scalar]) {
     self.init(values, shape: [values.count])
@@ -24,7 +26,7 @@ extension Tensor {
   @_disfavoredOverload
   public convenience init<Scalar: TensorScalar>(_ values: [[[Scalar]]]) { self.init(block: values) }
 
-  /// - Precondition: rows of one length; otherwise traps with both lengths.
+  /// - Precondition: all rows have the same length.
   private convenience init<Scalar: TensorScalar>(matrix rows: [[Scalar]]) {
     let width = rows.first?.count ?? 0
     for (i, row) in rows.enumerated() {

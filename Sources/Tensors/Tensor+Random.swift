@@ -1,13 +1,14 @@
 import Glibc
 import System
 
-// Random tensors, counted and not drawn: element i is a function of (seed, purpose, i) alone, so
-// the same call gives the same tensor on every rank, thread and run. Two tensors that should differ
-// need different purposes (or seeds).
+// Random tensors from a counter-based generator: element i is a function of (seed, purpose, i)
+// alone, so the same call gives the same tensor on every rank, thread and run. Two tensors that
+// should differ need different purposes or seeds.
 
 extension Tensor {
-  /// Uniform in 0 ..< 1. Element i of float32 is word i of the counted stream, its upper 24 bits
-  /// times 2^-24; of float64 words 2i (low) and 2i + 1 (high), their upper 53 bits times 2^-53.
+  /// Uniform random numbers in 0 ..< 1. For float32, element i is the upper 24 bits of word i of
+  /// the random stream, times 2^-24. For float64, it is the upper 53 bits of words 2i (low) and 2i
+  /// + 1 (high), times 2^-53.
   public static func rand(
     _ shape: Shape, seed: UInt64, purpose: String, _ dtype: DType = .float32
   ) -> Tensor {
@@ -19,10 +20,11 @@ extension Tensor {
     }
   }
 
-  /// Standard normal, by Box and Muller (Annals of Mathematical Statistics 29, 1958). Elements 2j
-  /// and 2j + 1 are r cos a and r sin a, r = sqrt(-2 ln u), a = 2 pi v, where u in (0, 1] and v in
-  /// [0, 1) come from the counted stream: float32 takes words 2j and 2j + 1, 24 bits each, float64
-  /// the 64-bit words 2j and 2j + 1, 53 bits each. Computed in double, with libm.
+  /// Standard normal random numbers, by Box and Muller (Annals of Mathematical Statistics 29,
+  /// 1958). Elements 2j and 2j + 1 are r cos a and r sin a, r = sqrt(-2 ln u), a = 2 pi v, where u
+  /// in (0, 1] and v in [0, 1) come from the random stream: float32 uses words 2j and 2j + 1, 24
+  /// bits each; float64 uses the 64-bit words 2j and 2j + 1, 53 bits each. Computed in double, with
+  /// libm.
   public static func randn(
     _ shape: Shape, seed: UInt64, purpose: String, _ dtype: DType = .float32
   ) -> Tensor {
@@ -45,8 +47,8 @@ extension Tensor {
     }
   }
 
-  /// Whole numbers of `range`, int64: element i is range.lowerBound + the upper half of the 128-bit
-  /// product of 64-bit word i and the range's length (a bias below length / 2^64).
+  /// Random whole numbers in `range`: int64. Element i is range.lowerBound + the upper half of the
+  /// 128-bit product of 64-bit word i and the length of the range (a bias below length / 2^64).
   public static func randint(
     _ range: Range<Int>, _ shape: Shape, seed: UInt64, purpose: String
   ) -> Tensor {
@@ -59,13 +61,13 @@ extension Tensor {
       }, shape: shape)
   }
 
-  /// The numbers 0 ..< count in the order of `CountedRandom.permutation`: int64.
+  /// A random permutation of 0 ..< count, from `CountedRandom.permutation`: int64.
   public static func randperm(_ count: Int, seed: UInt64, purpose: String) -> Tensor {
     Tensor(CountedRandom(seed: seed, purpose: purpose).permutation(count).map { Int64($0) })
   }
 }
 
-/// The words of a counted stream by their index; four to a block.
+/// Access to the words of a random stream by their index. A block has four words.
 private struct CountedWords {
   let random: CountedRandom
 

@@ -1,8 +1,8 @@
 import System
 
 extension Tensor {
-  /// The same elements under another shape; a view where the tensor is contiguous, else a copy.
-  /// - Precondition: as many elements.
+  /// The same elements in another shape: a view if the tensor is contiguous, otherwise a copy.
+  /// - Precondition: the new shape has the same number of elements.
   public func viewed(as newShape: Shape) -> Tensor {
     require(
       newShape.elementCount == elementCount,
@@ -14,8 +14,8 @@ extension Tensor {
       offset: source.offset, dtype: dtype)
   }
 
-  /// A view with the two axes of a matrix exchanged.
-  /// - Precondition: 2 axes.
+  /// A view of a matrix with its two axes swapped.
+  /// - Precondition: the tensor has 2 axes.
   public var transposedView: Tensor {
     require(axisCount == 2, "transpose: shape \(shape) is not a matrix")
     var swapped = Strides(axisCount: 2)
@@ -27,7 +27,7 @@ extension Tensor {
   }
 
   /// A view with its axes in another order: axis i of the view is axis `order[i]`. Not recorded.
-  /// - Precondition: `order` holds every axis once.
+  /// - Precondition: `order` contains every axis exactly once.
   package func permutedView(_ order: [Int]) -> Tensor {
     require(
       order.sorted() == Array(0..<axisCount),
@@ -39,16 +39,16 @@ extension Tensor {
       dtype: dtype)
   }
 
-  /// A view with two axes exchanged.
-  /// - Precondition: they exist.
-  package func exchangedView(_ first: Int, _ second: Int) -> Tensor {
+  /// A view with two axes swapped.
+  /// - Precondition: both axes exist.
+  package func transposedView(_ first: Int, _ second: Int) -> Tensor {
     let extents = shape.with(shape[second], at: first).with(shape[first], at: second)
     var steps = strides
     (steps[first], steps[second]) = (strides[second], strides[first])
     return Tensor(storage: storage, shape: extents, strides: steps, offset: offset, dtype: dtype)
   }
 
-  /// Rows `range` of the first axis, as a view. Not recorded, unlike `x[range]`.
+  /// A view of the indices `range` of the first axis. Unlike `x[range]`, it is not recorded.
   public func rows(_ range: Range<Int>) -> Tensor {
     require(
       axisCount >= 1 && range.lowerBound >= 0 && range.upperBound <= shape[0],
@@ -58,8 +58,8 @@ extension Tensor {
       offset: offset + range.lowerBound * strides[0], dtype: dtype)
   }
 
-  /// Every `step`-th index of `axis` from `start` on, `count` in all, as a view. Not recorded.
-  /// - Precondition: they exist.
+  /// A view of `count` indices of `axis`: every `step`-th one, starting at `start`. Not recorded.
+  /// - Precondition: the indices exist.
   package func slicedView(axis: Int, start: Int, count: Int, step: Int = 1) -> Tensor {
     require(
       step > 0 && start >= 0 && count >= 0
@@ -73,8 +73,8 @@ extension Tensor {
       offset: count == 0 ? offset : offset + start * strides[axis], dtype: dtype)
   }
 
-  /// Writes `source`'s elements over this view's, whatever the strides of both. Not recorded.
-  /// - Precondition: one shape and dtype; no element of this view stands for several.
+  /// Copies the elements of `source` into this view. Both may have any strides. Not recorded.
+  /// - Precondition: same shape and dtype; the elements of this view do not share memory.
   package func overwrite(with source: Tensor) {
     require(
       source.shape == shape && source.dtype == dtype,
@@ -99,7 +99,8 @@ extension Tensor {
     }
   }
 
-  /// The same values, row-major without gaps: itself where it already is. A copy is not recorded.
+  /// The same values in row-major order without gaps: the tensor itself if it already is, otherwise
+  /// a copy that is not recorded.
   public func contiguous() -> Tensor { isContiguous ? self : copied() }
 
   /// A new row-major tensor with the same values. Not recorded: no gradient flows through it.
@@ -141,7 +142,8 @@ extension Tensor {
   /// - Precondition: `type` is the tensor's dtype.
   public func values<Scalar: TensorScalar>(_ type: Scalar.Type = Scalar.self) -> [Scalar] {
     let source = contiguous()
-    // To copy memory is no use of the tensor, which may be a copy of its own.
+    // `source` may be a copy that only this function holds, and the compiler does not see that its
+    // memory is still read.
     return withExtendedLifetime(source) {
       Array(UnsafeBufferPointer(start: source.pointer(Scalar.self), count: elementCount))
     }

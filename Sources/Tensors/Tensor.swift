@@ -2,35 +2,38 @@ import System
 
 /// An n-dimensional array: a view (shape, strides, offset) of a storage.
 ///
-/// A reference type. Views share memory: writing through one shows in all. Tensor itself knows no
-/// gradients; Autograd hangs its history on the slot `history`.
+/// A reference type. Views share memory: a write through one is visible in all. Tensor itself does
+/// not compute gradients; Autograd stores its data in `history`.
 public final class Tensor {
-  // Each access of these is one read or write: nothing to check at run time, which a step of a small
-  // network would feel. Other modules take the attribute from inlined code alone.
+  // Unchecked: each access is a single read or write, so there is nothing to check at run time, and
+  // a check would slow down the steps of small networks. The attribute has an effect in other
+  // modules only through inlined code, hence the inlinable accessors.
   @exclusivity(unchecked) @usableFromInline var ownStorage: Storage
   @exclusivity(unchecked) @usableFromInline var ownOffset: Int
   @exclusivity(unchecked) @usableFromInline var ownHistory: AnyObject?
-  // A Tensor. Were that its type, deinit would walk a chain of them, counting references on the way.
-  @exclusivity(unchecked) @usableFromInline var ownBare: AnyObject?
+  // A Tensor. If that were the declared type, deinit would walk a chain of tensors and count
+  // references on the way.
+  @exclusivity(unchecked) @usableFromInline var ownDetachedView: AnyObject?
   @inlinable public var storage: Storage { ownStorage }
   public let shape: Shape
   public let strides: Strides
-  /// Elements between the storage's base and this view's first element.
+  /// The index in the storage of this view's first element.
   @inlinable public var offset: Int { ownOffset }
   public let dtype: DType
-  /// Autograd's, and nobody else's.
+  /// For exclusive use by Autograd: the history of the tensor.
   @inlinable public package(set) var history: AnyObject? {
     get { ownHistory }
     set { ownHistory = newValue }
   }
-  /// Autograd's, too: beside a history the same view without one.
-  @inlinable public package(set) var bare: Tensor? {
-    get { ownBare.map { unsafeDowncast($0, to: Tensor.self) } }
-    set { ownBare = newValue }
+  /// For exclusive use by Autograd: if there is a history, the same view without it.
+  @inlinable public package(set) var detachedView: Tensor? {
+    get { ownDetachedView.map { unsafeDowncast($0, to: Tensor.self) } }
+    set { ownDetachedView = newValue }
   }
 
   /// A view of `storage`.
-  /// - Precondition: `shape` and `strides` have the same number of axes and stay inside.
+  /// - Precondition: `shape` and `strides` have the same number of axes, and all elements are
+  ///   inside the storage.
   public init(storage: Storage, shape: Shape, strides: Strides, offset: Int, dtype: DType) {
     require(shape.count == strides.count, "shape and strides differ in axes")
     ownStorage = storage
@@ -45,21 +48,21 @@ public final class Tensor {
       "a view of shape \(shape) at element \(offset) reaches outside its storage")
   }
 
-  /// A new row-major tensor; its contents are undefined.
+  /// A new row-major tensor with undefined contents.
   public convenience init(uninitialized shape: Shape, _ dtype: DType = .float32) {
     self.init(
       storage: Storage(byteCount: shape.elementCount * dtype.byteCount), shape: shape,
       strides: shape.contiguousStrides, offset: 0, dtype: dtype)
   }
 
-  /// A new tensor full of zeros.
+  /// A new row-major tensor of zeros.
   public convenience init(zeros shape: Shape, _ dtype: DType = .float32) {
     self.init(uninitialized: shape, dtype)
     fillWithZeros()
   }
 
   /// A new tensor with `values` in row-major order.
-  /// - Precondition: as many values as `shape` has elements.
+  /// - Precondition: `shape` has as many elements as there are values.
   public convenience init<Scalar: TensorScalar>(_ values: [Scalar], shape: Shape) {
     require(
       values.count == shape.elementCount,
@@ -81,7 +84,7 @@ public final class Tensor {
   @inlinable public var axisCount: Int { shape.count }
   @inlinable public var elementCount: Int { shape.elementCount }
 
-  /// Row-major without gaps.
+  /// Whether the elements are in row-major order without gaps.
   @inlinable public var isContiguous: Bool {
     var step = 1
     for axis in stride(from: shape.count - 1, through: 0, by: -1) {
@@ -96,8 +99,8 @@ public final class Tensor {
     storage.base + offset * dtype.byteCount
   }
 
-  /// The address of the first element. Valid while the tensor lives: one that has no name, as in
-  /// `f(x.contiguous().pointer(Float.self))`, is gone before `f` begins.
+  /// The address of the first element. Valid while the tensor lives: a temporary tensor, as in
+  /// `f(x.contiguous().pointer(Float.self))`, is freed before `f` starts.
   /// - Precondition: `type` is the tensor's dtype.
   @inlinable public func pointer<Scalar: TensorScalar>(_ type: Scalar.Type) -> UnsafeMutablePointer<
     Scalar
@@ -106,7 +109,8 @@ public final class Tensor {
     return rawPointer.assumingMemoryBound(to: Scalar.self)
   }
 
-  /// - Precondition: contiguous.
+  /// Sets all elements to 0.
+  /// - Precondition: the tensor is contiguous.
   public func fillWithZeros() {
     require(isContiguous, "only a contiguous tensor can be filled in one go")
     storage.markWritten()
@@ -114,9 +118,9 @@ public final class Tensor {
       as: UInt8.self, repeating: 0, count: elementCount * dtype.byteCount)
   }
 
-  /// Views `storage` at `offset` (elements) from now on, as parameters do when they become parts of
-  /// an arena. What the tensor held is not copied; other views stay with the old storage.
-  /// - Precondition: contiguous, and `offset` leaves room.
+  /// Makes this tensor a view of `storage` at `offset` (in elements). Used to move parameters into
+  /// an arena. The elements are not copied, and other views keep the old storage.
+  /// - Precondition: the tensor is contiguous and fits in `storage` at `offset`.
   package func reseat(on storage: Storage, offset: Int) {
     require(isContiguous, "only a contiguous tensor can be seated in an arena")
     require(

@@ -3,11 +3,8 @@ import DataParallel
 import System
 import Tensors
 
-/// Checkpoints: what goes into them, and when. Root writes them beside the training.
+/// When checkpoints are saved, and the first and last lines of a run.
 extension Trainer {
-  /// Checkpoints kept besides the best.
-  private static let keptCheckpoints = 3
-
   /// Begins to save a checkpoint of the current step, unless that was begun already. Waits for the save
   /// before, if that is still under way, and for a copy to be made.
   ///
@@ -15,8 +12,9 @@ extension Trainer {
   ///
   /// Collective: every rank.
   func save() throws {
-    guard begunStep != state.step else { return }
+    guard recorder.begunStep != state.step else { return }
     try save(waits: false)
+    try runHooks(.checkpoint, number: state.step)
   }
 
   /// Saves the last step, unless it is saved already, and waits until all is written.
@@ -24,18 +22,14 @@ extension Trainer {
   /// Collective: every rank.
   /// - Throws: also the Failure of a save that fails.
   func saveLast() throws {
-    let mine = try communicator.agree(on: "waiting for a checkpoint") { () -> Int64 in
-      try noteOutcome()
-      if savedStep == state.step, let directory {
-        try Checkpoint.pointLinks(to: state, in: directory.checkpointsPath)
-      }
-      return Int64(savedStep)
+    let mine = try world.agree(on: "waiting for a checkpoint") {
+      Int64(try recorder.waitForSave(of: state, timeNeeds))
     }
-    // Root alone knows what came of its writes.
-    savedStep = Int(try communicator.allreduceMax(mine))
-    guard savedStep != state.step else { return }
+    // Root alone knows what became of its writes.
+    recorder.savedStep = Int(try world.allreduceMax(mine))
+    guard recorder.savedStep != state.step else { return }
     try save(waits: true)
-    savedStep = state.step
+    recorder.savedStep = state.step
   }
 
   /// - Parameter waits: until it is written, and throws where it is not.
@@ -43,95 +37,63 @@ extension Trainer {
     Progress.enter(.saving)
     var clock = Stopwatch()
     defer { timeNeeds.noteSave(clock.lap()) }
-    try verifyReplicas()
-    let states = try optimizer.state.map { ($0.name, try slices.gathered($0.arena)) }
-    try communicator.agree(on: "saving a checkpoint") {
-      try FaultPoint.visit("save", rank: communicator.rank, step: state.step)
-      guard let directory else { return }
-      let writer =
-        writer ?? CheckpointWriter(directory: directory, keptCount: Trainer.keptCheckpoints)
-      self.writer = writer
-      try noteOutcome()
-      // A checkpoint to go back to must not hold what one would want to go back from.
-      try writer.begin(
-        model: modelTensors, optimizer: optimizerTensors(states.map { ($0, $1!) }), state: state)
-      guard waits, let outcome = writer.takeOutcome() else { return }
-      let saved = try outcome.result.get()
-      try note(saved, step: outcome.step)
-      if let failure = saved.linkFailure { throw failure }
-    }
-    begunStep = state.step
+    try recorder.save(engine, state, waits: waits, timeNeeds)
   }
 
-  /// Takes note of a save that was done since the last time, if one was. Looks only; root's alone.
-  /// - Throws: RankFailure.
-  func noteSaved() throws {
-    guard writer?.hasOutcome == true else { return }
-    do {
-      try noteOutcome()
-    } catch let failure as Failure {
-      throw RankFailure(failure: failure)
-    }
+  func announce() throws {
+    guard world.isRoot else { return }
+    var line = JSONLine(event: "start")
+    line.add("recipe", job.name)
+    line.add("parameters", parameterCount)
+    line.add("ranks", world.worldSize)
+    line.add("threads", engine.threads.count)
+    line.add("shards", state.shards)
+    line.add("host", world.hostName)
+    line.add("samples", data.sampleCount)
+    line.add("batch_size", job.batchSize)
+    line.add("epochs", job.epochs)
+    line.add("steps_per_epoch", data.stepsPerEpoch)
+    line.add("step", state.step)
+    try recorder.log(line)
+    let console = recorder.console
+    if let note = engine.reduction.note { console.line("note: \(note)") }
+    console.line(
+      "\(job.name): \(counted(parameterCount, "parameter")), "
+        + "\(counted(data.sampleCount, "sample")), batch \(job.batchSize), "
+        + "\(counted(job.epochs, "epoch")) of \(counted(data.stepsPerEpoch, "step")); "
+        + "\(counted(world.worldSize, "rank")) x \(counted(engine.threads.count, "thread")), "
+        + "\(counted(state.shards, "shard"))")
+    console.line("run directory: \(options.runDirectory)")
+    if state.step > 0 { console.line("resumed at step \(state.step) of \(totalSteps)") }
   }
 
-  /// Waits for the save under way, if there is one, before the run ends for whatever reason.
-  func endSaving() {
-    do {
-      try noteOutcome()
-      try directory?.flush()
-    } catch {
-      // The run ends already, with something worse than a line that is missing.
-      console.warning("\(Failure(error, during: "ending a run"))")
-    }
-  }
-
-  /// Waits for the save under way, if there is one, and says what came of it.
-  private func noteOutcome() throws {
-    guard let outcome = writer?.takeOutcome() else { return }
-    timeNeeds.noteSave(outcome.seconds)
-    switch outcome.result {
-    case .success(let saved):
-      try note(saved, step: outcome.step)
-      if let failure = saved.linkFailure {
-        console.warning("\(failure.message); this is tried again at the next save")
+  /// - Parameter isComplete: there was nothing to do.
+  func finish(_ outcome: Outcome, isComplete: Bool, seconds: Double) throws {
+    guard world.isRoot else { return }
+    let (reason, text) =
+      switch outcome {
+      case .completed: ("completed", "done")
+      case .reachedMaxSteps: ("max_steps", "reached --max-steps")
+      case .stoppedEarly: ("early_stopping", "stopped early")
+      case .stoppedByHook: ("hook", "stopped by a hook")
+      case .stopped(let reason): ("stopped", "stopped by \(reason)")
       }
-    case .failure(let failure):
-      let last = savedStep >= 0 ? "; step \(savedStep) is the last that is saved" : ""
-      console.warning(
-        "step \(outcome.step) was not saved: \(failure.message); this is tried again at the next "
-          + "interval\(last)")
+    var line = JSONLine(event: "end")
+    line.add("reason", reason)
+    line.add("steps", state.step)
+    line.add("seconds", seconds)
+    try recorder.log(line)
+    try recorder.flush()
+    let saved =
+      recorder.savedStep == state.step && state.step > 0 ? ", saved step \(state.step)" : ""
+    var best = ""
+    if outcome == .stoppedEarly, let reached = state.best {
+      best = ", nothing better since step \(reached.step)"
     }
-  }
-
-  /// A checkpoint exists.
-  private func note(_ saved: Checkpoint.Saved, step: Int) throws {
-    savedStep = step
-    for warning in saved.warnings { console.warning(warning) }
-    var line = JSONLine(event: "checkpoint")
-    line.add("step", step)
-    line.add("path", saved.path)
-    try directory?.append(line)
-  }
-
-  /// Parameters and buffers under their names and in the order of PyTorch's `state_dict()`; the
-  /// parameters are views into the arena.
-  var modelTensors: Checkpoint.Tensors {
-    let tensors = Dictionary(
-      uniqueKeysWithValues: layout.entries.map { ($0.name, layout.view($0, in: parameters)) }
-        + buffers.named)
-    return deal.workers[0].replica.module.namedState.map { ($0.name, tensors[$0.name]!) }
-  }
-
-  /// The optimizer's whole arenas, full of zeros where this rank has but a slice of them.
-  func wholeOptimizerStates() -> [(name: String, arena: Tensor)] {
-    slices.isSharded
-      ? optimizer.state.map { ($0.name, Tensor(zeros: [layout.elementCount])) } : optimizer.state
-  }
-
-  /// The optimizer's whole arenas cut into tensors: "exp_avg.1.weight".
-  func optimizerTensors(_ states: [(name: String, arena: Tensor)]) -> Checkpoint.Tensors {
-    states.flatMap { state in
-      layout.entries.map { ("\(state.name).\($0.name)", layout.view($0, in: state.arena)) }
-    }
+    let console = recorder.console
+    if isComplete { console.line("the run was complete already: no step was left to make") }
+    console.line(
+      "\(text) after \(fixed(seconds, 1)) s: step \(state.step) of \(totalSteps)\(best)\(saved)")
+    console.line("the run is in \(options.runDirectory)")
   }
 }

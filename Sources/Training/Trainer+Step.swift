@@ -1,153 +1,120 @@
 import DataParallel
-import Optimizers
+import Layers
 import System
 import Tensors
 
-/// One optimizer update, and what is said of it.
+/// One optimizer update, and what is logged of it.
 extension Trainer {
-  /// Why all ranks are to stop; nil: they are not.
-  private func stop(_ total: ArenaSum) -> Outcome? {
-    if total[.stop] > 0 {
-      return .stopped(by: StopSignals.received ?? "a signal to another rank")
+  /// Takes one step. Returns how the run is to end, where all ranks agreed to stop.
+  func takeStep(_ batch: GlobalBatch) throws -> Outcome? {
+    engine.timeIsUp = timeIsUp(batch)
+    let rate = job.schedule.rate(
+      base: job.optimizer.learningRate, step: state.step + 1, totalSteps: totalSteps)
+    let result: StepResult
+    do {
+      result = try step(batch, learningRate: rate) { [job] model, part in
+        let outputs = model(part.inputs)
+        if !job.metrics.isEmpty { self.count(outputs, part) }
+        return job.loss(outputs, part.targets, globalCount: part.globalCount)
+      }
+    } catch let failure as Failure where engine.skippedInARow == StepEngine.skippedStepLimit {
+      // What was begun before the skipped steps is whole now, or will never be.
+      recorder.endSaving(timeNeeds)
+      throw Failure(
+        failure.status, failure.message, remedy: failure.remedy + recorder.savedBeforeSkips)
     }
-    // Root alone says it in the end.
-    return total[.timeIsUp] > 0 ? .stopped(by: options.timeLimit?.name ?? "the time limit") : nil
+    lastResult = result
+    for warning in result.warnings { recorder.console.warning(warning) }
+    if let skipped = result.skipped { try logSkipped(skipped, epoch: batch.epoch) }
+    onStep?(result.step, result.times)
+    state.step = result.step
+    state.skippedInARow = engine.skippedInARow
+    state.position += batch.sampleCount
+    meter.add(samples: batch.sampleCount)
+    if world.isRoot && result.skipped == nil { try log(result, batch) }
+    if batch.isLastOfEpoch {
+      state.epoch += 1
+      state.position = 0
+    }
+    try runHooks(.step, number: state.step)
+    switch result.stop {
+    case .signal(let name): return .stopped(by: name)
+    // Root alone prints it in the end.
+    case .timeIsUp: return .stopped(by: options.timeLimit?.name ?? "the time limit")
+    case nil: return isStoppedByHook ? .stoppedByHook : nil
+    }
   }
 
   /// Whether root finds that there is no time for another step.
-  private func timeIsUp(batch: Int) -> Bool {
-    guard communicator.isRoot, let limit = options.timeLimit else { return false }
+  private func timeIsUp(_ batch: GlobalBatch) -> Bool {
+    guard world.isRoot, let limit = options.timeLimit else { return false }
     timeNeeds.noteStep()
-    // What belongs to the epoch comes behind its last step, also when that is the last of all.
+    // What belongs to the epoch comes after its last step, also when that is the last of all.
     let isEvaluated =
       evaluationInterval > 0
       && (state.epoch % evaluationInterval == 0 || state.epoch == job.epochs)
     return timeNeeds.areMore(
-      than: limit, withEvaluation: isEvaluated && batch >= deal.order.stepsPerEpoch - 2)
+      than: limit, withEvaluation: isEvaluated && batch.index >= data.stepsPerEpoch - 2)
   }
 
-  /// One optimizer update. Returns how the run is to end, where all ranks agreed to stop.
-  func step(batch: Int) throws -> Outcome? {
-    var clock = Stopwatch()
-    let workers = deal.workers
-    let number = state.step + 1
-    threads.isAlone = threadChoice.isAlone
-    defer { threads.isAlone = false }
-    communicator.step = number
-    Progress.enter(.data)
-    workers[0].replica.isAskedToStop = StopSignals.received != nil
-    workers[0].replica.timeIsUp = timeIsUp(batch: batch)
-    // A network whose layers sum between shards does that on this thread, which must then be MPI's
-    // only one. After a skipped step nothing goes out before it was looked at.
-    if overlaps && deal.reduction.overlaps && deal.synchronizer == nil && !isSkipping {
-      deal.reduction.begin()
-    }
-    (deal.synchronizer?.threads ?? threads).run(pieces: workers.count) {
-      workers[$0].compute(batch: batch, step: number, job: job, buffers: buffers)
-    }
-    try deal.synchronizer?.check()
-    let suspects = isSkipping ? nonFiniteShards() : nil
-    var times = StepTimes()
-    times.total = clock.lap()
-    Progress.enter(.sum)
-    let total = ArenaSum(
-      try deal.reduction.allreduceSum(
-        surelyFinite: deal.reduction.isTrivial ? workers[0].surelyFinite : [], on: threads),
-      layout: layout)
-    times.reduction = clock.lap()
-    Progress.enter(.update)
-    let epoch = state.epoch
-    var update: Update?
-    if deal.reduction.sumIsFinite {
-      update = try self.update(by: total, batch: batch, step: number)
-      state.skippedInARow = nil
-    } else {
-      try skip(total, step: number, epoch: epoch, shards: suspects)
-    }
-    try faultAfterUpdate()
-    times.optimizer = clock.lap()
-    if threads.count > 1 {
-      // With other ranks a sum is a wait for them.
-      threadChoice.note(
-        times.total + times.optimizer + (communicator.worldSize == 1 ? times.reduction : 0))
-    }
-    for worker in workers { times.add(worker.times) }
-    pace.add(times, samples: workers.reduce(0) { $0 + $1.sampleCount })
-    if let onStep {
-      times.total += times.reduction + times.optimizer
-      onStep(number, times)
-    }
-    state.step = number
-    state.position += deal.order.batchCount(batch)
-    meter.add(samples: deal.order.batchCount(batch))
-    if communicator.isRoot, let update {
-      try report(epoch: epoch, batch: batch, loss: total[.loss], update)
-    }
-    if batch == deal.order.stepsPerEpoch - 1 {
-      state.epoch += 1
-      state.position = 0
-    }
-    return stop(total)
-  }
-
-  /// Where tests change what the ranks hold alike, or want one of them to fail by itself.
-  private func faultAfterUpdate() throws {
-    let fault = FaultPoint.reach(
-      "update", rank: communicator.rank, step: communicator.step,
-      tensors: self.replicatedArenas.flatMap(\.tensors))
-    if fault == .error {
-      throw RankFailure(failure: Failure(.ioError, "a test asked for an error"))
-    }
-  }
-
-  /// Says, once, which ranks take much longer than the others to compute.
-  ///
-  /// Collective: every rank.
-  func comparePaces() throws {
-    for line in try pace.compare(communicator) { console.warning(line) }
-  }
-
-  /// What an update did, for the log.
-  private struct Update {
-    let rate: Double
-    /// Of the gradient before clipping; computed when it is asked for.
-    let norm: () -> Double
-  }
-
-  private func update(by total: ArenaSum, batch: Int, step: Int) throws -> Update {
-    if !buffers.isEmpty {
-      buffers.update(
-        sum: total.buffers, contributors: total[.contributors],
-        batchCount: MicroBatches.count(
-          of: deal.order.largestPart(ofBatch: batch), atMost: job.microBatchSize))
-    }
-    let (gradients, norm) = adjusted(total.gradients, step: step)
-    let rate = job.schedule.rate(base: job.learningRate, step: step, totalSteps: totalSteps)
-    optimizer.step(
-      parameters: UnsafeMutableBufferPointer(
-        start: parameters.pointer(Float.self) + slices.own.lowerBound, count: slices.own.count),
-      gradients: gradients + slices.own.lowerBound, learningRate: rate, step: step,
-      divide: threads.run(over:_:))
-    try slices.exchange()
-    return Update(rate: rate, norm: norm)
-  }
-
-  private func report(epoch: Int, batch: Int, loss: Float, _ update: Update) throws {
+  private func log(_ result: StepResult, _ batch: GlobalBatch) throws {
     if options.logEvery > 0 && state.step % options.logEvery == 0 {
       var line = JSONLine(event: "step")
-      line.add("epoch", epoch)
+      line.add("epoch", batch.epoch)
       line.add("step", state.step)
-      line.add("samples", (epoch - 1) * deal.order.sampleCount + state.position)
-      line.add("loss", loss)
-      line.add("lr", update.rate)
-      line.add("grad_norm", update.norm())
+      line.add("samples", (batch.epoch - 1) * data.sampleCount + state.position)
+      line.add("loss", result.loss)
+      line.add("lr", result.learningRate)
+      line.add("grad_norm", result.gradientNorm)
       line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
-      try log(line)
+      try recorder.log(line)
     }
-    console.progress(
-      isEpochsEnd: batch + 1 == deal.order.stepsPerEpoch,
+    recorder.console.progress(
+      isEpochsEnd: batch.isLastOfEpoch,
       Console.Progress(
-        epoch: epoch, epochs: job.epochs, step: batch + 1, stepsPerEpoch: deal.order.stepsPerEpoch,
-        secondsInEpoch: meter.seconds, stepsPerSecond: meter.stepsPerSecond, loss: loss))
+        epoch: batch.epoch, epochs: job.epochs, step: batch.index + 1,
+        stepsPerEpoch: data.stepsPerEpoch, secondsInEpoch: meter.seconds,
+        stepsPerSecond: meter.stepsPerSecond, loss: result.loss))
+  }
+
+  private func logSkipped(_ skipped: SkippedStep, epoch: Int) throws {
+    if skipped.count == 1 { recorder.noteFirstSkip() }
+    recorder.console.warning(
+      "\(skipped.problem); the step is skipped (\(skipped.count) in a row)")
+    var line = JSONLine(event: "skipped")
+    line.add("epoch", epoch)
+    line.add("step", lastResult!.step)
+    line.add("reason", skipped.what)
+    line.add("tensor", skipped.tensor)
+    line.add("in_a_row", skipped.count)
+    try recorder.log(line)
+  }
+
+  // MARK: - Metrics of the training samples
+
+  /// Counts a part's samples. A shard's parts are counted on one thread at a time.
+  private func count(_ outputs: NamedTensors, _ part: BatchPart) {
+    let place = part.shard - engine.firstShard
+    trainingCounts.withUnsafeMutableBufferPointer {
+      $0[place].add(job.metrics.map { $0.counts(outputs, part.targets) })
+    }
+  }
+
+  /// Logs the metrics over the samples that this launch trained on in an epoch: the shards' counts, added in
+  /// shard order over all ranks.
+  ///
+  /// Collective: every rank.
+  func logTrainingMetrics(epoch: Int) throws {
+    guard !job.metrics.isEmpty else { return }
+    var total = MetricCounts()
+    for counts in try world.allgather(trainingCounts).joined() where !counts.sums.isEmpty {
+      total.add(counts.sums)
+    }
+    var line = JSONLine(event: "epoch")
+    line.add("epoch", epoch)
+    line.add("step", state.step)
+    line.add("split", "train")
+    for (name, value) in total.values(job.metrics) { line.add(name, value) }
+    try recorder.log(line)
   }
 }

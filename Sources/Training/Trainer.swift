@@ -1,204 +1,173 @@
 import Communication
 import DataParallel
 import Datasets
-import Foundation
-import Glibc
 import Layers
-import Optimizers
 import System
 import Tensors
 
-/// A failure that only this rank knows of: it ends the whole job at once. (A plain `Failure` is
-/// thrown by all ranks alike.)
-public struct RankFailure: Error {
-  public let failure: Failure
-}
-
-/// Trains a job on all ranks.
+/// Trains a job on all ranks: the loop over epochs.
+///
+///     let trainer = try Trainer(job, world: world, run: "runs/mine")
+///     trainer.on(.evaluation) { print($0.evaluation!.loss) }
+///     try trainer.run()
+///
+/// Root keeps the run directory with metrics and checkpoints.
 ///
 /// Collective: every rank makes one with the same job and calls the same methods in the same order.
 public final class Trainer {
   let job: TrainingJob
   let options: RunOptions
-  let communicator: Communicator
-  let console: Console
-  let threads: ShardThreads
-
-  /// Root's alone.
-  var directory: RunDirectory?
-  var writer: CheckpointWriter?
-  /// The last step whose checkpoint is there; -1 before the first. Other ranks than root know of it only
-  /// at the start and at the end.
-  var savedStep = -1
-  /// The last step whose save was begun; -1 before the first.
-  var begunStep = -1
-
-  let layout: ArenaLayout
-  public let parameterCount: Int
-  /// The one copy of the parameters on this rank: float32, [layout.elementCount].
-  let parameters: Tensor
-  /// Batch norm's running statistics and their kin.
-  let buffers: ModuleBuffers
-  /// Which of them this rank's optimizer updates.
-  let slices: ParameterSlices
-  let optimizer: any Optimizer
+  let world: Communicator
+  let step: DataParallelStep<any Module>
+  var engine: StepEngine { step.engine }
+  let recorder: RunRecorder
+  var data: ShardedData
   var state: CheckpointState
-  var deal: Deal
   var meter = Meter()
-  /// The last step before those skipped in a row whose save was begun; -1: none.
-  var savedBeforeSkips = -1
+  var hooks: [Hook] = []
+  /// Why a hook wants the run to end.
+  var isStoppedByHook = false
+  /// The counts of `job.metrics` over this epoch's training samples, by shard of this rank.
+  var trainingCounts: [MetricCounts] = []
   /// Root's alone decide.
   let timeNeeds = TimeNeeds()
-  var threadChoice = ThreadChoice()
-  /// How fast the ranks compute beside each other.
-  var pace = Pace()
+  var lastResult: StepResult?
+  /// The last evaluation on the split that decides, on every rank where a hook wants it.
+  var lastEvaluation: EvaluationSummary?
 
-  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike;
-  /// changes no bit.
-  public var overlaps = true
-  /// Called after every step, with where its time went on this rank. (Of threads side by side the sum.)
-  public var onStep: ((_ step: Int, _ times: StepTimes) -> Void)?
+  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike; changes no
+  /// bit.
+  package var overlaps: Bool {
+    get { engine.overlaps }
+    set { engine.overlaps = newValue }
+  }
+  /// Called after every step, with where its time went on this rank.
+  package var onStep: ((_ step: Int, _ times: StepTimes) -> Void)?
 
-  /// What follows from the number of shards: who computes which samples, and how sums are made.
-  struct Deal {
-    let order: SampleOrder
-    let workers: [ShardWorker]
-    let reduction: TreeReduction
-    /// nil where no layer sees the global batch.
-    let synchronizer: ShardSynchronizer?
+  /// A new run in a directory, or with `resume: .ifPresent` the run that is there.
+  ///
+  /// Collective: every rank.
+  /// - Throws: Failure, the same on every rank.
+  public convenience init(
+    _ job: TrainingJob, world: Communicator, run directory: String,
+    resume: ResumePolicy = .never, output: RunOutput = .none
+  ) throws {
+    var options = RunOptions(runDirectory: directory)
+    options.resume = resume
+    options.output = output
+    try self.init(job, options: options, world: world)
   }
 
   /// Loads data and state; nothing is trained yet.
-  /// - Throws: Failure, the same on every rank; RankFailure; MPIError.
-  public init(job: TrainingJob, options: RunOptions, communicator: Communicator) throws {
+  ///
+  /// Collective: every rank.
+  /// - Throws: Failure, the same on every rank.
+  public init(_ job: TrainingJob, options: RunOptions, world: Communicator) throws {
     self.job = job
     self.options = options
-    self.communicator = communicator
-    let console = Console(isQuiet: options.isQuiet, isRoot: communicator.isRoot)
-    self.console = console
-    threads = ShardThreads(count: options.threads)
+    self.world = world
     StopSignals.install()
-    StopSignals.endLoading = true
-    defer { StopSignals.endLoading = false }
+    StopSignals.mayStopLoading = true
+    defer { StopSignals.mayStopLoading = false }
     Progress.enter(.loading)
+    try SettingsAgreement.check(job.settings, world: world)
 
-    do {
-      // Its memory is free before the data are there.
-      let template = job.makeModel()
-      layout = ArenaLayout(of: template)
-      parameterCount = template.parameterCount
-      buffers = ModuleBuffers(of: template)
-    }
-    slices = try ParameterSlices(
-      elementCount: layout.elementCount, isSharded: options.shardsOptimizer,
-      communicator: communicator)
-    parameters = slices.parameters
-    optimizer = job.makeOptimizer(slices.own.count)
-
-    var loaded: LoadedCheckpoint?
-    (directory, loaded) = try communicator.agree(on: "opening the run directory") {
-      try Trainer.openExisting(options, communicator: communicator, console: console)
-    }
-    // Root's alone, as are the checkpoints it goes into.
-    let digest = communicator.isRoot ? SHA256.digest(of: job.recipeIdentity) : ""
-    let found = try communicator.broadcast(state: loaded?.state)
+    let recorder = RunRecorder(options, world: world)
+    self.recorder = recorder
+    let loaded = try world.agree(on: "opening the run directory") { try recorder.openExisting() }
+    let found = try world.broadcast(loaded?.state)
     // Also at step 0, whose weights may have come from a file.
     let isResumed = found != nil
-    state =
+    let shards = job.shardCount ?? found?.shards ?? world.worldSize
+    // Root's alone, as are the checkpoints it goes into.
+    let digest = world.isRoot ? SHA256.digest(of: job.identityText) : ""
+    var state =
       found
       ?? CheckpointState(
-        step: 0, epoch: 1, position: 0, seed: job.seed, shards: job.shardCount,
-        recipeDigest: digest)
-    communicator.step = state.step
-    // The rest of a begun epoch keeps its shards; the next may be dealt anew.
-    if state.position == 0 { state.dealAnew(over: job.shardCount, console) }
-    deal = try Trainer.deal(
-      state.shards, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      buffers: buffers, state: &state, communicator: communicator, console: console)
-    // The parameters that the networks were made with, before the arena was given to them.
-    BufferPool.shared.trim()
-    if communicator.isRoot && deal.order.sampleCount < state.shards {
-      console.warning(
-        "\(deal.order.sampleCount) samples leave some of the \(state.shards) shards empty")
+        step: 0, epoch: 1, position: 0, seed: job.seed, shards: shards, recipeDigest: digest)
+    world.step = state.step
+    // The rest of an epoch keeps its shards; the next may use another number.
+    if state.position == 0 { Trainer.changeShards(of: &state, to: shards, recorder.console) }
+
+    let engine = try StepEngine(
+      world, shards: state.shards, model: job.makeModel, optimizer: job.optimizer,
+      options: StepOptions(job, options))
+    step = DataParallelStep(engine)
+    engine.step = state.step
+    engine.skippedInARow = state.skippedInARow
+    data = try ShardedData(job, &state, world: world)
+    try engine.prepare(for: data)
+    if data.sampleCount < state.shards {
+      recorder.console.warning(
+        "\(data.sampleCount) samples leave some of the \(state.shards) shards empty")
     }
+    self.state = state
     if evaluationInterval > 0 {
-      // Damage is to be known now, and not after the first epoch.
-      try communicator.agree(on: "reading the evaluation splits") {
-        guard communicator.isRoot else { return }
+      // Damage is reported now, and not after the first epoch.
+      try world.agree(on: "reading the evaluation splits") {
+        guard world.isRoot else { return }
         for split in job.data.evaluationSplits { try job.data.reader(split).verify() }
       }
     }
+    try initialize(from: loaded, isResumed: isResumed)
+    if world.isRoot && state.recipeDigest != digest {
+      recorder.console.line(
+        "note: the recipe changed since step \(state.step): a new recipe from here")
+      self.state.recipeDigest = digest
+    }
+    try world.agree(on: "making the run directory") { try recorder.open(text: job.runText) }
+    try engine.verifyReplicas()
+  }
 
-    job.initialize(deal.workers[0].replica.module)
-    // No rank's initial values may come over what root reads from a file.
-    if slices.isShared { try communicator.quietBarrier() }
-    // Whole arenas, which root reads and each rank takes its slice of.
-    let wholeStates = isResumed ? wholeOptimizerStates() : []
-    try communicator.agree(on: "loading weights") {
-      if let loaded {
-        try loaded.verifyPosition(in: deal.order)
-        try Checkpoint.restore(loaded.model, into: modelTensors, from: loaded.path)
-        try Checkpoint.restore(
-          loaded.optimizer, into: optimizerTensors(wholeStates), from: loaded.path)
-      } else if communicator.isRoot, let file = options.initFile {
-        try Checkpoint.restore(try Safetensors.read(file), into: modelTensors, from: file)
+  private func initialize(from loaded: LoadedCheckpoint?, isResumed: Bool) throws {
+    if let initialize = job.initialize {
+      initialize(engine.module)
+    } else {
+      engine.module.initialize(seed: job.seed)
+    }
+    for module in engine.modules.dropFirst() { module.nameRandomLayers(seed: job.seed) }
+    if isResumed {
+      try engine.restore(hasOptimizerState: true) { model, optimizer in
+        guard let loaded else { return }
+        try loaded.verifyPosition(in: data.order)
+        try Checkpoint.restore(loaded.model, into: model, from: loaded.path)
+        try Checkpoint.restore(loaded.optimizer, into: optimizer, from: loaded.path)
+      }
+      recorder.note(resumedAt: state.step)
+    } else if let file = options.initFile {
+      try engine.restore(hasOptimizerState: false) { model, _ in
+        try Checkpoint.restore(try Safetensors.read(file), into: model, from: file)
       }
     }
-    if isResumed || options.initFile != nil { try communicator.broadcast(arenas: replicatedArenas) }
-    for (whole, state) in zip(wholeStates, optimizer.state) where slices.isSharded {
-      try slices.scatter(whole.arena, into: state.arena)
-    }
-    if communicator.isRoot && state.recipeDigest != digest {
-      console.line("note: the recipe changed since step \(state.step): a new recipe from here")
-      state.recipeDigest = digest
-    }
-    if isResumed { (savedStep, begunStep) = (state.step, state.step) }
-    try communicator.agree(on: "making the run directory") {
-      guard communicator.isRoot else { return }
-      let directory =
-        try directory ?? RunDirectory(opening: options.runDirectory, resume: options.resume)
-      self.directory = directory
-      try DurableFile.replace(directory.recipePath, with: job.recipeText, status: .cannotCreate)
-    }
-    try verifyReplicas()
   }
 
-  /// The best evaluation so far, on root; elsewhere as far as the state was shared.
+  /// The best evaluation so far, on root.
   public var best: CheckpointState.Best? { state.best }
+  public var parameterCount: Int { engine.parameterCount }
+  /// The number of steps taken, over all launches of the run.
+  public var stepCount: Int { state.step }
+  /// The network, with the parameters of all ranks.
+  public var model: any Module { step.model }
 
-  /// Arenas of state the optimizer keeps, each as long as the parameters.
-  public var optimizerStateCount: Int { optimizer.state.count }
-
+  /// Arenas of state that the optimizer keeps, each as long as the parameters.
+  package var optimizerStateCount: Int { engine.optimizer.state.count }
   /// How gradients are summed.
-  public var reduction: TreeReduction { deal.reduction }
+  package var reduction: TreeReduction { engine.reduction }
 
-  var totalSteps: Int { job.epochs * deal.order.stepsPerEpoch }
-
-  /// What every rank must hold alike.
-  var replicatedArenas: [ReplicatedArena] {
-    [
-      ReplicatedArena("parameters", parameters, layout: layout),
-      ReplicatedArena("buffers", buffers.values, layout: buffers.layout),
-    ] + buffers.counters.map { ReplicatedArena($0.name, $0.tensor) }
-      + (slices.isSharded ? [] : replicatedStates)
-  }
-
-  private var replicatedStates: [ReplicatedArena] {
-    optimizer.state.map {
-      ReplicatedArena("optimizer's \($0.name)", $0.arena, prefix: $0.name + ".", layout: layout)
-    }
-  }
-
+  var totalSteps: Int { job.epochs * data.stepsPerEpoch }
   /// In epochs; 0: never.
   var evaluationInterval: Int { options.evalEvery ?? job.evaluationInterval }
 
-  /// Trains until the job is done, `maxSteps` are made or a signal asks to stop; evaluates and saves
-  /// on the way.
-  /// - Throws: Failure, the same on every rank; RankFailure; MPIError.
+  // MARK: - The loop over epochs
+
+  /// Trains until the job is done, `maxSteps` are taken or something asks to stop; evaluates and saves on the
+  /// way. After a stop on request the program's exit status is 75.
+  /// - Throws: Failure, the same on every rank.
+  @discardableResult
   public func run() throws -> Outcome {
-    let began = monotonicSeconds()
-    defer { threads.end() }
-    defer { endSaving() }
+    let start = monotonicSeconds()
+    defer { engine.end() }
+    defer { recorder.endSaving(timeNeeds) }
     let firstStep = state.step
     try announce()
     var outcome = Outcome.completed
@@ -217,25 +186,24 @@ public final class Trainer {
       }
     }
     if options.checkpointEvery != 0 { try saveLast() }
+    try runHooks(.end, number: state.step)
+    if case .stopped = outcome { world.exitStatus = Failure.Status.stopped.rawValue }
     try finish(
       outcome, isComplete: outcome == .completed && firstStep > 0 && state.step == firstStep,
-      seconds: monotonicSeconds() - began)
+      seconds: monotonicSeconds() - start)
     return outcome
   }
 
   /// The rest of the current epoch. nil when it was finished and nothing asked to stop.
   private func trainEpoch() throws -> Outcome? {
-    try dealAnewIfAsked()
+    try changeShardsIfAsked()
     let epoch = state.epoch
     meter.begin()
+    trainingCounts = engine.modules.map { _ in MetricCounts() }
     var stop: Outcome?
-    for batch in state.position / job.batchSize..<deal.order.stepsPerEpoch {
-      stop = try step(batch: batch)
-      try noteSaved()
-      if state.step % 100 == 0 {
-        try verifyReplicas()
-        try comparePaces()
-      }
+    for index in state.position / job.batchSize..<data.stepsPerEpoch {
+      stop = try takeStep(GlobalBatch(data: data, epoch: epoch, index: index))
+      try recorder.noteSaved(timeNeeds)
       if let stop, state.position > 0 { return stop }
       let isAtLimit = options.maxSteps.map { state.step >= $0 } ?? false
       if state.position > 0 {
@@ -243,11 +211,13 @@ public final class Trainer {
         if isAtLimit { return .reachedMaxSteps }
       }
     }
+    try logTrainingMetrics(epoch: epoch)
     var isOver = false
     if evaluationInterval > 0 && (epoch % evaluationInterval == 0 || epoch == job.epochs) {
       Progress.enter(.evaluation)
       isOver = try timeNeeds.measureEvaluation { try evaluate(epoch: epoch) }
     }
+    try runHooks(.epoch, number: epoch)
     if let every = options.checkpointEvery {
       if every > 0 && state.step % every == 0 { try save() }
     } else if epoch % job.evaluationInterval == 0 {
@@ -255,21 +225,51 @@ public final class Trainer {
     }
     if isOver && state.epoch <= job.epochs { return .stoppedEarly }
     // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
-    return state.epoch <= job.epochs ? stop : nil
+    return state.epoch <= job.epochs ? stop ?? (isStoppedByHook ? .stoppedByHook : nil) : nil
   }
 
-  func verifyReplicas() throws {
-    try ReplicaCheck.verify(replicatedArenas, step: state.step, communicator: communicator)
+  private func changeShardsIfAsked() throws {
+    guard state.position == 0, let count = job.shardCount, state.shards != count else { return }
+    Trainer.changeShards(of: &state, to: count, recorder.console)
+    try engine.setShards(count)
+    data = try ShardedData(job, &state, world: world)
+    try engine.prepare(for: data)
+    for module in engine.modules { module.nameRandomLayers(seed: job.seed) }
   }
 
-  private func dealAnewIfAsked() throws {
-    guard state.position == 0, state.shards != job.shardCount else {
-      for worker in deal.workers { worker.begin(epoch: state.epoch) }
-      return
-    }
-    state.dealAnew(over: job.shardCount, console)
-    deal = try Trainer.deal(
-      job.shardCount, epoch: state.epoch, job: job, layout: layout, parameters: parameters,
-      buffers: buffers, state: &state, communicator: communicator, console: console)
+  private static func changeShards(
+    of state: inout CheckpointState, to count: Int, _ console: Console
+  ) {
+    guard state.shards != count else { return }
+    console.line(
+      "note: from epoch \(state.epoch) on the samples are dealt over \(count) shards instead of "
+        + "\(state.shards): a new recipe from here")
+    state.shards = count
+  }
+}
+
+extension StepOptions {
+  fileprivate init(_ job: TrainingJob, _ options: RunOptions) {
+    self.init()
+    threads = options.threads
+    clipNorm = job.clipNorm
+    microBatchSize = job.microBatchSize
+    shardsOptimizer = options.shardsOptimizer
+    compressesGradients = job.compressesGradients
+    seed = job.seed
+    hasLeftoverGradient = job.hasLeftoverGradient
+  }
+}
+
+extension ShardedData {
+  /// Loads a job's training split; the state gets what was found in it.
+  fileprivate convenience init(
+    _ job: TrainingJob, _ state: inout CheckpointState, world: Communicator
+  ) throws {
+    let known = DataFacts(digest: state.dataDigest, standardization: state.standardization)
+    try self.init(
+      job.data, world: world, shards: state.shards, batchSize: job.batchSize, seed: job.seed,
+      shuffle: job.isShuffled, known: known, step: state.step)
+    (state.dataDigest, state.standardization) = (facts.digest, facts.standardization)
   }
 }

@@ -1,81 +1,115 @@
 import Datasets
 import Layers
 import Optimizers
+import System
 import Tensors
 
-/// What to train: a recipe made into values. The same job gives the same bits on any machine shape.
+/// What to train: data, a network, a loss and how to minimize it. The same job gives the same bits on any
+/// number of ranks and threads.
+///
+///     TrainingJob("mine", data: .csv("flowers.csv", target: "kind"), model: { Net() },
+///       loss: CrossEntropyLoss(), optimizer: .adam(learningRate: 1e-3), batchSize: 64, epochs: 5)
 public struct TrainingJob {
   public var name: String
-  /// The recipe as resolved, in YAML: training this text again gives the same bits.
-  public var recipeText: String
-  /// The part of it that decides the bits: without where the data lie.
-  public var recipeIdentity: String
-  public var seed: UInt64
-  /// Samples in a global batch.
+  public var data: TrainingData
+  /// Makes a network without its values; each shard gets one.
+  public var makeModel: () -> any Module
+  public var loss: any Loss
+  public var optimizer: OptimizerFactory
+  /// Samples in a global batch, over all ranks and shards.
   public var batchSize: Int
-  /// The most samples of a shard's part of a batch that are computed at once, which bounds the
-  /// memory; nil: the whole part.
-  public var microBatchSize: Int?
+  /// Passes over the training split.
   public var epochs: Int
-  /// Logical shards (S).
-  public var shardCount: Int
+  /// Of initial values, order, and random layers.
+  public var seed: UInt64
+  /// Logical shards (S); nil: the number of ranks of the first launch, and from then on what the checkpoint
+  /// says.
+  public var shardCount: Int?
+  /// Whether each epoch has an order of its own.
   public var isShuffled: Bool
-  public var learningRate: Double
   public var schedule: Schedule
   /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
   public var clipNorm: Double?
-  /// Rounds each shard's gradient, and every sum of them in the tree, to bfloat16: what travels between
-  /// hosts is half as long, and the result is still the same on any ranks and hosts.
+  /// The most samples of a shard's part of a batch that are computed at once, which bounds the memory; nil:
+  /// the whole part.
+  public var microBatchSize: Int?
+  /// Whether each shard's gradient, and every sum of them, is rounded to bfloat16, so that hosts send half the
+  /// bytes.
   public var compressesGradients = false
-  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
-  public var hasLeftoverGradient = false
-  public var data: DataSet
-  /// A network without its values; each shard gets one.
-  public var makeModel: () -> any Module
-  /// Gives a network its initial values, a function of the recipe.
-  public var initialize: (any Module) -> Void
-  public var loss: any Loss
-  /// What is right, for targets as the data set has them.
-  public var metric: (TargetType) -> Metric
+  /// Figures of one's own, beside the loss and the accuracy.
+  public var metrics: [any Metric] = []
   /// Epochs between evaluations, and between checkpoints where nothing else is asked for.
   public var evaluationInterval = 1
   public var earlyStopping: EarlyStopping?
-  /// From the elements of the parameter arena.
-  public var makeOptimizer: (Int) -> any Optimizer
+  /// Gives a network its initial values; nil: `initialize(seed:)`.
+  public var initialize: ((any Module) -> Void)?
+  /// When an output counts as right, for targets as the data set has them; nil: as the loss says.
+  package var accuracyRule: ((TargetType) -> AccuracyRule)?
+  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
+  package var hasLeftoverGradient = false
+  /// The recipe as resolved, in YAML: training this text again gives the same bits. nil: the job is a
+  /// program's, and its settings are written instead.
+  package var recipeText: String?
+  /// The part of it that decides the bits: without where the data lie.
+  package var recipeIdentity: String?
 
   public init(
-    name: String, recipeText: String, recipeIdentity: String, seed: UInt64, batchSize: Int,
-    epochs: Int, shardCount: Int, isShuffled: Bool, learningRate: Double, schedule: Schedule,
-    data: DataSet, makeModel: @escaping () -> any Module, loss: any Loss,
-    makeOptimizer: @escaping (Int) -> any Optimizer, metric: @escaping (TargetType) -> Metric
+    _ name: String, data: TrainingData, model: @escaping () -> any Module, loss: any Loss,
+    optimizer: OptimizerFactory = .adam(), batchSize: Int = 64, epochs: Int = 10, seed: UInt64 = 0,
+    shards: Int? = nil, shuffle: Bool = true, schedule: Schedule = .constant
   ) {
     self.name = name
-    self.recipeText = recipeText
-    self.recipeIdentity = recipeIdentity
-    self.seed = seed
+    self.data = data
+    makeModel = model
+    self.loss = loss
+    self.optimizer = optimizer
     self.batchSize = batchSize
     self.epochs = epochs
-    self.shardCount = shardCount
-    self.isShuffled = isShuffled
-    self.learningRate = learningRate
+    self.seed = seed
+    shardCount = shards
+    isShuffled = shuffle
     self.schedule = schedule
-    self.data = data
-    self.makeModel = makeModel
-    initialize = { $0.initialize(seed: seed) }
-    self.loss = loss
-    self.metric = metric
-    self.makeOptimizer = makeOptimizer
+  }
+
+  /// When an output counts as right.
+  package func accuracy(for target: TargetType) -> AccuracyRule {
+    accuracyRule?(target) ?? .rule(loss, target: target, form: data.format.target)
+  }
+
+  /// What decides the bits, by key, so far as values tell: all ranks must have them alike.
+  package var settings: [(key: String, value: String)] {
+    [
+      ("name", name), ("batch_size", "\(batchSize)"), ("epochs", "\(epochs)"), ("seed", "\(seed)"),
+      ("shards", shardCount.map { "\($0)" } ?? "null"), ("shuffle", "\(isShuffled)"),
+      ("learning_rate", "\(optimizer.learningRate)"), ("schedule", "\(schedule)"),
+      ("parameter_rules", "\(optimizer.rules)"), ("clip_norm", "\(clipNorm ?? .infinity)"),
+      ("micro_batch", microBatchSize.map { "\($0)" } ?? "null"),
+      ("compress", "\(compressesGradients)"), ("data", data.name),
+      ("loss", String(describing: type(of: loss))),
+    ]
+  }
+
+  /// recipe.yaml's text.
+  var runText: String {
+    recipeText
+      ?? "# The settings of a program's training job. The program has its network, loss and data.\n"
+      + settings.map { "\($0.key): '\($0.value.replacing("'", with: "''"))'\n" }.joined()
+  }
+
+  var identityText: String {
+    recipeIdentity
+      ?? settings.filter { $0.key != "shards" }.map { "\($0.key): \($0.value)\n" }.joined()
   }
 }
 
-/// Ends a run that no longer gets better.
+/// Ends a run that no longer improves.
 public struct EarlyStopping: Sendable, Equatable {
   public enum Monitor: String, Sendable, CaseIterable { case loss, accuracy }
 
   public var monitor: Monitor
-  /// Evaluations in a row that may bring nothing better.
+  /// Evaluations in a row that may bring no improvement.
   public var patience: Int
-  /// By how much better is better.
+  /// The smallest difference that counts as an improvement.
   public var minimumDelta: Double
 
   public init(monitor: Monitor, patience: Int, minimumDelta: Double) {
@@ -83,42 +117,4 @@ public struct EarlyStopping: Sendable, Equatable {
     self.patience = patience
     self.minimumDelta = minimumDelta
   }
-}
-
-/// How a run goes about it: nothing here changes a bit of the result.
-public struct RunOptions: Sendable {
-  public var runDirectory: String
-  public var resume = false
-  /// Initial weights; nil: from the seed.
-  public var initFile: String?
-  /// Steps after which the run ends, as if on request but with status 0.
-  public var maxSteps: Int?
-  /// This rank's.
-  public var threads = 1
-  /// Each rank keeps the optimizer's state of a slice of the parameters, and updates that. All ranks
-  /// alike.
-  public var shardsOptimizer = false
-  /// In steps; 0 writes no step lines.
-  public var logEvery = 100
-  /// In epochs; 0 never evaluates; nil: the recipe's.
-  public var evalEvery: Int?
-  /// In steps; 0 never saves; nil saves as often as the recipe evaluates.
-  public var checkpointEvery: Int?
-  public var isQuiet = false
-  /// When it must be over; root's alone counts.
-  public var timeLimit: TimeLimit?
-
-  public init(runDirectory: String) { self.runDirectory = runDirectory }
-}
-
-/// How a run ended.
-public enum Outcome: Sendable, Equatable {
-  /// All epochs are done.
-  case completed
-  /// `maxSteps` were made.
-  case reachedMaxSteps
-  /// Nothing got better for as long as the recipe allows.
-  case stoppedEarly
-  /// A signal asked for it, or the time was up.
-  case stopped(by: String)
 }

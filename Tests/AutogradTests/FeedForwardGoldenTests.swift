@@ -49,14 +49,14 @@ struct FeedForwardGoldenTests {
     "adaptiveAvgPool2d": { known, inputs in
       [adaptiveAvgPool2d(inputs[0], size: known.pair("size", 0))]
     },
-    "softmax": { known, inputs in [softmax(inputs[0], axis: known.int("axis")!)] },
-    "logSoftmax": { known, inputs in [logSoftmax(inputs[0], axis: known.int("axis")!)] },
-    "relu": { _, inputs in [relu(inputs[0])] },
-    "leakyRelu": { known, inputs in [leakyRelu(inputs[0], slope: known.number("slope")!)] },
-    "gelu": { _, inputs in [gelu(inputs[0])] },
-    "silu": { _, inputs in [silu(inputs[0])] },
+    "softmax": { known, inputs in [inputs[0].softmax(axis: known.int("axis")!)] },
+    "logSoftmax": { known, inputs in [inputs[0].logSoftmax(axis: known.int("axis")!)] },
+    "relu": { _, inputs in [inputs[0].relu()] },
+    "leakyRelu": { known, inputs in [inputs[0].leakyRelu(slope: known.number("slope")!)] },
+    "gelu": { _, inputs in [inputs[0].gelu()] },
+    "silu": { _, inputs in [inputs[0].silu()] },
     "threshold": { known, inputs in
-      [threshold(inputs[0], limit: known.number("limit")!, value: known.number("value")!)]
+      [inputs[0].threshold(limit: known.number("limit")!, value: known.number("value")!)]
     },
     "batchNorm": { known, inputs in
       let running = RunningStatistics(

@@ -75,18 +75,19 @@ struct FeedForwardGradientTests {
     var draws = Draws(case: shape.elementCount)
     let x = spread(shape, &draws)
     for (name, function) in [
-      ("leakyRelu", { leakyRelu($0, slope: 0.2) }), ("gelu", gelu), ("silu", silu),
-      ("threshold", { threshold($0, limit: 0.5, value: 3) }),
+      ("leakyRelu", { $0.leakyRelu(slope: 0.2) }), ("gelu", { $0.gelu() }),
+      ("silu", { $0.silu() }),
+      ("threshold", { $0.threshold(limit: 0.5, value: 3) }),
     ] as [(String, (Tensor) -> Tensor)] {
       expectGradientsMatchFiniteDifferences([x], name) { function($0[0]) }
     }
     for axis in 0..<shape.count {
-      expectGradientsMatchFiniteDifferences([x], "softmax") { softmax($0[0], axis: axis) }
-      expectGradientsMatchFiniteDifferences([x], "logSoftmax") { logSoftmax($0[0], axis: axis) }
+      expectGradientsMatchFiniteDifferences([x], "softmax") { $0[0].softmax(axis: axis) }
+      expectGradientsMatchFiniteDifferences([x], "logSoftmax") { $0[0].logSoftmax(axis: axis) }
     }
-    let key = DropoutKey(seed: 1, step: 2, samples: Array(0..<shape[0]))
+    let key = RandomKey(seed: 1, step: 2, samples: Array(0..<shape[0]), layer: "a")
     expectGradientsMatchFiniteDifferences([x], "dropout") {
-      dropout($0[0], rate: 0.4, key: key, layer: "a")
+      dropout($0[0], rate: 0.4, key: key)
     }
   }
 

@@ -14,7 +14,7 @@ struct GradientFunctionTests {
     let (x, w, b) = (
       Tensor([1, 2] as [Float], shape: [1, 2]), leaf([1, 2, 3, 4], [2, 2]), leaf([1, 2], [2])
     )
-    let hidden = relu(linear(x, weight: w, bias: b))
+    let hidden = linear(x, weight: w, bias: b).relu()
     let loss = crossEntropy(
       hidden + hidden, targets: Tensor(zeros: [1], .int64), divisor: 1)
     let last = loss.gradientFunction!
@@ -70,7 +70,7 @@ struct GradientFunctionTests {
     let w = leaf([1, 2, 3, 4], [2, 2])
     do {
       let x = leaf([1, 2], [1, 2])
-      let hidden = relu(linear(x, weight: w, bias: nil))
+      let hidden = linear(x, weight: w, bias: nil).relu()
       let product = hidden * hidden.reshaped([2, 1]).reshaped([1, 2])
       let loss = crossEntropy(product, targets: Tensor(zeros: [1], .int64), divisor: 1) + x.sum()
       for tensor in [x, hidden, product, loss] {

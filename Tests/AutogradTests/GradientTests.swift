@@ -25,7 +25,9 @@ struct GradientTests {
     expectGradientsMatchFiniteDifferences([x], "x + x") { $0[0] + $0[0] }
     expectGradientsMatchFiniteDifferences([x], "x x") { $0[0] * $0[0] }
     expectGradientsMatchFiniteDifferences([x], "sum") { $0[0].sum() }
-    expectGradientsMatchFiniteDifferences([leafAwayFromZero(shape, &draws)], "relu") { relu($0[0]) }
+    expectGradientsMatchFiniteDifferences([leafAwayFromZero(shape, &draws)], "relu") {
+      $0[0].relu()
+    }
   }
 
   @Test func reshapes() {
@@ -84,14 +86,14 @@ struct GradientTests {
       leaf([3, 5], &draws), Tensor(draws.doubles(3), shape: [3]),
     ]
     expectGradientsMatchFiniteDifferences(inputs, "two layers") {
-      let hidden = relu(linear($0[0].flattened(startAxis: 1), weight: $0[1], bias: $0[2]))
+      let hidden = linear($0[0].flattened(startAxis: 1), weight: $0[1], bias: $0[2]).relu()
       return crossEntropy(linear(hidden, weight: $0[3], bias: $0[4]), targets: targets, divisor: 4)
     }
     expectGradientsMatchFiniteDifferences(inputs, "one weight used twice, a skip, a product") {
       let x = $0[0].flattened(startAxis: 1)
       let a = linear(x, weight: $0[1], bias: $0[2])
       let b = linear(x * x, weight: $0[1], bias: nil)
-      let skip = a * b + relu(a + b)
+      let skip = a * b + (a + b).relu()
       return linear(skip, weight: $0[3], bias: $0[4]).sum() + skip.sum() * a.sum()
     }
   }

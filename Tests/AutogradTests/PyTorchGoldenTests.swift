@@ -40,11 +40,11 @@ struct PyTorchGoldenTests {
     switch known.op {
     case "linear": output = linear(inputs[0], weight: inputs[1], bias: inputs[2])
     case "linear without bias": output = linear(inputs[0], weight: inputs[1], bias: nil)
-    case "relu": output = relu(inputs[0])
+    case "relu": output = inputs[0].relu()
     case "crossEntropy":
       output = crossEntropy(inputs[0], targets: targets, divisor: known.targets.count)
     case "mlp":
-      let hidden = relu(linear(inputs[0], weight: inputs[1], bias: inputs[2]))
+      let hidden = linear(inputs[0], weight: inputs[1], bias: inputs[2]).relu()
       output = crossEntropy(
         linear(hidden, weight: inputs[3], bias: inputs[4]), targets: targets,
         divisor: known.targets.count)

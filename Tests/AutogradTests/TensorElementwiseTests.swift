@@ -66,7 +66,10 @@ struct TensorElementwiseTests {
     "trunc": { [$1[0].trunc()] },
     "negate": { [-$1[0]] },
     "clamp": {
-      [$1[0].clamp(least: $0.number("least") ?? -.infinity, most: $0.number("most") ?? .infinity)]
+      [
+        $1[0].clamp(
+          minimum: $0.number("least") ?? -.infinity, maximum: $0.number("most") ?? .infinity)
+      ]
     },
     "to": { known, x in
       [x[0].to(DType.allCases.first { $0.description == known.text("dtype") }!)]

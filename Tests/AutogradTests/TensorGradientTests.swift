@@ -87,7 +87,7 @@ struct TensorGradientTests {
       one("sigmoid", -4, 4) { $0.sigmoid() },
       one("floor", 0.1, 0.9) { $0.floor() + $0.ceil() },
       one("round", 0.6, 1.4) { $0.round() + ($0 + 0.5).trunc() },
-      one("clamp", -0.9, 0.9) { $0.clamp(least: -1, most: 1) + $0.clamp(least: 1) },
+      one("clamp", -0.9, 0.9) { $0.clamp(minimum: -1, maximum: 1) + $0.clamp(minimum: 1) },
     ] as [[Check]]).flatMap { $0 }
 
   static let reductions: [Check] = ([nil, [0], [-1], [0, 2]] as [[Int]?]).flatMap { axes in

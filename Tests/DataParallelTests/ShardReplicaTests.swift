@@ -157,34 +157,4 @@ struct ShardReplicaTests {
     #expect(modules[1].core.runningMean!.values(Float.self) == mean)
     #expect(modules[1].core.batchesTracked!.values(Int64.self) == [1])
   }
-
-  /// The weight of a wide layer needs no look, unless it gets two contributions or may overflow.
-  @Test func gradientsThatMustBeFiniteAreTold() {
-    let module = Sequential(Linear(64, 64), ReLU(), Linear(64, 2))
-    let layout = ArenaLayout(of: module)
-    let replica = ShardReplica(
-      shard: 0, module: module, layout: layout, parameters: Tensor(zeros: [layout.elementCount]),
-      buffers: ModuleBuffers(of: module))
-    module.initialize(seed: 3)
-    func loss(_ scale: Float) -> Tensor {
-      var draws = Draws(case: 1)
-      let x = Tensor(draws.floats(3 * 64).map { $0 * scale }, shape: [3, 64])
-      return (module(x) * 1e3).sum()
-    }
-    replica.differentiate(loss(1))
-    #expect(replica.surelyFinite == [])  // nobody asked
-    replica.askWhetherFinite()
-    replica.differentiate(loss(1))
-    let wide = layout.entries[0]
-    #expect(replica.surelyFinite == [wide.offset..<wide.offset + 64 * 64])
-    replica.differentiate(loss(1e38))
-    #expect(replica.surelyFinite == [])
-    replica.differentiate(loss(.nan))
-    #expect(replica.surelyFinite == [])
-    replica.differentiate(loss(1), isLast: false)
-    replica.differentiate(loss(1), isFirst: false)
-    #expect(replica.surelyFinite == [])
-    replica.differentiate(loss(1))
-    #expect(replica.surelyFinite.count == 1)
-  }
 }

@@ -8,9 +8,9 @@ struct AugmentationTests {
   private static let pixels = (0..<12 * 35).map { Float($0 % 35 + 1) }
 
   private func set(_ augmentation: Augmentation, target: TargetForm = .own, corruption: Double = 0)
-    -> DataSet
+    -> TrainingData
   {
-    DataSet(
+    TrainingData(
       name: "images", hasTestSource: false,
       format: SampleFormat(
         target: target, augmentation: augmentation, corruption: corruption, seed: 3)
@@ -22,7 +22,7 @@ struct AugmentationTests {
   }
 
   /// Every sample's pixels in an epoch, in the split's order, from S shards.
-  private func samples(_ set: DataSet, epoch: Int?, shards: Int = 1) throws -> [[Float]] {
+  private func samples(_ set: TrainingData, epoch: Int?, shards: Int = 1) throws -> [[Float]] {
     let store = try set.load(.train, shards: 0..<shards, shardCount: shards)
     var all = [[Float]](repeating: [], count: store.sampleCount)
     for shard in 0..<shards {
@@ -30,7 +30,7 @@ struct AugmentationTests {
         let batch = [Int32(local)].withUnsafeBufferPointer {
           set.format.batch(store, shard: shard, local: $0, epoch: epoch)
         }
-        all[store.sampleIndex(shard: shard, local: local)] = batch.inputs.values(Float.self)
+        all[store.sampleIndex(shard: shard, local: local)] = batch.inputs.only.values(Float.self)
       }
     }
     return all
@@ -94,7 +94,7 @@ struct AugmentationTests {
       let (row, column) = (i / size - 4, i % size - 4)
       return Float(column + 2 * row)
     }
-    let set = DataSet(
+    let set = TrainingData(
       name: "ramp", hasTestSource: false,
       format: SampleFormat(augmentation: Augmentation(rotate: 30), seed: 1)
     ) { _ in
@@ -106,7 +106,7 @@ struct AugmentationTests {
     var slopes: [Float] = []
     for epoch in 1...20 {
       let turned = ([0] as [Int32]).withUnsafeBufferPointer {
-        set.format.batch(store, shard: 0, local: $0, epoch: epoch).inputs.values(Float.self)
+        set.format.batch(store, shard: 0, local: $0, epoch: epoch).inputs.only.values(Float.self)
       }
       let middle = 4 * size + 4
       #expect(abs(turned[middle]) < 1e-5)
@@ -127,8 +127,8 @@ struct AugmentationTests {
       set.format.batch(store, shard: 0, local: $0, epoch: 1)
     }
     let clean = try samples(self.set(Augmentation(shift: 2)), epoch: 1)
-    #expect(batch.targets.values(Float.self) == Array(clean.joined()))
-    #expect(batch.inputs.values(Float.self) != Array(clean.joined()))
+    #expect(batch.targets.only.values(Float.self) == Array(clean.joined()))
+    #expect(batch.inputs.only.values(Float.self) != Array(clean.joined()))
   }
 
   @Test func corruptionHasTheDeviationAskedFor() throws {

@@ -40,9 +40,8 @@ struct SampleStoreTests {
     images.withUnsafeMutableBufferPointer { images in
       labels.withUnsafeMutableBufferPointer { labels in
         local.withUnsafeBufferPointer { local in
-          set.gatherInputs(
-            shard: shard, local: local, scale: scale, into: images.baseAddress!)
-          set.gatherTargets(shard: shard, local: local, into: labels.baseAddress!)
+          set.gatherInput(shard: shard, local: local, scale: scale, into: images.baseAddress!)
+          set.gatherTarget(shard: shard, local: local, into: labels.baseAddress!)
         }
       }
     }
@@ -118,8 +117,8 @@ struct SampleStoreTests {
     var values = [Float](repeating: 0, count: 6)
     var targets = [Float](repeating: 0, count: 2)
     ([1, 0] as [Int32]).withUnsafeBufferPointer {
-      set.gatherInputs(shard: 1, local: $0, scale: .unit, into: &values)
-      set.gatherTargets(shard: 1, local: $0, into: &targets)
+      set.gatherInput(shard: 1, local: $0, scale: .unit, into: &values)
+      set.gatherTarget(shard: 1, local: $0, into: &targets)
     }
     #expect(values == Array(inputs[9...]) + Array(inputs[3..<6]))
     #expect(targets == [-4, -2])
@@ -216,7 +215,7 @@ struct SampleStoreTests {
         let set = try loaded(images, labels, shards: 1..<2, shardCount: 2, classCount: 1)
         var pixels: [Float] = [0, 0]
         [Int32(local)].withUnsafeBufferPointer {
-          set.gatherInputs(shard: shard, local: $0, scale: .raw, into: &pixels)
+          set.gatherInput(shard: shard, local: $0, scale: .raw, into: &pixels)
         }
       }
       let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
@@ -270,8 +269,8 @@ struct FashionMNISTTests {
       var label: [Int64] = [0]
       for i in 0..<count {
         [Int32(i)].withUnsafeBufferPointer {
-          set.gatherInputs(shard: 0, local: $0, scale: .unit, into: &pixels)
-          set.gatherTargets(shard: 0, local: $0, into: &label)
+          set.gatherInput(shard: 0, local: $0, scale: .unit, into: &pixels)
+          set.gatherTarget(shard: 0, local: $0, into: &label)
         }
         perClass[Int(label[0])] += 1
       }

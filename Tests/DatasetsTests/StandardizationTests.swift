@@ -4,11 +4,11 @@ import TestSupport
 import Testing
 
 struct StandardizationTests {
-  private func set(_ kind: Standardization.Kind, target: Bool = false) -> DataSet {
+  private func set(_ kind: Standardization.Kind, target: Bool = false) -> TrainingData {
     var draws = Draws(case: 5)
     let inputs = draws.floats(37 * 3).map { $0 * 4 + 1000 }
     let targets = draws.floats(37)
-    return DataSet(
+    return TrainingData(
       name: "numbers", hasTestSource: false, standardization: kind, standardizesTarget: target
     ) { _ in
       ArraySource(
@@ -17,13 +17,13 @@ struct StandardizationTests {
     }
   }
 
-  private func statistics(_ set: DataSet, shardCount: Int) throws -> DataStandardization {
+  private func statistics(_ set: TrainingData, shardCount: Int) throws -> DataStandardization {
     let store = try set.load(.train, shards: 0..<shardCount, shardCount: shardCount)
     return set.standardization((0..<shardCount).map { set.statistics(store, shard: $0) })
   }
 
   /// All samples as the network sees them.
-  private func batch(_ set: DataSet, _ found: DataStandardization) throws -> Batch {
+  private func batch(_ set: TrainingData, _ found: DataStandardization) throws -> Batch {
     var format = set.format
     format.standardize(found)
     return try set.reader(.train).read(37, format)
@@ -39,7 +39,7 @@ struct StandardizationTests {
   @Test(arguments: [1, 2, 5, 37, 50]) func partsOfAnySizeJoinToTheWholesMoments(shards: Int) throws
   {
     let set = set(.feature)
-    let raw = try set.reader(.train).read(37, set.format).inputs.values(Float.self)
+    let raw = try set.reader(.train).read(37, set.format).inputs.only.values(Float.self)
     let found = try statistics(set, shardCount: shards)
     for feature in 0..<3 {
       let (mean, deviation) = moments((0..<37).map { Double(raw[$0 * 3 + feature]) })
@@ -55,9 +55,9 @@ struct StandardizationTests {
       let set = set(kind, target: true)
       let batch = try batch(set, try statistics(set, shardCount: 4))
       // Values near 1000 have an absolute precision of 6e-5, of a deviation of some 2.
-      let (mean, deviation) = moments(batch.inputs.values(Float.self).map(Double.init))
+      let (mean, deviation) = moments(batch.inputs.only.values(Float.self).map(Double.init))
       #expect(abs(mean) < 1e-4 && abs(deviation - 1) < 1e-4)
-      let target = moments(batch.targets.values(Float.self).map(Double.init))
+      let target = moments(batch.targets.only.values(Float.self).map(Double.init))
       #expect(abs(target.mean) < 1e-6 && abs(target.deviation - 1) < 1e-6)
     }
   }
@@ -67,7 +67,7 @@ struct StandardizationTests {
     let found = try statistics(set, shardCount: 2)
     #expect(found.input.deviation == [1, 1, 1])
     let batch = try batch(set, found)
-    let (mean, deviation) = moments(batch.inputs.values(Float.self).map(Double.init))
+    let (mean, deviation) = moments(batch.inputs.only.values(Float.self).map(Double.init))
     #expect(abs(mean) < 1e-4 && deviation > 1.5)
   }
 
@@ -79,7 +79,7 @@ struct StandardizationTests {
   }
 
   @Test func aFeatureThatNeverChangesBecomesZero() throws {
-    let set = DataSet(name: "constant", hasTestSource: false, standardization: .feature) { _ in
+    let set = TrainingData(name: "constant", hasTestSource: false, standardization: .feature) { _ in
       ArraySource(
         name: "constant", inputs: [7, 7, 7], inputShape: [1], targets: .numbers([0, 0, 0]),
         targetShape: [1])
@@ -87,6 +87,6 @@ struct StandardizationTests {
     let store = try set.load(.train, shards: 0..<1, shardCount: 1)
     var format = set.format
     format.standardize(set.standardization([set.statistics(store, shard: 0)]))
-    #expect(try set.reader(.train).read(3, format).inputs.values(Float.self) == [0, 0, 0])
+    #expect(try set.reader(.train).read(3, format).inputs.only.values(Float.self) == [0, 0, 0])
   }
 }

@@ -9,7 +9,7 @@ struct DropoutTests {
   ) -> [Bool] {
     dropoutMask(
       [samples.count, width], rate: rate,
-      key: DropoutKey(seed: seed, step: step, samples: samples), layer: layer
+      key: RandomKey(seed: seed, step: step, samples: samples, layer: layer)
     ).values(Bool.self)
   }
 

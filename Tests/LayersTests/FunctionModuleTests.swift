@@ -55,27 +55,6 @@ struct FunctionModuleTests {
     #expect(View([2, 0])(Tensor(zeros: [0, 0])).shape == [0, 2, 0])
   }
 
-  @Test func aNetworkIsItsFixedFrontAndTheRest() {
-    var draws = Draws(case: 1)
-    let linear = Linear(6, 4)
-    let inner = Sequential(Flatten(), linear, Sigmoid())
-    let net = Sequential(Divide(3), View([2, 3]), inner, Divide(2))
-    let x = Tensor(draws.floats(30), shape: [5, 6])
-    let (front, rest) = net.fixedFrontAndRest
-    #expect(front.children.map(\.module.typeName) == ["Divide", "View"])
-    #expect(rest(front(x)).bits == net(x).bits)
-    #expect(front.namedParameters.isEmpty)
-    #expect(
-      rest.namedParameters.map { ObjectIdentifier($0.tensor) } == [
-        ObjectIdentifier(linear.weight), ObjectIdentifier(linear.bias!),
-      ])
-    // Dropout is not fixed, nor is what has parameters.
-    for other: any Module in [linear, Sequential(Dropout(0.5), Flatten()), Sequential(linear)] {
-      let (front, rest) = other.fixedFrontAndRest
-      #expect(front.children.isEmpty && rest === other)
-    }
-  }
-
   /// Rectified before the largest is taken, or after: Sequential chooses, unless somebody looks.
   @Test func rectifyingBehindPoolingIsTheSameToTheBit() throws {
     for number in 0..<20 {
@@ -99,7 +78,7 @@ struct FunctionModuleTests {
       // Somebody who looks sees the rectified images.
       let x = Tensor(values, shape: shape)
       let seen = try ActivationRecorder.record(["0", "1"], in: net) { net(x) }
-      #expect(seen[0].output.bits == relu(x).bits && seen[1].output.bits == y.bits)
+      #expect(seen[0].output.bits == x.relu().bits && seen[1].output.bits == y.bits)
     }
   }
 

@@ -41,7 +41,7 @@ struct JoinedActivationTests {
     let x = Tensor([[1.0, -2]])
     let found = try ActivationRecorder.record(["0", "1"], in: network) { network(x) }
     #expect(found[1].output.bits == network(x).bits)
-    #expect(found[1].output.bits == relu(found[0].output).bits)
+    #expect(found[1].output.bits == found[0].output.relu().bits)
     #expect(found[0].output.bits == (network.children[0].module)(x).bits)
   }
 

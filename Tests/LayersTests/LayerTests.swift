@@ -149,10 +149,10 @@ struct LayerTests {
         avgPool2d(x, kernel: kernel, stride: stride, padding: padding, countsPadding: false)
       ),
       (AdaptiveAvgPool2d(kernel), adaptiveAvgPool2d(x, size: kernel)),
-      (LeakyReLU(0.3), leakyRelu(x, slope: 0.3)), (GELU(), gelu(x)), (SiLU(), silu(x)),
+      (LeakyReLU(0.3), x.leakyRelu(slope: 0.3)), (GELU(), x.gelu()), (SiLU(), x.silu()),
       (Sigmoid(), x.sigmoid()), (Tanh(), x.tanh()),
-      (Threshold(0.1, 7), threshold(x, limit: 0.1, value: 7)),
-      (Softmax(axis: 1), softmax(x, axis: 1)), (LogSoftmax(axis: 2), logSoftmax(x, axis: 2)),
+      (Threshold(0.1, 7), x.threshold(limit: 0.1, value: 7)),
+      (Softmax(axis: 1), x.softmax(axis: 1)), (LogSoftmax(axis: 2), x.logSoftmax(axis: 2)),
       (norm, layerNorm(x, over: [9, 8], weight: norm.weight, bias: norm.bias, epsilon: 0.1)),
       (Unflatten(axis: 1, sizes: [2, -1]), x.reshaped([2, 2, 2, 9, 8] as Shape)),
       (Unflatten(axis: -1, sizes: [2, 4]), x.reshaped([2, 4, 9, 2, 4] as Shape)),

@@ -29,7 +29,7 @@ struct ModeTests {
     let module = Sequential(Dropout(0.5), Dropout(0.5))
     let ones = Tensor([Float](repeating: 1, count: 2 * 500), shape: [2, 500])
     func run(step: Int, samples: [Int]) -> [Float] {
-      module.setDropoutKey(DropoutKey(seed: 1, step: step, samples: samples))
+      module.setRandomKey(RandomKey(seed: 1, step: step, samples: samples))
       return module(ones).values(Float.self)
     }
     let first = run(step: 1, samples: [5, 6])

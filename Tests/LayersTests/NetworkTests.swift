@@ -290,7 +290,7 @@ struct NetworkTests {
     var draws = Draws(case: 10)
     let x = Tensor(draws.floats(12), shape: [4, 3])
     func run(step: Int) -> [UInt32] {
-      net.setDropoutKey(DropoutKey(seed: 1, step: step, samples: [0, 1, 2, 3]))
+      net.setRandomKey(RandomKey(seed: 1, step: step, samples: [0, 1, 2, 3]))
       return net(x).bits
     }
     let first = run(step: 1)

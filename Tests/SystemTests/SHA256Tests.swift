@@ -1,6 +1,5 @@
 import System
 import Testing
-import Training
 
 @Suite struct SHA256Tests {
   /// FIPS 180-4's examples (csrc.nist.gov, "SHA256.pdf"), and the digest of nothing.

@@ -1,3 +1,4 @@
+import DataParallel
 import Testing
 import Training
 

@@ -2,62 +2,59 @@ import CSystem
 import System
 import Tensors
 
-/// The gradient of a leaf: where it lies, and whether a backward pass has filled it.
+/// The gradient of a leaf: its value, its destination memory, and what is known about it.
 final class LeafGradient: GradientTarget {
-  /// Fixed memory for the gradient, a part of an arena; nil: each backward pass allocates.
+  /// Fixed memory for the gradient, a part of an arena; nil: each backward pass allocates memory.
   @exclusivity(unchecked) var destination: Tensor?
   /// nil before the first backward pass and after `zeroGrad`.
   @exclusivity(unchecked) var gradient: Tensor?
-  /// Whether an op that can tell at little cost is to say that a gradient is finite.
-  var asksWhetherFinite = false
-  /// Whether no element of the gradient can be infinite or not a number; false: nobody knows.
-  var isSurelyFinite = false
-  /// Contributions that a backward pass which is watched has still to make.
+  /// The number of contributions that an observed backward pass has not made yet.
   var missingContributions = 0
 
   init(of tensor: Tensor) {
     super.init(shape: tensor.shape, dtype: tensor.dtype, isLeaf: true)
   }
 
-  /// Adds a contribution. The first may already lie in the destination.
+  /// Adds a contribution. The first one may already be in the destination memory.
   func accumulate(_ contribution: Tensor) {
     if let gradient {
-      isSurelyFinite = false
-      // In place only in memory that is nobody else's.
+      // In place only in the destination, which is exclusively owned.
       self.gradient = Ops.add(gradient, contribution, into: destination)
     } else if let destination {
       if contribution !== destination { Ops.copy(contribution, into: destination) }
       gradient = destination
     } else {
-      // A copy: the contribution may be a view that others read, and a gradient is its owner's to
-      // change.
+      // A copy: the contribution may be a view that others read, and the owner of the leaf may
+      // change the gradient.
       gradient = contribution.copied()
     }
   }
 }
 
 extension Tensor {
-  /// Where this tensor's gradient flows to: a leaf's gradient, or the function that made it; nil where it
-  /// takes no part in differentiation. It hangs on the tensor's `history`.
+  /// The target of this tensor's gradient: the gradient of a leaf, or the function that computed
+  /// the tensor; nil if the tensor takes no part in differentiation. It is stored in `history`.
   @inline(__always) var gradientTarget: GradientTarget? {
     history.map { unsafeDowncast($0, to: GradientTarget.self) }
   }
 
-  /// Gives a tensor without history one.
-  /// - bare: the same view, without.
-  func takePart(_ target: GradientTarget, bare: Tensor) {
+  /// Gives a tensor a history.
+  /// - detachedView: the same view, without a history.
+  func attach(_ target: GradientTarget, detachedView: Tensor) {
     history = target
-    self.bare = bare
+    self.detachedView = detachedView
   }
 
-  /// This tensor's elements without its history: a view on the same memory that no gradient flows
-  /// through; what closures capture, so that no tensor keeps its own graph.
-  public var value: Tensor { bare ?? self }
+  /// This tensor's elements without its history: a view of the same memory through which no
+  /// gradient flows. Closures of ops capture this view, so that no tensor keeps its own graph
+  /// alive.
+  public var value: Tensor { detachedView ?? self }
 
-  /// Whether `backward` gives this tensor a gradient or passes one on through it.
+  /// Whether `backward` computes a gradient for this tensor, or passes one through it to others.
   ///
-  /// Setting it makes the tensor a leaf.
-  /// - Precondition: only a leaf can be set, and only float32 and float64 have gradients.
+  /// Setting it to true makes the tensor a leaf.
+  /// - Precondition to set: the tensor is not the result of an op with a history, and its dtype is
+  ///   float32 or float64.
   public var requiresGrad: Bool {
     get { history != nil }
     set {
@@ -67,42 +64,33 @@ extension Tensor {
           + "\(gradientFunction?.name ?? ""); use its `value` to cut the graph")
       guard newValue else {
         history = nil
-        bare = nil
+        detachedView = nil
         return
       }
       require(dtype.isFloatingPoint, "requiresGrad: a tensor of \(dtype) has no gradient")
       if history == nil {
-        let bare = Tensor(
-          storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
-        takePart(LeafGradient(of: bare), bare: bare)
+        let view = detached()
+        attach(LeafGradient(of: view), detachedView: view)
       }
     }
   }
 
-  /// The gradient of a leaf: nil before the first backward pass and after `zeroGrad`. Contributions
-  /// of several passes add up.
+  /// The gradient of a leaf: nil before the first backward pass and after `zeroGrad`. Several
+  /// passes add their gradients up.
   public var grad: Tensor? { gradientTarget?.leaf?.gradient }
 
-  /// Forgets the gradient, so that the next backward pass starts anew.
+  /// Removes the gradient, so that the next backward pass starts from nil.
   public func zeroGrad() {
     guard let leaf = gradientTarget?.leaf else { return }
     leaf.gradient = nil
-    leaf.isSurelyFinite = false
   }
 
-  /// Asks ops that can tell at little cost whether this leaf's gradient is finite to do so.
-  package func askWhetherGradientIsFinite() { gradientTarget?.leaf?.asksWhetherFinite = true }
-
-  /// Whether no element of a leaf's gradient can be infinite or not a number; false: nobody knows, as
-  /// without `askWhetherGradientIsFinite`. Of the gradient as the backward pass left it.
-  package var gradientIsSurelyFinite: Bool { gradientTarget?.leaf?.isSurelyFinite ?? false }
-
-  /// What made this tensor; nil for a leaf.
+  /// The graph node that computed this tensor; nil for a leaf.
   public var gradientFunction: GradientFunction? { gradientTarget?.function }
 
-  /// Makes a leaf's elements and gradient views into arenas: the elements are those of `storage` at
-  /// `offset`, and gradients are written to `gradient`, from now on.
-  /// - Precondition: a contiguous leaf; `gradient` has its shape and dtype.
+  /// Moves a leaf into arenas: its elements become a view of `storage` at `offset`, and its
+  /// gradients are written to `gradient`. The elements are not copied.
+  /// - Precondition: a contiguous leaf; `gradient` is contiguous and has its shape and dtype.
   package func adopt(_ storage: Storage, offset: Int, gradient: Tensor) {
     guard let leaf = gradientTarget?.leaf else {
       fatalError("only a leaf can move into an arena")
@@ -113,12 +101,11 @@ extension Tensor {
     reseat(on: storage, offset: offset)
     leaf.destination = gradient
     leaf.gradient = nil
-    bare = Tensor(
-      storage: self.storage, shape: shape, strides: strides, offset: self.offset, dtype: dtype)
+    detachedView = detached()
   }
 }
 
-/// Runs `body` without recording a graph, on this thread.
+/// Runs `body` without recording a graph. Affects only this thread.
 public func noGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
   let before = nd_thread_slot(noGradSlot)
   nd_set_thread_slot(noGradSlot, UnsafeMutableRawPointer(bitPattern: 1))
@@ -128,4 +115,5 @@ public func noGrad<Result>(_ body: () throws -> Result) rethrows -> Result {
 
 private let noGradSlot: Int32 = 1
 
+/// Whether ops on this thread record a graph.
 var isRecording: Bool { nd_thread_slot(noGradSlot) == nil }

@@ -3,15 +3,16 @@ import System
 import Tensors
 
 extension Tensor {
-  /// Computes the gradients of every leaf this tensor was made from and adds them to their `grad`.
+  /// Computes the gradients of all leaves that this tensor was computed from, and adds them to
+  /// their `grad`.
   ///
-  /// Ops run from the last to the first; gradients that meet are added in that order, so the bits
-  /// depend on the graph alone. Only this engine adds gradients up.
+  /// The derivatives run from the last op to the first. Gradients of the same tensor are added in
+  /// that order, so the bits depend on the graph alone. Only this engine accumulates gradients.
   /// - Parameters:
-  ///   - seed: the gradient of this tensor, of its shape; 1 when nil.
-  ///   - retainGraph: keeps what the ops saved, for another backward pass.
+  ///   - seed: the gradient of this tensor, of its shape and dtype; nil: 1.
+  ///   - retainGraph: keeps the tensors that the ops saved, for another backward pass.
   ///   - progress: is told which gradients are final while others are still being computed.
-  /// - Precondition: one element where `seed` is nil; a graph that was not freed.
+  /// - Precondition: `seed` is given, or the tensor has one element; the graph was not freed.
   public func backward(
     seed: Tensor? = nil, retainGraph: Bool = false, progress: BackwardProgress? = nil
   ) {
@@ -42,14 +43,14 @@ extension Tensor {
 }
 
 extension GradientFunction {
-  /// All functions behind `start` and itself, deepest first.
+  /// `start` and all functions that its inputs were computed by, deepest first.
   fileprivate static func reachable(from start: GradientFunction) -> [GradientFunction] {
     var found: [GradientFunction] = []
     found.reserveCapacity(16)
     found.append(start)
     start.isQueued = true
     var next = 0
-    // A chain, the usual case, is already in order.
+    // A chain, the usual case, is found in order and needs no sort.
     var isInOrder = true
     while next < found.count {
       let function = found[next]
@@ -63,7 +64,8 @@ extension GradientFunction {
     }
     for function in found { function.isQueued = false }
     if isInOrder { return found }
-    // Among equals the order of discovery decides, so that the bits never depend on the sort.
+    // Functions of equal depth stay in the order they were found, so the bits do not depend on the
+    // sort.
     return found.enumerated().sorted {
       ($1.element.depth, $0.offset) < ($0.element.depth, $1.offset)
     }
@@ -71,7 +73,7 @@ extension GradientFunction {
   }
 
   fileprivate func propagate(_ dy: Tensor, retainGraph: Bool, _ progress: BackwardProgress?) {
-    // Taken, as a copy would count references, which a step of a small network would feel.
+    // Moved out: a copy would count references, which slows down the steps of small networks.
     var derivative: Derivative?
     swap(&derivative, &self.derivative)
     if retainGraph { self.derivative = derivative }
@@ -96,7 +98,7 @@ extension GradientFunction {
     for index in targets.indices { pass(gradients[index], along: index, progress) }
   }
 
-  /// Adds the gradient of input `index`, nil where none flows, to what is there of it.
+  /// Adds `gradient` to the gradient collected for input `index`; nil if there is none.
   func pass(_ gradient: Tensor?, along index: Int, _ progress: BackwardProgress?) {
     guard let target = targets[index] else { return }
     if let gradient {
@@ -114,7 +116,7 @@ extension GradientFunction {
   }
 }
 
-/// The engine's own arithmetic.
+/// The arithmetic of the engine itself.
 enum Ops {
   static func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {
     Kernels.add(x, y, into: destination)
@@ -122,7 +124,7 @@ enum Ops {
 
   static func copy(_ source: Tensor, into destination: Tensor) {
     let source = source.contiguous()
-    // To copy memory is no use of the tensor that the compiler sees.
+    // The compiler does not see that copyMemory reads the tensor's memory.
     withExtendedLifetime(source) {
       destination.rawPointer.copyMemory(
         from: source.rawPointer, byteCount: source.elementCount * source.dtype.byteCount)

@@ -1,11 +1,11 @@
 import Tensors
 
-/// Where a gradient flows to: a leaf's gradient, or a function of the graph.
+/// The target of a gradient: the gradient of a leaf, or a function of the graph.
 public class GradientTarget {
-  /// Of the tensor whose gradient it is.
+  /// The shape of the tensor that the gradient belongs to.
   final let shape: Shape
   final let dtype: DType
-  /// The other kind is `GradientFunction`. A cast would ask the run time.
+  /// Tells LeafGradient from GradientFunction. A conditional cast would call the Swift runtime.
   final let isLeaf: Bool
 
   init(shape: Shape, dtype: DType, isLeaf: Bool) {
@@ -21,42 +21,43 @@ public class GradientTarget {
   }
 }
 
-/// A node of the graph: the op that made a tensor, and how gradients flow back through it.
+/// A node of the graph: the op that computed a tensor, and its derivative.
 public final class GradientFunction: GradientTarget {
   /// The op's name, such as "linear".
   public let name: String
-  /// Where the gradients of the inputs go; nil for an input that needs none.
+  /// The targets of the inputs' gradients; nil for an input that needs no gradient.
   @exclusivity(unchecked) private(set) var targets = ShortList<GradientTarget>()
-  /// Longest way from a leaf. An op lies deeper than everything it was made from, so going from the
-  /// deepest up meets every op after all its users.
+  /// The length of the longest path from a leaf. An op is deeper than the ops that computed its
+  /// inputs, so in order of decreasing depth every op comes after all its users.
   let depth: Int
-  /// nil once a backward pass has used and freed it.
+  /// nil after a backward pass has used and freed it.
   @exclusivity(unchecked) var derivative: Derivative?
-  /// The op that this function computes along with its own, by name: the one that made its input, for
-  /// whoever walks the graph.
+  /// The name of a second op that this node computes together with its own: the op before it. A
+  /// walk of the graph shows that op as a separate node.
   private let innerName: String?
   private var inner: GradientFunction?
-  /// Of the memory the op saved.
+  /// The write counters of the memory that the op saved.
   @exclusivity(unchecked) private var versions = ShortList<StorageVersion>()
-  /// How often each had been written by then, and whose it is: the index of an input, or the number of
-  /// inputs for the result. The first three, and the others.
+  /// For each of `versions`: the count when the op was recorded, and the tensor it belongs to. The
+  /// first three are stored inline.
   @exclusivity(unchecked) private var states = InlineArray<3, SavedState>(repeating: SavedState())
   @exclusivity(unchecked) private var otherStates: [SavedState] = []
-  /// The gradient collected during a backward pass.
+  /// The sum of the gradients collected during a backward pass.
   @exclusivity(unchecked) var collected: Tensor?
-  /// Whether the current backward pass has met this function.
+  /// Whether the current backward pass has already found this function.
   @exclusivity(unchecked) var isQueued = false
 
-  /// From the gradient of the result to those of the inputs.
+  /// Computes the gradients of the inputs from the gradient of the result.
   enum Derivative {
     case ofGradient((_ dy: Tensor) -> [Tensor?])
     case onRequest((_ dy: Tensor, GradientRequest) -> [Tensor?])
-    /// Gives every gradient that is needed to the request.
+    /// Passes every needed gradient to `GradientRequest.give`.
     case giving((_ dy: Tensor, GradientRequest) -> Void)
   }
 
   private struct SavedState {
     var writes = 0
+    /// The index of an input, or the number of inputs for the result.
     var owner = 0
   }
 
@@ -79,23 +80,24 @@ public final class GradientFunction: GradientTarget {
     super.init(shape: value.shape, dtype: value.dtype, isLeaf: false)
   }
 
-  /// Notes what the derivative reads, so that a later change of it is noticed.
-  fileprivate func note(
+  /// Saves the versions of the tensors that the derivative reads, so that `requireUnchanged` can
+  /// detect a later change.
+  fileprivate func saveVersions(
     _ saved: SavedOperands, of inputs: borrowing ShortList<Tensor>, value: borrowing Tensor
   ) {
     for index in inputs.indices where saved.contains(.input(index)) {
-      if let input = inputs[index] { note(input.storage.version, owner: index) }
+      if let input = inputs[index] { saveVersion(input.storage.version, owner: index) }
     }
-    if saved.contains(.result) { note(value.storage.version, owner: inputs.count) }
+    if saved.contains(.result) { saveVersion(value.storage.version, owner: inputs.count) }
   }
 
-  fileprivate func note(_ saved: [Tensor], among inputs: borrowing ShortList<Tensor>) {
+  fileprivate func saveVersions(of saved: [Tensor], among inputs: borrowing ShortList<Tensor>) {
     for tensor in saved {
-      note(tensor.storage.version, owner: owner(of: tensor.storage.base, among: inputs))
+      saveVersion(tensor.storage.version, owner: owner(of: tensor.storage.base, among: inputs))
     }
   }
 
-  /// Which input's memory it is; the result's, if none's.
+  /// The index of the input with this memory, or the number of inputs if it is the result's memory.
   private func owner(
     of memory: UnsafeMutableRawPointer, among inputs: borrowing ShortList<Tensor>
   ) -> Int {
@@ -103,13 +105,13 @@ public final class GradientFunction: GradientTarget {
     return inputs.count
   }
 
-  private func note(_ version: StorageVersion, owner: Int) {
+  private func saveVersion(_ version: StorageVersion, owner: Int) {
     let state = SavedState(writes: version.writes, owner: owner)
     if versions.count < 3 { states[versions.count] = state } else { otherStates.append(state) }
     versions.append(version)
   }
 
-  /// - Precondition: nothing the op saved was written in place since.
+  /// Traps if a saved tensor was written in place after the op was recorded.
   func requireUnchanged() {
     for index in versions.indices {
       let saved = index < 3 ? states[index] : otherStates[index - 3]
@@ -121,42 +123,46 @@ public final class GradientFunction: GradientTarget {
     }
   }
 
-  /// Frees the graph behind in a loop: released one by one from within each other's deinit, a long
-  /// chain (a recurrent net over a thousand steps) would overflow the stack.
+  /// Frees the functions that only this one refers to in a loop. Without it, each deinit would run
+  /// inside another one, and a long chain (a recurrent network over a thousand steps) would
+  /// overflow the stack.
   deinit {
     var next: GradientFunction?
     var others: [GradientFunction] = []
-    letGo(&next, &others)
+    moveTargets(to: &next, &others)
     while var function = next ?? others.popLast() {
       next = nil
-      if isKnownUniquelyReferenced(&function) { function.letGo(&next, &others) }
+      if isKnownUniquelyReferenced(&function) { function.moveTargets(to: &next, &others) }
     }
   }
 
-  /// Takes the functions behind off this one: the first into `next`, which is nil, as a chain needs no
-  /// more.
-  private func letGo(_ next: inout GradientFunction?, _ others: inout [GradientFunction]) {
+  /// Moves the references to the functions of the inputs out of this one: the first into `next`,
+  /// which is nil before, the rest into `others`. A chain needs only `next`, which allocates no
+  /// memory.
+  private func moveTargets(
+    to next: inout GradientFunction?, _ others: inout [GradientFunction]
+  ) {
     for index in targets.indices {
       guard let function = targets[index]?.function else { continue }
       if next == nil { next = function } else { others.append(function) }
     }
     targets = ShortList()
-    // What the op saved may hold tensors with a graph of their own.
+    // The captured values may include tensors with a graph of their own.
     derivative = nil
     if inner != nil, isKnownUniquelyReferenced(&inner) { inner?.targets = ShortList() }
   }
 
-  /// The functions that made this one's inputs, in input order; nil for a leaf or a constant.
+  /// The functions that computed this one's inputs, in input order; nil for a leaf or a constant.
   public var nextFunctions: [GradientFunction?] {
     if let innerName {
-      let known = inner ?? GradientFunction(name: innerName, of: self)
-      inner = known
-      return [known]
+      let node = inner ?? GradientFunction(name: innerName, of: self)
+      inner = node
+      return [node]
     }
     return targets.indices.map { targets[$0]?.function }
   }
 
-  /// Stands for the op whose derivative `function` computes with its own.
+  /// A node that represents the second op of `function`, for walks of the graph only.
   private init(name: String, of function: GradientFunction) {
     self.name = name
     targets = function.targets
@@ -167,32 +173,34 @@ public final class GradientFunction: GradientTarget {
 }
 
 extension GradientFunction: CustomStringConvertible {
-  /// PyTorch's way to name it: "LinearBackward".
+  /// The name in PyTorch's style, such as "LinearBackward".
   public var description: String {
     name.prefix(1).uppercased() + name.dropFirst() + "Backward"
   }
 }
 
-/// What the engine asks of an op's derivative: which gradients, and where they may go.
+/// The request of the engine to an op's derivative: which gradients it needs, and where to write
+/// them.
 public struct GradientRequest {
   let function: GradientFunction
   let progress: BackwardProgress?
 
-  /// Whether anybody wants the gradient of input `index`; nil may be returned for the others.
+  /// Whether the gradient of input `index` is needed. For the others the derivative may return nil.
   public func isNeeded(_ index: Int) -> Bool {
     function.targets[index] != nil
   }
 
-  /// Passes the gradient of input `index` on.
+  /// Passes the gradient of input `index` to the engine; nil if there is none.
   func give(_ gradient: Tensor?, to index: Int) {
     function.pass(gradient, along: index, progress)
   }
 
-  /// Memory where the gradient of input `index` is to end up, if it may be written there at once:
-  /// an arena's, at the first contribution. Return that very tensor after writing it.
+  /// The destination memory for the gradient of input `index`, a part of an arena. nil if there is
+  /// none, if the gradient is not the first contribution, or if the same leaf is an input of this op
+  /// twice. After writing the gradient to this tensor, return this same tensor.
   public func destination(_ index: Int) -> Tensor? {
     guard let leaf = function.targets[index]?.leaf, leaf.gradient == nil else { return nil }
-    // A leaf that enters an op twice gets two contributions at once: neither may overwrite.
+    // A leaf that is an input twice gets two contributions; neither may overwrite the other.
     for other in function.targets.indices where other != index {
       if function.targets[other] === leaf { return nil }
     }
@@ -200,38 +208,28 @@ public struct GradientRequest {
   }
 }
 
-extension GradientRequest {
-  /// Whether somebody wants to know if the gradient of input `index` is finite.
-  func asksWhetherFinite(_ index: Int) -> Bool {
-    function.targets[index]?.leaf?.asksWhetherFinite ?? false
-  }
-
-  /// Says that the contribution of this op to the gradient of input `index` is finite.
-  func noteFinite(_ index: Int) {
-    guard let leaf = function.targets[index]?.leaf, leaf.gradient == nil else { return }
-    leaf.isSurelyFinite = true
-  }
-}
-
-/// Whose elements an op's derivative reads: of its inputs, and of its result.
+/// The tensors whose elements an op's derivative reads: some of its inputs, and its result.
 struct SavedOperands: OptionSet {
   let rawValue: UInt64
   static let result = SavedOperands(rawValue: 1 << 63)
   static let all = SavedOperands(rawValue: .max)
-  /// The 64th and all behind it are always taken to be read.
+  /// An index of 64 or more has no bit and always counts as read. Index 63 shares the bit of the
+  /// result.
   static func input(_ index: Int) -> SavedOperands { SavedOperands(rawValue: 1 << UInt64(index)) }
 }
 
-/// Gives an op's result its history.
+/// Records an op in the graph and returns its result with a history.
 /// - Parameters:
-///   - name: the op's.
-///   - inputs: what it was computed from, in the order in which `backward` returns gradients.
-///   - value: the result, computed without history. `backward` may capture it: the tensor returned
-///     is another view, so nothing holds itself.
-///   - saved: the tensors whose elements `backward` reads; nil: all inputs and the result. A backward
-///     pass traps where one of them was written in place since.
-///   - backward: from the gradient of the result to one gradient per input, nil where none flows.
-///     What it captures stays in memory until the backward pass: capture the smallest thing.
+///   - name: the name of the op.
+///   - inputs: the tensors it was computed from, in the order in which `backward` returns
+///     gradients.
+///   - value: the result, computed without history. `backward` may capture it: the returned tensor
+///     is another view, so there is no reference cycle.
+///   - saved: the tensors whose elements `backward` reads; nil: all inputs and the result. A
+///     backward pass traps if one of them was written in place after this call.
+///   - backward: computes one gradient for each input from the gradient of the result; nil where
+///     none flows. Its captured values stay in memory until the backward pass: capture as little as
+///     possible.
 public func record(
   _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor, _ request: GradientRequest) -> [Tensor?]
@@ -239,7 +237,7 @@ public func record(
   record(name, inputs: ShortList(inputs), value: value, saving: saved, .onRequest(backward))
 }
 
-/// The same for an op whose gradients are too small to care where they go.
+/// `record` for an op whose derivative does not use the request.
 public func record(
   _ name: String, inputs: [Tensor], value: Tensor, saving saved: [Tensor]? = nil,
   backward: @escaping (_ dy: Tensor) -> [Tensor?]
@@ -255,14 +253,15 @@ private func record(
   let function = GradientFunction(
     name: name, innerName: nil, inputs: inputs, value: value, derivative: derivative)
   if let saved {
-    function.note(saved, among: inputs)
+    function.saveVersions(of: saved, among: inputs)
   } else {
-    function.note(.all, of: inputs, value: value)
+    function.saveVersions(.all, of: inputs, value: value)
   }
   return result(value, of: function)
 }
 
-/// The same for an op of one input, without an array: steps of small networks have many.
+/// `record` for an op of one input. It allocates no array: steps of small networks have many such
+/// ops.
 func record(
   _ name: String, input: Tensor, value: Tensor, saving saved: SavedOperands,
   backward: @escaping (_ dy: Tensor) -> Tensor
@@ -275,31 +274,29 @@ func record(
     .giving { dy, request in request.give(backward(dy), to: 0) })
 }
 
-/// Whether an op of these inputs gets a place in the graph.
+/// Whether an op with these inputs must be recorded in the graph.
 func isRecorded(_ inputs: borrowing ShortList<Tensor>) -> Bool {
   guard isRecording else { return false }
   for index in inputs.indices where inputs[index]?.requiresGrad ?? false { return true }
   return false
 }
 
-/// `record` for an op that has asked `isRecorded`.
-/// - innerName: of the op whose result this one's would be computed from, had it not been computed along
-///   with it.
+/// `record` for a caller that has already checked `isRecorded`.
+/// - innerName: the name of the op before this one, if this op computes both together; otherwise
+///   nil.
 func recorded(
   _ name: String, innerName: String? = nil, inputs: borrowing ShortList<Tensor>, value: Tensor,
   saving saved: SavedOperands, _ derivative: consuming GradientFunction.Derivative
 ) -> Tensor {
   let function = GradientFunction(
     name: name, innerName: innerName, inputs: inputs, value: value, derivative: derivative)
-  function.note(saved, of: inputs, value: value)
+  function.saveVersions(saved, of: inputs, value: value)
   return result(value, of: function)
 }
 
-/// Another view, with a history.
+/// Another view of `value`, with a history.
 private func result(_ value: Tensor, of function: GradientFunction) -> Tensor {
-  let result = Tensor(
-    storage: value.storage, shape: value.shape, strides: value.strides, offset: value.offset,
-    dtype: value.dtype)
-  result.takePart(function, bare: value)
+  let result = value.detached()
+  result.attach(function, detachedView: value)
   return result
 }

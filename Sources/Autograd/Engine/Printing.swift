@@ -2,15 +2,16 @@ import Glibc
 import System
 import Tensors
 
-/// A tensor as PyTorch prints it (torch/_tensor_str.py, default options): four digits after the
-/// point, one width for all elements, edges only beyond 1000 elements, lines of 80 characters.
+/// Prints a tensor like PyTorch (torch/_tensor_str.py, default options): four digits after the
+/// decimal point, the same width for all elements, only the edges if there are more than 1000
+/// elements, lines of 80 characters.
 extension Tensor: CustomStringConvertible {
   public var description: String {
     let text = TensorText(value)
     var suffixes: [String] = []
     if elementCount == 0 {
       if axisCount != 1 {
-        // A Python tuple: one of one has its comma.
+        // A Python tuple. It never needs the trailing comma of a tuple of one element here.
         suffixes.append("size=(" + shape.map(String.init).joined(separator: ", ") + ")")
       }
       if dtype != .float32 { suffixes.append("dtype=torch.\(dtype)") }
@@ -26,7 +27,7 @@ extension Tensor: CustomStringConvertible {
   }
 }
 
-/// The elements between the brackets.
+/// The text of the elements, with their brackets.
 private struct TensorText {
   static let prefix = "tensor("
   private static let (lineWidth, edgeItems, threshold, precision) = (80, 3, 1000, 4)
@@ -53,8 +54,8 @@ private struct TensorText {
     notation = .wholeFloats
     let known = shown.filter { number(at: $0).isFinite && number(at: $0) != 0 }
     let sizes = known.map { abs(number(at: $0)) }
-    guard let least = sizes.min(), let most = sizes.max() else { return }
-    if most / least > 1000 || most > 1e8 || least < 1e-4 {
+    guard let minimum = sizes.min(), let maximum = sizes.max() else { return }
+    if maximum / minimum > 1000 || maximum > 1e8 || minimum < 1e-4 {
       notation = .scientific
     } else if !sizes.allSatisfy({ $0 == $0.rounded() }) {
       notation = .fixed
@@ -67,7 +68,7 @@ private struct TensorText {
       ? "[]" : text(axis: 0, at: tensor.offset, indent: TensorText.prefix.count)
   }
 
-  /// The indices of an axis that are shown; nil is the gap.
+  /// The indices of an axis that are printed; nil stands for the gap.
   private func shownIndices(_ axis: Int) -> [Int?] {
     let (extent, edge) = (tensor.shape[axis], TensorText.edgeItems)
     guard isSummarized && extent > 2 * edge else { return Array(0..<extent) }
@@ -134,11 +135,11 @@ private struct TensorText {
     return spaces(width - text.count) + text
   }
 
-  /// `suffixes` behind the elements, each on the last line if it fits.
+  /// Appends `suffixes` to the elements, each on the last line if it fits there.
   static func joined(_ text: String, _ suffixes: [String]) -> String {
     var whole = text
     let lastLine = text.split(separator: "\n", omittingEmptySubsequences: false).last!
-    // PyTorch counts two more than there are.
+    // Two more than the actual length, as PyTorch counts.
     var lineLength = lastLine.count + 2
     for suffix in suffixes {
       if lineLength + suffix.count + 2 > lineWidth {
@@ -155,9 +156,9 @@ private struct TensorText {
 
 private func spaces(_ count: Int) -> String { String(repeating: " ", count: max(count, 0)) }
 
-/// C's `printf`, which rounds as Python does.
+/// Formats a number with C's `printf`, which rounds like Python.
 private func printed(_ format: String, _ precision: Int, _ value: Double) -> String {
-  // 309 digits before the point are the most a Double has.
+  // A Double has at most 309 digits before the decimal point.
   withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
     let count = withVaList([Int32(precision), value]) {
       vsnprintf(buffer.baseAddress!, buffer.count, format, $0)

@@ -1,5 +1,6 @@
-/// References in a list whose first three lie in it, so that one of an op's inputs allocates nothing: a
-/// step of a small network mostly makes lists. nil may be among them.
+/// A list of optional references that stores its first three inline, so that the list of an op's
+/// inputs usually allocates no memory. The steps of small networks would otherwise spend much time
+/// on lists.
 struct ShortList<Element: AnyObject> {
   private var first, second, third: Element?
   private var others: [Element?] = []

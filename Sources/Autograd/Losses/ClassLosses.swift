@@ -2,16 +2,18 @@ import Kernels
 import System
 import Tensors
 
-// Losses over classes. Rows are the samples (and the positions of [N, C, ...], whose class axis is the
-// second, as in PyTorch); a row's target is a class or a probability of each class.
+// Losses over classes. A row is one sample, or one position of a sample in [N, C, ...], whose class
+// axis is the second, as in PyTorch. The target of a row is a class, or a probability for each
+// class.
 
-/// What counts in a loss over classes.
+/// How a loss over classes weights the classes and their targets.
 public struct ClassCounting: Sendable, Equatable {
-  /// How much a sample of each class counts; nil: 1.
+  /// The weight of each class; nil: 1 for all.
   public let weights: [Double]?
-  /// Rows of this target count nothing.
+  /// Rows with this target are ignored.
   public let ignoredTarget: Int?
-  /// This part of a row's target is spread evenly over all classes (Szegedy et al., 2016).
+  /// The part of a row's target that is distributed evenly over all classes, in 0 ... 1 (Szegedy et
+  /// al., 2016).
   public let labelSmoothing: Double
 
   /// - Precondition: 0 <= labelSmoothing <= 1.
@@ -24,8 +26,8 @@ public struct ClassCounting: Sendable, Equatable {
     self.labelSmoothing = labelSmoothing
   }
 
-  /// What the mean over `targets` divides by: the sum of the weights of their classes, ignored ones
-  /// left out. The counts of the parts of a batch add up to the batch's.
+  /// The divisor of the mean over `targets`: the sum of the weights of their classes, without
+  /// ignored targets. The counts of the parts of a batch add up to the count of the batch.
   /// - targets: int64, any shape.
   public func count(_ targets: Tensor) -> Double {
     targets.values(Int64.self).reduce(0) { sum, target in
@@ -39,8 +41,9 @@ public struct ClassCounting: Sendable, Equatable {
   }
 }
 
-/// L = (sum over rows of w[t] (-log softmax(x)[t])) / divisor with a row's target t, w its class's
-/// weight; smoothing s replaces the target by 1 - s of it and s / C of every class.
+/// L = (sum over rows of w[t] (-log softmax(x)[t])) / divisor, where t is the target of a row and
+/// w[t] the weight of its class. Label smoothing s replaces the target by 1 - s of it and s / C of
+/// every class.
 /// - logits: [N, C], [N, C, ...] or [C].  targets: int64, the logits' shape without C.
 /// - divisor: nil: `counting.count(targets)`, PyTorch's mean.  Returns a scalar.
 /// - Precondition: targets are classes or ignored.
@@ -54,9 +57,10 @@ public func crossEntropy(
     rows.x, shares: shares, divisor: divisor ?? counting.count(targets))
 }
 
-/// L = (sum over rows and classes of -w[c] q[c] log softmax(x)[c]) / divisor, q being the row's
-/// probabilities after smoothing.
-/// - logits: [N, C], [N, C, ...] or [C].  probabilities: of their shape and dtype; get gradients, too.
+/// L = (sum over rows and classes of -w[c] q[c] log softmax(x)[c]) / divisor, where q are the
+/// target probabilities of a row after smoothing.
+/// - logits: [N, C], [N, C, ...] or [C].  probabilities: the same shape and dtype; they get
+///   gradients, too.
 /// - divisor: nil: the number of rows, PyTorch's mean.  Returns a scalar.
 public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, counting: ClassCounting = ClassCounting(),
@@ -78,7 +82,8 @@ public func crossEntropy(
   return crossEntropy(x, shares: weighted, divisor: divisor ?? Double(x.shape[0]))
 }
 
-/// L = (sum over rows of -w[t] x[t]) / divisor, for x = log-probabilities, a row's target t.
+/// L = (sum over rows of -w[t] x[t]) / divisor, where x are log-probabilities and t is the target
+/// of a row.
 /// - logProbabilities: [N, C], [N, C, ...] or [C].  targets: int64, that shape without C.
 /// - divisor: nil: `counting.count(targets)`, PyTorch's mean.  Returns a scalar.
 /// - Source: PyTorch's NLLLoss.
@@ -90,22 +95,23 @@ public func negativeLogLikelihood(
   let (x, labels) = classRows(logProbabilities, targets: targets, name)
   let shares = classShares(x, labels, counting, name)
   let divisor = divisor ?? counting.count(targets)
-  // Not 0 times the infinite log-probability of another class.
+  // Where the share is 0 the term is 0: its product with a log-probability of -inf would be NaN.
   let chosen = Tensor.where(shares .== 0, shares, shares * x.value)
   let loss = -Kernels.reduce(.sum, chosen) / divisor
   return record(name, inputs: [x], value: loss) { dy in [shares * (-dy / divisor)] }
 }
 
-/// L = (sum of -q log softmax(x)) / divisor;  dx = (softmax(x) sum(q) - q) / divisor, the sum over the
-/// row,  dq = -log softmax(x) / divisor.
-/// - x, shares (q): [N, C], one dtype.
+/// L = (sum of -q log softmax(x)) / divisor;  dx = (softmax(x) sum(q) - q) / divisor, with the sum
+/// of q over the row;  dq = -log softmax(x) / divisor.
+/// - x, shares (q): [N, C], same dtype.
 private func crossEntropy(_ x: Tensor, shares: Tensor, divisor: Double) -> Tensor {
   warnOnceAboutProbabilities(x.value)
   let (logits, q) = (x.value, shares.value)
-  // The largest first: added to the logarithm, it would round away a small loss.
+  // The maximum is subtracted first. Added to the logarithm later, it would round away a small
+  // loss.
   let shifted = logits - logits.max(axes: [1], keepAxes: true)
   let logProbabilities = shifted - shifted.exp().sum(axes: [1], keepAxes: true).log()
-  // Not 0 times the infinite log-probability of another class.
+  // Where the share is 0 the term is 0: its product with a log-probability of -inf would be NaN.
   let terms = Tensor.where(q .== 0, q, q * logProbabilities)
   let loss = -Kernels.reduce(.sum, terms) / divisor
   return record("crossEntropy", inputs: [x, shares], value: loss) { dy, request in
@@ -115,7 +121,7 @@ private func crossEntropy(_ x: Tensor, shares: Tensor, divisor: Double) -> Tenso
   }
 }
 
-/// [N, C], [N, C, ...] or [C] as rows [rows, C].
+/// Reshapes [N, C], [N, C, ...] or [C] to rows [rows, C].
 private func classRows(_ x: Tensor, _ name: String) -> Tensor {
   require(
     x.axisCount >= 1 && x.dtype.isFloatingPoint,
@@ -128,6 +134,7 @@ private func classRows(_ x: Tensor, _ name: String) -> Tensor {
   return x.permuted([0] + positions + [1]).reshaped([rows, classes] as Shape)
 }
 
+/// The rows of x and their targets.
 private func classRows(_ x: Tensor, targets: Tensor, _ name: String) -> (x: Tensor, targets: Tensor)
 {
   let expected = Shape(x.shape.indices.filter { $0 != min(1, x.axisCount - 1) }.map { x.shape[$0] })
@@ -138,7 +145,8 @@ private func classRows(_ x: Tensor, targets: Tensor, _ name: String) -> (x: Tens
   return (classRows(x, name), targets.viewed(as: [targets.elementCount]))
 }
 
-/// Each row's target as a share of each class: w[t] at the target, 0 elsewhere; smoothed.
+/// The target of each row as a share of each class: w[t] at the target and 0 elsewhere, then
+/// smoothed.
 /// - x: [N, C].  targets: [N].  Returns [N, C] of x's dtype.
 private func classShares(
   _ x: Tensor, _ targets: Tensor, _ counting: ClassCounting, _ name: String

@@ -4,8 +4,9 @@ import Tensors
 
 /// L = (sum over rows of -log softmax(x)[target]) / divisor;  dx = (softmax(x) - onehot) / divisor.
 ///
-/// With the number of rows as divisor it is PyTorch's mean; a shard passes the number of samples of
-/// the whole global batch, so that the shards' losses and gradients add up to the batch's mean.
+/// With the number of rows as divisor, this is PyTorch's mean. A shard passes the number of samples
+/// in the global batch, so that the losses and gradients of the shards add up to the mean of the
+/// batch.
 /// - logits: [N, C].  targets: [N] int64 in 0 ..< C.  Returns a scalar.
 /// - Source: PyTorch's CrossEntropyLoss; the gradient follows from d logsumexp / dx = softmax.
 public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Tensor {
@@ -18,8 +19,8 @@ public func crossEntropy(_ logits: Tensor, targets: Tensor, divisor: Int) -> Ten
   var inputs = ShortList<Tensor>()
   inputs.append(logits)
   guard isRecorded(inputs) else { return value }
-  // Most losses are where a backward pass begins, with 1: then the gradient is already there, in the memory
-  // of the probabilities.
+  // Most backward passes start at the loss, with the gradient 1. For that case the gradient is
+  // computed now, in the memory of the probabilities.
   let gradient = Kernels.softmaxCrossEntropyBackward(
     probabilities: probabilities, targets: targets, scale: 1 / Double(divisor), into: probabilities)
   return recorded(

@@ -2,17 +2,20 @@ import Kernels
 import System
 import Tensors
 
-// Losses that compare element by element. Each is a sum over all elements / divisor; without a divisor
-// it is PyTorch's mean, with 1 its sum. A shard passes what the mean of the whole global batch divides
-// by, so that the shards' losses and gradients add up to the batch's.
+// Losses that compare two tensors element by element. Each is a sum over all elements / divisor.
+// Without a divisor it is PyTorch's mean; with the divisor 1 it is PyTorch's sum. A shard passes
+// the divisor of the global batch's mean, so that the losses and gradients of the shards add up to
+// those of the batch.
 //
-// x is the prediction and y the target. Both get gradients, so that either order of arguments trains.
+// x is the prediction and y the target. Both get gradients, so training works with either order of
+// the arguments.
 
 /// L = (sum of (x - y)^2) / divisor;  dx = 2 (x - y) / divisor,  dy = -dx.
 /// - x, y: one shape and dtype.  Returns a scalar.
 public func meanSquaredError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
   func dy(_ x: Tensor, _ y: Tensor) -> Tensor { -2 * (x - y) }
-  // Most losses are where a backward pass begins, with 1: then the gradient is already there.
+  // Most backward passes start at the loss, with the gradient 1. For that case the gradient is
+  // computed now.
   let inputs = ShortList([x, y])
   guard x.dtype == .float32, y.dtype == .float32, x.requiresGrad, isRecorded(inputs) else {
     return kernelLoss("meanSquaredError", .squaredError, x, y, divisor, dy: dy)
@@ -44,7 +47,7 @@ public func absoluteError(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> T
 }
 
 /// L = (sum of d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere) / divisor, d = x - y;
-/// dx = d / beta between -1 and 1, / divisor,  dy = -dx. With beta 0 the absolute error.
+/// dx = (d / beta limited to -1 ... 1) / divisor,  dy = -dx. With beta 0 it is the absolute error.
 /// - x, y: one shape and dtype.  Returns a scalar.
 /// - Source: Girshick, Fast R-CNN, 2015; PyTorch's SmoothL1Loss.
 public func smoothAbsoluteError(
@@ -56,12 +59,12 @@ public func smoothAbsoluteError(
     let size = d.abs()
     return Tensor.where(size .< beta, 0.5 / beta * d.square(), size - 0.5 * beta)
   } slope: { d in
-    (d / beta).clamp(least: -1, most: 1)
+    (d / beta).clamp(minimum: -1, maximum: 1)
   }
 }
 
 /// L = (sum of d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere) / divisor, d = x - y;
-/// dx = d between -delta and delta, / divisor,  dy = -dx.
+/// dx = (d limited to -delta ... delta) / divisor,  dy = -dx.
 /// - x, y: one shape and dtype.  Returns a scalar.
 /// - Source: Huber, 1964; PyTorch's HuberLoss.
 public func huberError(
@@ -72,14 +75,14 @@ public func huberError(
     let size = d.abs()
     return Tensor.where(size .<= delta, 0.5 * d.square(), delta * (size - 0.5 * delta))
   } slope: { d in
-    d.clamp(least: -delta, most: delta)
+    d.clamp(minimum: -delta, maximum: delta)
   }
 }
 
 /// L = (sum of -y ln x - (1 - y) ln(1 - x)) / divisor, each logarithm at least -100;
 /// dx = (x - y) / max(x (1 - x), 1e-12) / divisor,  dy = (ln(1 - x) - ln x) / divisor.
-/// - x: probabilities in 0 ... 1.  y: of its shape and dtype.  Returns a scalar.
-/// - Source: PyTorch's BCELoss, its bounds included.
+/// - x: probabilities in 0 ... 1.  y: the same shape and dtype.  Returns a scalar.
+/// - Source: PyTorch's BCELoss, including its two bounds.
 public func binaryCrossEntropy(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor {
   requireAlike("binaryCrossEntropy", x, y)
   require(
@@ -91,14 +94,15 @@ public func binaryCrossEntropy(_ x: Tensor, _ y: Tensor, divisor: Double? = nil)
   }
 }
 
-/// L = (sum of max(x, 0) - x y + ln(1 + e^-|x|)) / divisor: binary cross-entropy of sigmoid(x), which
-/// neither overflows nor loses digits;  dx = (sigmoid(x) - y) / divisor,  dy = -x / divisor.
+/// L = (sum of max(x, 0) - x y + ln(1 + e^-|x|)) / divisor: binary cross-entropy of sigmoid(x),
+/// without overflow and without loss of accuracy;  dx = (sigmoid(x) - y) / divisor,  dy = -x /
+/// divisor.
 /// - x, y: one shape and dtype.  Returns a scalar.
 /// - Source: PyTorch's BCEWithLogitsLoss.
 public func binaryCrossEntropyWithLogits(_ x: Tensor, _ y: Tensor, divisor: Double? = nil) -> Tensor
 {
   elementLoss("binaryCrossEntropyWithLogits", x, y, divisor) { x, y in
-    x.clamp(least: 0) - x * y + (-x.abs()).exp().log1p()
+    x.clamp(minimum: 0) - x * y + (-x.abs()).exp().log1p()
   } dx: { x, y in
     x.sigmoid() - y
   } dy: { x, _ in
@@ -107,9 +111,10 @@ public func binaryCrossEntropyWithLogits(_ x: Tensor, _ y: Tensor, divisor: Doub
 }
 
 /// L = (sum of y (ln y - x)) / divisor, 0 where y is 0, with x = ln of the predicted probabilities;
-/// dx = -y / divisor,  dy = (ln y + 1 - x) / divisor. With `isTargetLog` y stands for ln y.
+/// dx = -y / divisor,  dy = (ln y + 1 - x) / divisor. With `isTargetLog`, the argument y holds ln
+/// y.
 /// - x, y: one shape and dtype.  Returns a scalar.
-/// - Source: PyTorch's KLDivLoss, whose "batchmean" has the extent of the first axis as divisor.
+/// - Source: PyTorch's KLDivLoss. Its "batchmean" uses the extent of the first axis as divisor.
 public func kullbackLeibler(
   _ x: Tensor, _ y: Tensor, isTargetLog: Bool = false, divisor: Double? = nil
 ) -> Tensor {
@@ -131,7 +136,8 @@ public func kullbackLeibler(
   }
 }
 
-/// A loss of the difference d = x - y, whose derivative by y is that by x with the other sign.
+/// A loss that depends only on d = x - y, so that dy = -dx.
+/// - value: the loss of each element.  slope: its derivative.
 private func differenceLoss(
   _ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?, value: (_ d: Tensor) -> Tensor,
   slope: @escaping (_ d: Tensor) -> Tensor
@@ -145,8 +151,8 @@ private func differenceLoss(
   }
 }
 
-/// A loss with kernels of its own for its value and for the prediction's gradient, the one that training
-/// asks for.
+/// A loss with its own kernels for the value and for the gradient of the prediction, which is the
+/// gradient that training needs.
 private func kernelLoss(
   _ name: String, _ loss: Kernels.ElementLoss, _ x: Tensor, _ y: Tensor, _ divisor: Double?,
   dy: @escaping (Tensor, Tensor) -> Tensor
@@ -163,6 +169,8 @@ private func kernelLoss(
   }
 }
 
+/// A loss composed of tensor operations.
+/// - value: the loss of each element.  dx, dy: its derivatives.
 private func elementLoss(
   _ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?, value: (Tensor, Tensor) -> Tensor,
   dx: @escaping (Tensor, Tensor) -> Tensor, dy: @escaping (Tensor, Tensor) -> Tensor
@@ -178,8 +186,8 @@ private func elementLoss(
   }
 }
 
-/// What the sum is divided by.
-/// - Precondition: x and y as in `requireAlike`; a positive divisor.
+/// The divisor of the sum; the number of elements if `divisor` is nil.
+/// - Precondition: x and y as in `requireAlike`; a positive divisor, unless there are no elements.
 private func checkedDivisor(_ name: String, _ x: Tensor, _ y: Tensor, _ divisor: Double?) -> Double
 {
   requireAlike(name, x, y)
@@ -189,9 +197,9 @@ private func checkedDivisor(_ name: String, _ x: Tensor, _ y: Tensor, _ divisor:
   return divisor
 }
 
-/// PyTorch broadcasts [2000, 1] against [2000] to [2000, 2000] pairs, with a warning at most, and
-/// trains on nonsense: here no two shapes are compared.
-/// - Precondition: one shape and one floating-point dtype.
+/// Requires equal shapes, unlike PyTorch. PyTorch broadcasts [2000, 1] against [2000] to [2000,
+/// 2000] pairs, with a warning at most, and trains on meaningless values.
+/// - Precondition: x and y have the same shape and the same floating-point dtype.
 private func requireAlike(_ name: String, _ x: Tensor, _ y: Tensor) {
   require(
     x.shape == y.shape,

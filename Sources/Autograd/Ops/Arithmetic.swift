@@ -2,8 +2,8 @@ import Kernels
 import System
 import Tensors
 
-/// Undoes broadcasting: the sum of dy over the axes along which an operand of `shape` was repeated.
-/// The one place that does.
+/// Undoes broadcasting: sums dy over the axes along which an operand of `shape` was repeated. The
+/// only function that does so.
 func unbroadcast(_ dy: Tensor, to shape: Shape) -> Tensor {
   if dy.shape == shape { return dy }
   let added = dy.axisCount - shape.count
@@ -15,7 +15,8 @@ func unbroadcast(_ dy: Tensor, to shape: Shape) -> Tensor {
 
 extension Tensor {
   /// A scalar of this tensor's dtype.
-  /// - Precondition: an integer dtype gets a whole number: 0.5 cut to 0 would be wrong in silence.
+  /// - Precondition: a whole number for an integer dtype. Truncating 0.5 to 0 would be a silent
+  ///   error.
   func scalar(_ value: Double) -> Tensor {
     require(
       dtype.isFloatingPoint || value == value.rounded(),
@@ -24,7 +25,7 @@ extension Tensor {
   }
 
   /// z = x + y, broadcast;  dx = dy = dz.
-  /// - Precondition: one dtype; shapes that broadcast.
+  /// - Precondition: same dtype; shapes that broadcast.
   public static func + (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.apply(.add, x.value, y.value)
@@ -49,7 +50,7 @@ extension Tensor {
   public static func * (x: Tensor, y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.apply(.multiply, x.value, y.value)
-    // An operand is kept only for the other's gradient.
+    // An operand is saved only if the gradient of the other is needed.
     let (a, b) = (y.requiresGrad ? x.value : nil, x.requiresGrad ? y.value : nil)
     return record("multiply", inputs: [x, y], value: z, saving: [a, b].compactMap { $0 }) { dz in
       [
@@ -59,8 +60,8 @@ extension Tensor {
     }
   }
 
-  /// z = x / y, broadcast;  dx = dz / y,  dy = -dz x / y^2. Of integers (and bool) it is float32, as
-  /// in PyTorch: 1 / 2 is 0.5.
+  /// z = x / y, broadcast;  dx = dz / y,  dy = -dz x / y^2. Integers and bool give float32, as in
+  /// PyTorch: 1 / 2 is 0.5.
   public static func / (x: Tensor, y: Tensor) -> Tensor {
     if !x.dtype.isFloatingPoint && x.dtype == y.dtype { return x.to(.float32) / y.to(.float32) }
     let b = y.value
@@ -103,8 +104,8 @@ extension Tensor {
     return y.scalar(x) / y
   }
 
-  /// z = x^y, broadcast;  dx = dz y x^(y - 1) (0 where y is 0),  dy = dz z ln x (0 where x is 0 and y
-  /// is not negative, as in PyTorch).
+  /// z = x^y, broadcast;  dx = dz y x^(y - 1) (0 where y is 0),  dy = dz z ln x (0 where x is 0 and
+  /// y is not negative, as in PyTorch).
   public func power(_ exponent: Tensor) -> Tensor {
     let (x, y) = (value, exponent.value)
     let z = Kernels.apply(.power, x, y)
@@ -119,7 +120,7 @@ extension Tensor {
       }
       if request.isNeeded(1) {
         let slope = Kernels.apply(.multiply, z, Kernels.apply(.elementary(.log), x))
-        // Both hold: where one does not, the other's slope is chosen.
+        // 0 only where both conditions hold.
         let fromZero = Kernels.select(Kernels.compare(.equal, x, zero), zero, slope)
         let guarded = Kernels.select(Kernels.compare(.greaterOrEqual, y, zero), fromZero, slope)
         gradients[1] = unbroadcast(Kernels.apply(.multiply, dz, guarded), to: y.shape)
@@ -128,21 +129,25 @@ extension Tensor {
     }
   }
 
-  /// x^exponent for one number, element by element;  dx = dy exponent x^(exponent - 1).
+  /// x^exponent element by element, with one exponent for all;  dx = dy exponent x^(exponent - 1).
   public func power(_ exponent: Double) -> Tensor { power(scalar(exponent)) }
 
-  /// The larger of x and y, broadcast; the gradient goes to the larger, half to each of equals.
+  /// The larger of x and y, broadcast. The gradient flows to the larger one, or half to each if
+  /// they are equal.
   public static func maximum(_ x: Tensor, _ y: Tensor) -> Tensor {
-    extremum("maximum", .maximum, loses: .less, x, y)
+    extremum("maximum", .maximum, rejecting: .less, x, y)
   }
 
-  /// The smaller of x and y, broadcast; the gradient goes to the smaller, half to each of equals.
+  /// The smaller of x and y, broadcast. The gradient flows to the smaller one, or half to each if
+  /// they are equal.
   public static func minimum(_ x: Tensor, _ y: Tensor) -> Tensor {
-    extremum("minimum", .minimum, loses: .greater, x, y)
+    extremum("minimum", .minimum, rejecting: .greater, x, y)
   }
 
+  /// - rejected: holds where the first of two operands is not the result.
   private static func extremum(
-    _ name: String, _ operation: BinaryOperation, loses: Comparison, _ x: Tensor, _ y: Tensor
+    _ name: String, _ operation: BinaryOperation, rejecting rejected: Comparison, _ x: Tensor,
+    _ y: Tensor
   ) -> Tensor {
     let (a, b) = (x.value, y.value)
     return record(name, inputs: [x, y], value: Kernels.apply(operation, a, b), saving: [a, b]) {
@@ -150,8 +155,8 @@ extension Tensor {
       let half = Kernels.apply(.multiply, dz, dz.scalar(0.5))
       let shared = Kernels.select(Kernels.compare(.equal, a, b), half, dz)
       func share(_ first: Tensor, _ second: Tensor) -> Tensor {
-        let lost = Kernels.compare(loses, first, second)
-        return unbroadcast(Kernels.select(lost, dz.scalar(0), shared), to: first.shape)
+        let isRejected = Kernels.compare(rejected, first, second)
+        return unbroadcast(Kernels.select(isRejected, dz.scalar(0), shared), to: first.shape)
       }
       return [share(a, b), share(b, a)]
     }

@@ -2,9 +2,9 @@ import Kernels
 import System
 import Tensors
 
-/// The weights of a multi-head attention over E features.
+/// The weights of a multi-head attention with E features.
 public struct AttentionWeights {
-  public let input: Tensor  // [3 E, E]: of queries, keys and values
+  public let input: Tensor  // [3 E, E]: for queries, keys and values
   public let inputBias: Tensor?  // [3 E]
   public let output: Tensor  // [E, E]
   public let outputBias: Tensor?  // [E]
@@ -17,13 +17,14 @@ public struct AttentionWeights {
   }
 }
 
-/// Multi-head attention (Vaswani et al., 2017, section 3.2.2), as PyTorch computes it: in each of the
-/// heads A = softmax(Q Kᵀ / sqrt(E / heads) + mask), the heads' A V side by side, and a linear layer.
+/// Multi-head attention (Vaswani et al., 2017, section 3.2.2), as PyTorch computes it. In each head
+/// A = softmax(Q Kᵀ / sqrt(E / heads) + mask); a linear layer is applied to the concatenation of
+/// all A V.
 /// - Parameters:
 ///   - query: [N, L, E].  key, value: [N, S, E].
-///   - mask: [L, S] or [N heads, L, S]: bool, true where no attention is allowed, or of the query's
-///     dtype, added. nil: none.
-/// - Returns: [N, L, E], and the attention averaged over the heads, [N, L, S].
+///   - mask: [L, S] or [N heads, L, S]: bool, true where attention is not allowed; or of the
+///     query's dtype, added to the scores. nil: no mask.
+/// - Returns: the output [N, L, E], and the attention A averaged over the heads, [N, L, S].
 /// - Precondition: `headCount` divides E; shapes as above.
 public func multiheadAttention(
   query: Tensor, key: Tensor, value: Tensor, weights: AttentionWeights, headCount: Int,
@@ -38,7 +39,7 @@ public func multiheadAttention(
   let (samples, length, sources) = (query.shape[0], query.shape[1], key.shape[1])
   let width = features / headCount
 
-  // A linear layer into the heads: [N heads, steps, width].
+  // Applies a linear layer and splits the result into heads: [N heads, steps, width].
   let matrices = pieces(weights.input, axis: 0, count: 3)
   let biases = weights.inputBias.map { pieces($0, axis: 0, count: 3) }
   func projected(_ x: Tensor, _ index: Int) -> Tensor {
@@ -51,7 +52,7 @@ public func multiheadAttention(
   let q = projected(query, 0) * (1 / Double(width)).squareRoot()
   let (k, v) = (projected(key, 1), projected(value, 2))
 
-  var scores = batchedProduct(q, k.permuted([0, 2, 1]))
+  var scores = q.matmul(k.permuted([0, 2, 1]))
   if let mask {
     let shape: Shape = [samples * headCount, length, sources]
     require(
@@ -64,7 +65,7 @@ public func multiheadAttention(
     scores = scores + added
   }
   let attention = softmaxOfRows(scores)
-  let heads = batchedProduct(attention, v)
+  let heads = attention.matmul(v)
     .reshaped([samples, headCount, length, width] as Shape).permuted([0, 2, 1, 3])
     .reshaped([samples * length, features] as Shape)
   let output = linear(heads, weight: weights.output, bias: weights.outputBias)
@@ -72,38 +73,12 @@ public func multiheadAttention(
   return (output.reshaped([samples, length, features] as Shape), averaged)
 }
 
-/// y = softmax(x) along the last axis;  dx = y (dy - sum of y dy along it).
+/// y = softmax(x) along the last axis;  dx = y (dy - sum of y dy along it). Unlike
+/// `softmax(axis:)`, which sums in double, it sums in the dtype of x.
 private func softmaxOfRows(_ x: Tensor) -> Tensor {
   let powers = (x.value - x.value.max(axes: [-1], keepAxes: true)).exp()
   let y = powers / powers.sum(axes: [-1], keepAxes: true)
   return record("softmax", inputs: [x], value: y) { dy in
     [y * (dy - (y * dy).sum(axes: [-1], keepAxes: true))]
   }
-}
-
-/// C[b] = A[b] B[b];  dA[b] = dC[b] B[b]ᵀ,  dB[b] = A[b]ᵀ dC[b].
-/// - a: [B, M, K].  b: [B, K, N].  Returns [B, M, N].
-private func batchedProduct(_ a: Tensor, _ b: Tensor) -> Tensor {
-  let (x, y) = (a.value, b.value)
-  return record("batchedProduct", inputs: [a, b], value: products(x, y)) { dz, request in
-    [
-      request.isNeeded(0) ? products(dz, y.permutedView([0, 2, 1])) : nil,
-      request.isNeeded(1) ? products(x.permutedView([0, 2, 1]), dz) : nil,
-    ]
-  }
-}
-
-private func products(_ a: Tensor, _ b: Tensor) -> Tensor {
-  func matrix(_ x: Tensor, _ index: Int) -> Tensor {
-    var steps = Strides(axisCount: 2)
-    (steps[0], steps[1]) = (x.strides[1], x.strides[2])
-    return Tensor(
-      storage: x.storage, shape: [x.shape[1], x.shape[2]], strides: steps,
-      offset: x.offset + index * x.strides[0], dtype: x.dtype)
-  }
-  let z = Tensor(uninitialized: [a.shape[0], a.shape[1], b.shape[2]], a.dtype)
-  for index in 0..<a.shape[0] {
-    _ = Kernels.matmul(matrix(a, index), matrix(b, index), into: matrix(z, index))
-  }
-  return z
 }

@@ -1,8 +1,9 @@
 import Kernels
 import Tensors
 
-// Element by element, broadcast, as bool tensors; no gradient flows through them. With the point of
-// Swift's SIMD operators, since == and != of two tensors must be one answer.
+// Comparisons element by element, with broadcasting. They give bool tensors; no gradient flows
+// through them. The names have a dot, like Swift's SIMD operators, because == and != of two tensors
+// must return a single Bool.
 
 infix operator .== : ComparisonPrecedence
 infix operator .!= : ComparisonPrecedence
@@ -26,8 +27,9 @@ extension Tensor {
   public static func .> (x: Tensor, y: Double) -> Tensor { x .> x.scalar(y) }
   public static func .>= (x: Tensor, y: Double) -> Tensor { x .>= x.scalar(y) }
 
-  /// condition ? x : y, broadcast;  dx = dz where the condition holds, dy = dz where not.
-  /// - Precondition: `condition` is bool; x and y have one dtype.
+  /// condition ? x : y, broadcast;  dx = dz where the condition is true, else 0;  dy = dz where it
+  /// is false, else 0.
+  /// - Precondition: `condition` is bool; x and y have the same dtype.
   public static func `where`(_ condition: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
     let (xShape, yShape) = (x.shape, y.shape)
     let z = Kernels.select(condition, x.value, y.value)
@@ -41,7 +43,7 @@ extension Tensor {
     }
   }
 
-  /// The same with a number of the other's dtype.
+  /// `where` with one number, converted to the dtype of the tensor.
   public static func `where`(_ condition: Tensor, _ x: Tensor, _ y: Double) -> Tensor {
     Tensor.where(condition, x, x.scalar(y))
   }
@@ -49,7 +51,7 @@ extension Tensor {
     Tensor.where(condition, y.scalar(x), y)
   }
 
-  /// The same of two numbers: int64 of whole ones, float32 of others, as in PyTorch.
+  /// `where` with two numbers: int64 for whole numbers, float32 for others, as in PyTorch.
   public static func `where`(_ condition: Tensor, _ x: Int, _ y: Int) -> Tensor {
     Tensor.where(condition, Tensor(scalar: Int64(x)), Tensor(scalar: Int64(y)))
   }

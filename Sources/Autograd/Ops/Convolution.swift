@@ -2,21 +2,25 @@ import Kernels
 import System
 import Tensors
 
-// N images, C channels in, O channels out, H rows, W columns. All take a single image [C, H, W] too.
+// N images, C input channels, O output channels, H rows, W columns. All functions also take a
+// single image [C, H, W].
 
-/// Runs `body` on [N, C, H, W], of which a single image [C, H, W] is the case N = 1.
+/// Runs `body` on [N, C, H, W]. A single image [C, H, W] is passed with N = 1, and the result is a
+/// single image, too.
 func withImages(_ x: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {
   guard x.axisCount == 3 else { return body(x) }
   return body(x.unsqueezed(0)).squeezed(axes: [0])
 }
 
 /// y[n, o] = sum over the group's channels i of x[n, i] correlated with weight[o, i], + bias[o],
-/// PyTorch's `conv2d`;  dx = dy scattered through the weight,  dweight = x correlated with dy,
-/// dbias = sum of dy over images and places.
+/// PyTorch's `conv2d`;  dx = the transposed convolution of dy with the weight,  dweight = x
+/// correlated with dy,  dbias = sum of dy over images and positions.
 /// - x: [N, C, H, W] or [C, H, W].  weight: [O, C / groups, kH, kW].  bias: [O], or nil.
-/// - precision: of the operands of all three.
-/// - Returns: [N, O, H', W'], H' = (H + 2 padding - dilation (kH - 1) - 1) / stride + 1, cut.
-/// - Precondition: channels that fit; a kernel not larger than the padded input.
+/// - precision: of the operands of the output and of both gradients.
+/// - Returns: [N, O, H', W'], H' = (H + 2 padding - dilation (kH - 1) - 1) / stride + 1, rounded
+///   down.
+/// - Precondition: channels of x, weight and groups that fit; a kernel not larger than the padded
+///   input.
 public func conv2d(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: HeightWidth = 1,
   padding: HeightWidth = 0, dilation: HeightWidth = 1, groups: Int = 1,
@@ -26,7 +30,7 @@ public func conv2d(
     let s = ConvolutionShape(
       x: x.shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
       groups: groups)
-    // What the gradient of the weight reads again.
+    // The prepared input is kept: the gradient of the weight reads it again.
     let (input, kernel) = (Kernels.convolutionInput(x.value, s), weight.value)
     let y = Kernels.convolve(input, kernel, bias: bias?.value, s, precision: precision)
     let hasBias = bias != nil
@@ -49,9 +53,11 @@ public func conv2d(
   }
 }
 
-/// `maxPool2d` of `conv2d`, but for the order in which sums are added up, which for windows of 2 x 2 is
-/// its own. Those are pooled as images are convolved, nothing that lies between is kept, and the gradients
-/// come from the largest elements alone: of a dy that is 0 comes nothing, whatever it meets.
+/// `maxPool2d` of `conv2d`, computed together where possible. With windows of 2 x 2 each image is
+/// pooled directly after its convolution, and the output of the convolution is not kept. The sums
+/// are then added up in another order than in `conv2d`. The gradients use only the largest elements
+/// of the windows: a dy of 0 contributes nothing, even if it would be multiplied by an infinite or
+/// NaN value.
 /// - x, weight, bias, stride, padding, dilation, groups, precision: as for `conv2d`.
 /// - pool, poolStride, poolPadding: kernel, stride and padding of `maxPool2d`.
 public func conv2dMaxPooled(
@@ -92,13 +98,15 @@ public func conv2dMaxPooled(
   }
 }
 
-/// The transposed convolution, PyTorch's `conv_transpose2d`: every element of x scattered through the
-/// weight, + bias[o]; that is `conv2d`'s dx. So dx = dy convolved with the weight,
-/// dweight = dy correlated with x.
+/// The transposed convolution, PyTorch's `conv_transpose2d`: the dx of a `conv2d` with this weight
+/// and dy = x, plus bias[o]. So dx = `conv2d` of dy with the weight,  dweight = dy correlated with
+/// x, dbias = sum of dy over images and positions.
 /// - x: [N, C, H, W] or [C, H, W].  weight: [C, O / groups, kH, kW].  bias: [O], or nil.
-/// - precision: of the operands of all three.
-/// - Returns: [N, O, H', W'], H' = (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1.
-/// - Precondition: channels that fit; outputPadding less than the stride or the dilation.
+/// - precision: of the operands of the output and of both gradients.
+/// - Returns: [N, O, H', W'], H' = (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding +
+///   1.
+/// - Precondition: channels of x, weight and groups that fit; outputPadding less than the stride or
+///   the dilation.
 public func convTranspose2d(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: HeightWidth = 1,
   padding: HeightWidth = 0, outputPadding: HeightWidth = 0, groups: Int = 1,

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 
 extension Tensor {
-  /// y = f(x), element by element;  dx = dy f'(x), which `slope` gives from x.
+  /// y = f(x), element by element;  dx = dy f'(x). `slope` computes f'(x) from x.
   private func elementwise(
     _ name: String, _ operation: UnaryOperation, ofInput slope: @escaping (_ x: Tensor) -> Tensor
   ) -> Tensor {
@@ -12,7 +12,7 @@ extension Tensor {
     }
   }
 
-  /// The same for a derivative that `slope` gives from y, so that x need not be kept.
+  /// `elementwise` with a `slope` that computes f'(x) from y, so that x is not saved.
   private func elementwise(
     _ name: String, _ operation: UnaryOperation, ofResult slope: @escaping (_ y: Tensor) -> Tensor
   ) -> Tensor {
@@ -22,7 +22,7 @@ extension Tensor {
     }
   }
 
-  /// The same for a derivative that is a kernel.
+  /// `elementwise` with a kernel that computes dx from dy and y.
   private func elementwise(_ name: String, byKernel operation: UnaryOperation) -> Tensor {
     let y = Kernels.apply(operation, value)
     return record(name, inputs: [self], value: y, saving: [y]) { dy in
@@ -30,7 +30,7 @@ extension Tensor {
     }
   }
 
-  /// A function of steps, whose gradient is 0 everywhere.
+  /// A step function, whose gradient is 0 everywhere.
   private func stepwise(_ name: String, _ operation: UnaryOperation) -> Tensor {
     let y = Kernels.apply(operation, value)
     return record(name, inputs: [self], value: y, saving: []) { dy in
@@ -40,7 +40,7 @@ extension Tensor {
 
   /// |x|;  dx = dy sign(x).
   public func abs() -> Tensor { elementwise("abs", .absolute, ofInput: { x in x.sign() }) }
-  /// -1, 0 or 1; no gradient but 0.
+  /// -1, 0 or 1;  dx = 0.
   public func sign() -> Tensor { stepwise("sign", .sign) }
   /// x^2;  dx = 2 x dy.
   public func square() -> Tensor { elementwise("square", .square, ofInput: { x in 2 * x }) }
@@ -52,7 +52,7 @@ extension Tensor {
   }
   /// e^x;  dx = dy y.
   public func exp() -> Tensor { elementwise("exp", .elementary(.exp), ofResult: { y in y }) }
-  /// e^x - 1, exact near 0;  dx = dy (y + 1).
+  /// e^x - 1, accurate near 0;  dx = dy (y + 1).
   public func expm1() -> Tensor {
     elementwise("expm1", .elementary(.expm1), ofResult: { y in y + 1 })
   }
@@ -66,7 +66,7 @@ extension Tensor {
   public func log10() -> Tensor {
     elementwise("log10", .elementary(.log10), ofInput: { x in 1 / (x * 2.302585092994045684) })
   }
-  /// ln(1 + x), exact near 0;  dx = dy / (1 + x).
+  /// ln(1 + x), accurate near 0;  dx = dy / (1 + x).
   public func log1p() -> Tensor {
     elementwise("log1p", .elementary(.log1p), ofInput: { x in 1 / (x + 1) })
   }
@@ -107,28 +107,28 @@ extension Tensor {
   /// 1 / (1 + e^-x);  dx = dy y (1 - y).
   public func sigmoid() -> Tensor { elementwise("sigmoid", byKernel: .sigmoid) }
 
-  /// The largest whole number not above x; no gradient but 0, as for the three below.
+  /// The largest whole number not above x;  dx = 0.
   public func floor() -> Tensor { stepwise("floor", .floor) }
-  /// The smallest whole number not below x.
+  /// The smallest whole number not below x;  dx = 0.
   public func ceil() -> Tensor { stepwise("ceil", .ceil) }
-  /// The nearest whole number, the even one of two.
+  /// The nearest whole number, the even one in a tie;  dx = 0.
   public func round() -> Tensor { stepwise("round", .round) }
-  /// The whole part.
+  /// x without its fraction, rounded towards 0;  dx = 0.
   public func trunc() -> Tensor { stepwise("trunc", .truncate) }
 
-  /// x, but at least `least` and at most `most`, which wins;  dx = dy where x is within, both ends
-  /// included.
-  public func clamp(least: Double = -.infinity, most: Double = .infinity) -> Tensor {
+  /// x limited to `minimum` ... `maximum`;  dx = dy where x is in that range, both ends included,
+  /// else 0. If `minimum` is greater than `maximum`, the result is `maximum`, as in PyTorch.
+  public func clamp(minimum: Double = -.infinity, maximum: Double = .infinity) -> Tensor {
     let x = value
     var y = x
-    // An infinite end means none; integers could not hold it.
-    if least > -.infinity { y = Kernels.apply(.maximum, y, x.scalar(least)) }
-    if most < .infinity { y = Kernels.apply(.minimum, y, x.scalar(most)) }
+    // An infinite bound is no bound. An integer dtype could not represent it.
+    if minimum > -.infinity { y = Kernels.apply(.maximum, y, x.scalar(minimum)) }
+    if maximum < .infinity { y = Kernels.apply(.minimum, y, x.scalar(maximum)) }
     return record("clamp", inputs: [self], value: y, saving: [x]) { dy in
       let zero = dy.scalar(0)
       let above = Kernels.select(
-        Kernels.compare(.greaterOrEqual, x, x.scalar(least)), dy, zero)
-      return [Kernels.select(Kernels.compare(.lessOrEqual, x, x.scalar(most)), above, zero)]
+        Kernels.compare(.greaterOrEqual, x, x.scalar(minimum)), dy, zero)
+      return [Kernels.select(Kernels.compare(.lessOrEqual, x, x.scalar(maximum)), above, zero)]
     }
   }
 }

@@ -1,9 +1,10 @@
 import Kernels
 import Tensors
 
-/// y[..., :] = weight[indices[...], :];  dweight = the rows of dy added up at their indices, none at
-/// `paddingIndex`.
-/// - indices: int64 or int32, any shape.  weight: [rows, features].  Returns indices' shape + [features].
+/// y[..., :] = weight[indices[...], :];  dweight = the rows of dy, added up at their indices; the
+/// row `paddingIndex` gets no gradient.
+/// - indices: int64 or int32, any shape.  weight: [rows, features].  Returns the shape of `indices`
+///   + [features].
 /// - Precondition: 0 <= index < rows.
 public func embedding(_ indices: Tensor, weight: Tensor, paddingIndex: Int? = nil) -> Tensor {
   let table = weight.value

@@ -3,15 +3,16 @@ import System
 import Tensors
 
 extension Tensor {
-  /// y[..., i, ...] = x[..., index[..., i, ...], ...] along `axis`;  dx collects dy where it came
-  /// from.
-  /// - index: int64, as many axes as x, extents no larger than x's but along `axis`; entries in
-  ///   -n ..< n.  Returns index's shape.
+  /// y[..., i, ...] = x[..., index[..., i, ...], ...] along `axis`;  dx = dy added up at the
+  /// positions it was read from.
+  /// - index: int64, with as many axes as x; its extents must not exceed those of x except along
+  ///   `axis`; entries in -n ..< n.  Returns the shape of `index`.
   public func gather(axis: Int, _ index: Tensor) -> Tensor {
     let axis = normalizedAxes([axis], shape, op: "gather")[0]
     return gathered("gather", axis: axis, index)
   }
 
+  /// `gather` for an op called `name` in the graph.
   func gathered(_ name: String, axis: Int, _ index: Tensor) -> Tensor {
     let shape = self.shape
     let y = Kernels.gather(value, axis: axis, index: index, op: name)
@@ -20,7 +21,8 @@ extension Tensor {
     }
   }
 
-  /// The slices along `axis` that `index` names, in its order;  dx collects dy's.
+  /// The slices along `axis` at the indices in `index`, in that order;  dx = the slices of dy,
+  /// added up at their indices.
   /// - index: [n] int64, entries in -extent ..< extent.
   public func indexSelect(axis: Int, _ index: Tensor) -> Tensor {
     let shape = self.shape
@@ -31,10 +33,10 @@ extension Tensor {
     }
   }
 
-  /// With an int64 tensor: the slices along the first axis that it names, under its shape. With a
-  /// bool one: the elements it marks, as a list.
+  /// With an int64 tensor: the slices along the first axis at these indices, in the shape of the
+  /// index tensor. With a bool tensor: the elements where it is true, as a vector.
   ///
-  /// Setting changes the memory in place, only what a mask marks: see `assign`.
+  /// Setting takes only a bool mask and writes in place: see `assign`.
   public subscript(_ selection: Tensor) -> Tensor {
     get {
       if selection.dtype == .bool { return maskedSelected(selection) }
@@ -45,8 +47,8 @@ extension Tensor {
     set { assign(newValue, where: selection) }
   }
 
-  /// 1 at the class of every element, else 0, along a new last axis: int64.
-  /// - Precondition: int64, every element in 0 ..< classCount.
+  /// The one-hot encoding along a new last axis: 1 at the class of each element, else 0: int64.
+  /// - Precondition: the dtype is int64, and every element is in 0 ..< classCount.
   public func oneHot(_ classCount: Int) -> Tensor {
     require(dtype == .int64, "oneHot: classes must be int64, not \(dtype)")
     let y = Tensor(zeros: Shape(Array(shape) + [classCount]), .int64)

@@ -3,9 +3,9 @@ import System
 import Tensors
 
 extension Tensor {
-  /// The tensors one after another along `axis`;  each dx = its part of dy.
-  /// - Precondition: at least one tensor; one dtype; one shape but along `axis`. A list without
-  ///   elements fits everywhere, as in PyTorch, so that one can begin with it.
+  /// Concatenates the tensors along `axis`;  dx of each = its part of dy.
+  /// - Precondition: at least one tensor; same dtype; same shape except along `axis`. An empty
+  ///   vector fits every shape, as in PyTorch, so that a loop can start with it.
   public static func cat(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     require(!tensors.isEmpty, "cat: no tensors")
     let parts = tensors.filter { $0.shape != [0] }
@@ -20,11 +20,12 @@ extension Tensor {
           && part.shape.indices.allSatisfy { $0 == axis || part.shape[$0] == first.shape[$0] },
         "cat: shapes \(first.shape) and \(part.shape) differ outside axis \(axis)")
     }
-    return joined("cat", parts, axis: axis, extents: parts.map { $0.shape[axis] }) { $0 }
+    return joined("cat", parts, axis: axis) { $0 }
   }
 
-  /// The tensors side by side along a new axis before `axis`;  each dx = its part of dy.
-  /// - Precondition: at least one tensor; one shape and dtype.
+  /// Concatenates the tensors along a new axis, which is axis `axis` of the result;  dx of each =
+  /// its part of dy.
+  /// - Precondition: at least one tensor; same shape and dtype.
   public static func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     require(!tensors.isEmpty, "stack: no tensors")
     let first = tensors[0]
@@ -34,42 +35,44 @@ extension Tensor {
         "stack: tensor 0 is \(first.dtype) \(first.shape) and tensor \(i) \(part.dtype) "
           + "\(part.shape); use cat along an axis they have")
     }
-    let place = axis < 0 ? axis + first.axisCount + 1 : axis
+    let index = axis < 0 ? axis + first.axisCount + 1 : axis
     require(
-      place >= 0 && place <= first.axisCount,
+      index >= 0 && index <= first.axisCount,
       "stack: no place for axis \(axis) in shape \(first.shape)")
-    let ones = [Int](repeating: 1, count: tensors.count)
-    return joined("stack", tensors, axis: place, extents: ones) { shape in
+    return joined("stack", tensors, axis: index) { shape in
       var extents = Array(shape)
-      extents.insert(1, at: place)
+      extents.insert(1, at: index)
       return Shape(extents)
     }
   }
 
-  /// `extents`: of the parts along `axis`, once they are seen under the shape `asPart` gives.
+  /// The op of `cat` and `stack`.
+  /// - partShape: gives the shape in which a part is concatenated, from the part's own shape.
   private static func joined(
-    _ name: String, _ parts: [Tensor], axis: Int, extents: [Int], _ asPart: (Shape) -> Shape
+    _ name: String, _ parts: [Tensor], axis: Int, _ partShape: (Shape) -> Shape
   ) -> Tensor {
-    var whole = Array(asPart(parts[0].shape))
-    whole[axis] = extents.reduce(0, +)
-    let y = Tensor(uninitialized: Shape(whole), parts[0].dtype)
+    let shapes = parts.map { partShape($0.shape) }
     var starts: [Int] = []
-    var next = 0
-    for (part, extent) in zip(parts, extents) {
-      y.slicedView(axis: axis, start: next, count: extent)
-        .overwrite(with: part.value.viewed(as: asPart(part.shape)))
-      starts.append(next)
-      next += extent
+    var extent = 0
+    for shape in shapes {
+      starts.append(extent)
+      extent += shape[axis]
     }
-    let shapes = parts.map(\.shape)
-    return record(name, inputs: parts, value: y, saving: []) { dy in
-      shapes.indices.map { i in
-        dy.slicedView(axis: axis, start: starts[i], count: extents[i]).viewed(as: shapes[i])
+    let y = Tensor(uninitialized: shapes[0].with(extent, at: axis), parts[0].dtype)
+    for (i, part) in parts.enumerated() {
+      copyBlocks(of: part.value.viewed(as: shapes[i]), into: y, axis: axis, from: starts[i])
+    }
+    let originals = parts.map(\.shape)
+    return record(name, inputs: parts, value: y, saving: []) { dy, request in
+      shapes.indices.map { i -> Tensor? in
+        if !request.isNeeded(i) { return nil }
+        let part = dy.slicedView(axis: axis, start: starts[i], count: shapes[i][axis])
+        return shapes[i] == originals[i] ? part : part.viewed(as: originals[i])
       }
     }
   }
 
-  /// Pieces of `size` along `axis`, the last perhaps smaller.
+  /// Splits the tensor into pieces of `size` along `axis`. The last piece may be smaller.
   public func split(_ size: Int, axis: Int = 0) -> [Tensor] {
     require(size > 0, "split: pieces of \(size)")
     let axis = normalizedAxes([axis], shape, op: "split")[0]
@@ -80,8 +83,8 @@ extension Tensor {
     }
   }
 
-  /// Pieces of these sizes along `axis`.
-  /// - Precondition: the sizes add up to its extent.
+  /// Splits the tensor into pieces of these sizes along `axis`.
+  /// - Precondition: the sizes add up to the extent of the axis.
   public func split(sizes: [Int], axis: Int = 0) -> [Tensor] {
     let axis = normalizedAxes([axis], shape, op: "split")[0]
     require(
@@ -94,16 +97,36 @@ extension Tensor {
     }
   }
 
-  /// At most `count` pieces of one size along `axis`, the last perhaps smaller.
+  /// Splits the tensor into at most `count` pieces of equal size along `axis`. The last piece may
+  /// be smaller.
   public func chunk(_ count: Int, axis: Int = 0) -> [Tensor] {
     require(count > 0, "chunk: \(count) pieces")
     let axis = normalizedAxes([axis], shape, op: "chunk")[0]
     return split(Swift.max((shape[axis] + count - 1) / count, 1), axis: axis)
   }
 
-  /// The slices along the first axis, which they lack: `for row in x.unstacked()`.
+  /// The slices along the first axis, without that axis: `for row in x.unstacked()`.
   public func unstacked() -> [Tensor] {
     require(axisCount > 0, "unstacked: a scalar has no first axis")
     return (0..<shape[0]).map { self[$0] }
   }
+}
+
+/// Copies `part` into `whole`, to the indices along `axis` from `start` on.
+/// - Precondition: `whole` is contiguous; the dtypes and the extents of the other axes are equal.
+func copyBlocks(of part: Tensor, into whole: Tensor, axis: Int, from start: Int) {
+  require(
+    part.dtype == whole.dtype
+      && part.shape.indices.allSatisfy { $0 == axis || part.shape[$0] == whole.shape[$0] },
+    "joined: \(part.dtype) \(part.shape) does not fit \(whole.dtype) \(whole.shape) along axis \(axis)"
+  )
+  let source = part.contiguous()
+  let inner = part.shape[(axis + 1)...].reduce(part.dtype.byteCount, *)
+  let outer = part.shape[..<axis].reduce(1, *)
+  let (width, stride) = (part.shape[axis] * inner, whole.shape[axis] * inner)
+  for block in 0..<outer {
+    (whole.rawPointer + block * stride + start * inner).copyMemory(
+      from: source.rawPointer + block * width, byteCount: width)
+  }
+  withExtendedLifetime(source) {}
 }

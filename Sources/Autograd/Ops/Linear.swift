@@ -2,16 +2,17 @@ import Kernels
 import System
 import Tensors
 
-/// What a linear layer may do to its product at once.
+/// An activation that a linear layer can compute together with its product.
 public typealias OutputActivation = Kernels.OutputActivation
 
-/// y = f(x Wᵀ + b), PyTorch's `linear`, with f(z) = z unless there is an `activation`;
-/// dz = dy f'(z),  dx = dz W,  dW = dzᵀ x,  db = sum of dz over rows.
-/// - x: [..., in], with any axes in front.  weight: [out, in].  bias: [out], or nil.
-///   Returns [..., out].
+/// y = f(z), z = x Wᵀ + b, where f is the `activation`, or f(z) = z without one. PyTorch's
+/// `linear`. dz = dy f'(z),  dx = dz W,  dW = dzᵀ x,  db = sum of dz over rows.
+/// - x: [..., in], with any number of axes before the last.  weight: [out, in].  bias: [out], or
+///   nil. Returns [..., out].
 /// - precision: of the operands of all three products.
-/// - activation: computed along with the product, with the bits of its own op behind `linear`: z is never
-///   kept, and the graph has one function that walks like two.
+/// - activation: computed together with the product. The bits are those of a separate op after
+///   `linear`, but z is not kept. The graph has one node, which appears as two when the graph is
+///   walked.
 public func linear(
   _ x: Tensor, weight: Tensor, bias: Tensor?, precision: Precision = .float32,
   activation: OutputActivation? = nil
@@ -23,7 +24,7 @@ public func linear(
     "linear: input \(x.shape) does not fit weight \(weight.shape), which takes [N, \(weight.shape[1])]; "
       + "flatten the axes after the first with Flatten()")
   let (input, matrix) = (rows(x.value), weight.value)
-  // To rectify while the product is near costs nothing; the others are work.
+  // ReLU inside the matrix product costs nothing. The other activations are expensive in any case.
   var y = Kernels.matmul(
     input, matrix.transposedView, bias: bias?.value, precision: precision,
     isRectified: activation == .relu)
@@ -36,7 +37,7 @@ public func linear(
   if let bias { inputs.append(bias) }
   guard isRecorded(inputs) else { return value }
   var saved: SavedOperands = .input(1)
-  // What had to be copied is nobody else's.
+  // A copy of x is exclusively owned, so it cannot be changed in place by others.
   if input.storage === x.storage { saved.insert(.input(0)) }
   if activation != nil { saved.insert(.result) }
   let layer = LinearLayer(
@@ -47,18 +48,18 @@ public func linear(
     inputs: inputs, value: value, saving: saved, .giving(layer.backward))
 }
 
-/// [..., features] as a matrix.
+/// Reshapes [..., features] to a matrix [rows, features].
 private func rows(_ x: Tensor) -> Tensor {
   x.axisCount == 2 ? x : x.viewed(as: Shape(x.shape.dropLast().reduce(1, *), x.shape.last!))
 }
 
-/// What a linear layer's backward pass needs.
+/// The values that the backward pass of a linear layer needs.
 private struct LinearLayer {
   let input: Tensor
   let matrix: Tensor
   let hasBias: Bool
   let precision: Precision
-  /// What was done to the product, and its result.
+  /// The activation and its result y; nil without an activation.
   let output: (activation: OutputActivation, y: Tensor)?
 
   func backward(_ dy: Tensor, _ request: GradientRequest) {
@@ -66,19 +67,19 @@ private struct LinearLayer {
     let dy = rows(dy.contiguous())
     let needsWeight = request.isNeeded(1)
     let needsBias = hasBias && request.isNeeded(2)
-    // The parameters' gradients first, and from their ends: others may be waiting for them.
+    // The gradients of the parameters first, starting at their ends: an observer may wait for them.
     var (weight, bias): (Tensor?, Tensor?) = (nil, nil)
     var dz = dy
-    let joinsProduct = needsWeight && needsBias && isTiny
+    let fusesColumnSums = needsWeight && needsBias && isTiny
     if let output {
-      if needsBias && !joinsProduct {
+      if needsBias && !fusesColumnSums {
         (dz, bias) = Kernels.activationBackwardAndColumnSums(
           output.activation, dy, y: output.y, sums: request.destination(2))
       } else {
         dz = Kernels.activationBackward(output.activation, dy, y: output.y)
       }
     }
-    if joinsProduct,
+    if fusesColumnSums,
       let both = Kernels.tinyProductAndColumnSums(
         dz, input, into: request.destination(1), sums: request.destination(2),
         precision: precision)
@@ -90,16 +91,7 @@ private struct LinearLayer {
     if let weight {
       request.noteFinal(1, weight, from: 0)
     } else if needsWeight {
-      let asks = request.asksWhetherFinite(1)
-      var isFinite =
-        asks
-        && Kernels.productIsSurelyFinite(
-          dz, input, terms: dz.shape[0], elementCount: matrix.elementCount)
       weight = weightGradient(dz, input, request, precision)
-      if asks && !isFinite && stillNear.contains(matrix.elementCount) {
-        isFinite = Kernels.isSurelyFinite(weight!)
-      }
-      if isFinite { request.noteFinite(1) }
     }
     let dx = request.isNeeded(0) ? Kernels.matmul(dz, matrix, precision: precision) : nil
     request.give(inputShape.count == 2 ? dx : dx?.viewed(as: inputShape), to: 0)
@@ -110,8 +102,9 @@ private struct LinearLayer {
   private var isTiny: Bool { matrix.elementCount <= Kernels.tinyProductElements }
 }
 
-/// dW = dyᵀ x. Where somebody waits for parts of it, large ones a block of rows at a time, the last rows
-/// first; and on every machine alike where the bits may depend on the blocks.
+/// dW = dyᵀ x. If the pass is observed, a large gradient is computed in blocks of rows, the last
+/// rows first, so that each block can be reported as soon as it is final. If the bits can depend on
+/// the blocks, every machine uses the blocks, observed or not, so that all compute the same bits.
 /// - dy: [N, out].  x: [N, in].  Returns [out, in].
 private func weightGradient(
   _ dy: Tensor, _ x: Tensor, _ request: GradientRequest, _ precision: Precision
@@ -119,7 +112,7 @@ private func weightGradient(
   let (rows, columns) = (dy.shape[1], x.shape[1])
   let block = max((blockElements / max(columns, 1) + 63) / 64 * 64, 64)
   let transposed = dy.transposedView
-  guard rows >= 2 * block, request.isWatched || Kernels.matmulBitsDependOnExtents else {
+  guard rows >= 2 * block, request.isObserved || Kernels.matmulBitsDependOnExtents else {
     let gradient = Kernels.matmul(
       transposed, x, into: request.destination(1), precision: precision)
     request.noteFinal(1, gradient, from: 0)
@@ -137,10 +130,8 @@ private func weightGradient(
   return gradient
 }
 
-/// Elements of a gradient that a second-level cache holds when it has been written, but not any more when the
-/// backward pass is over.
-private let stillNear = 1 << 14...1 << 17
 
-/// 256 KiB of float32: little enough that the first part of a large layer's gradient travels while
-/// the rest is computed, and enough for a matrix product to be as fast as the whole.
+/// 120 KiB of float32. Small enough that the first block of a large layer's gradient is sent while
+/// the rest is computed, and large enough that the product of a block is as fast as the whole
+/// product.
 private let blockElements = 30_720

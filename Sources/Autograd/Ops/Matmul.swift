@@ -3,12 +3,13 @@ import System
 import Tensors
 
 extension Tensor {
-  /// The matrix product, as PyTorch's `matmul`;  dx = dz yᵀ,  dy = xᵀ dz, summed where an operand
-  /// was repeated.
-  /// - Two lists [K] give their scalar product, no axes. A list beside a matrix is a row on the left
-  ///   [K][K, N] -> [N] and a column on the right [M, K][K] -> [M]. Axes before the last two are
-  ///   batches, which broadcast: [B, 1, M, K][C, K, N] -> [B, C, M, N].
-  /// - Precondition: one dtype, float32 or float64; at least one axis each; the inner extents agree.
+  /// The matrix product, like PyTorch's `matmul`;  dx = dz yᵀ,  dy = xᵀ dz, summed where an operand
+  /// was broadcast.
+  /// - Two vectors [K] give their scalar product, without axes. With a matrix, a vector is a row on
+  ///   the left, [K][K, N] -> [N], and a column on the right, [M, K][K] -> [M]. Axes before the
+  ///   last two are batches, which broadcast: [B, 1, M, K][C, K, N] -> [B, C, M, N].
+  /// - Precondition: same dtype, float32 or float64; at least one axis each; the inner extents
+  ///   agree.
   public func matmul(_ other: Tensor) -> Tensor {
     require(
       axisCount > 0 && other.axisCount > 0,
@@ -27,7 +28,7 @@ extension Tensor {
     let z = product.viewed(as: Shape(extents))
     let whole = product.shape
     let (aShape, bShape, xShape, yShape) = (a.shape, b.shape, x.shape, y.shape)
-    // An operand is kept only for the other's gradient.
+    // An operand is saved only if the gradient of the other is needed.
     let (left, right) = (other.requiresGrad ? a : nil, requiresGrad ? b : nil)
     return record(
       "matmul", inputs: [self, other], value: z, saving: [left, right].compactMap { $0 }
@@ -47,9 +48,7 @@ extension Tensor {
   }
 }
 
-/// A view with the last two axes exchanged.
+/// A view with the last two axes swapped.
 private func matrixTransposed(_ x: Tensor) -> Tensor {
-  var order = Array(0..<x.axisCount)
-  order.swapAt(x.axisCount - 2, x.axisCount - 1)
-  return x.permutedView(order)
+  x.transposedView(x.axisCount - 2, x.axisCount - 1)
 }

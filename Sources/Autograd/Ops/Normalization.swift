@@ -2,7 +2,7 @@ import Kernels
 import System
 import Tensors
 
-/// What batch norm remembers of the batches it has seen.
+/// The running mean and variance that batch norm collects over batches.
 public struct RunningStatistics {
   /// [C], contiguous.
   public let mean, variance: Tensor
@@ -12,7 +12,8 @@ public struct RunningStatistics {
     self.variance = variance
   }
 
-  /// Takes in `momentum` of a batch's mean and of its unbiased variance (over count - 1).
+  /// Updates with a batch: each statistic becomes (1 - momentum) times itself + momentum times that
+  /// of the batch, with the unbiased variance (over count - 1).
   func update(with moments: Moments, count: Double, momentum: Double) {
     Kernels.blend(mean, with: moments.means, momentum: momentum)
     let unbiased = count / (count - 1)
@@ -20,15 +21,17 @@ public struct RunningStatistics {
   }
 }
 
-/// y = weight xhat + bias by channel, xhat = (x - mean) / sqrt(variance + epsilon), with the moments
-/// of this batch (over n elements a channel);  dweight = sum of dy xhat,  dbias = sum of dy,
-/// dx = (dxhat - mean of dxhat - xhat mean of (dxhat xhat)) / sqrt(variance + epsilon),
-/// dxhat = weight dy. The running statistics take in `momentum` of the batch's mean and of its
-/// unbiased variance (over n - 1), as in PyTorch.
+/// y = weight xhat + bias by channel, xhat = (x - mean) / sqrt(variance + epsilon), with the
+/// moments of this batch (over n elements for each channel);  dweight = sum of dy xhat,  dbias =
+/// sum of dy, dx = (dxhat - mean of dxhat - xhat mean of (dxhat xhat)) / sqrt(variance + epsilon),
+/// dxhat = weight dy.
+///
+/// The running statistics are updated with the weight `momentum` of the batch's mean and of its
+/// unbiased variance (over n - 1), as in PyTorch. An empty batch gives an empty result and leaves
+/// the statistics unchanged.
 /// - x: [N, C, ...].  weight, bias: [C], or nil: 1 and 0.  Returns x's shape.
 /// - Source: Ioffe and Szegedy, "Batch normalization", 2015.
-/// An empty batch gives an empty result and leaves the statistics as they are.
-/// - Precondition: not just one value a channel.
+/// - Precondition: not exactly one value for each channel.
 public func batchNorm(
   _ x: Tensor, weight: Tensor?, bias: Tensor?, updating running: RunningStatistics? = nil,
   momentum: Double = 0.1, epsilon: Double = 1e-5
@@ -44,7 +47,7 @@ public func batchNorm(
     running.update(with: moments, count: Double(count), momentum: momentum)
   }
   if x.dtype == .float32 {
-    return fusedBatchNorm(x, moments, weight, bias, epsilon, momentsAreOwn: true)
+    return fusedBatchNorm(x, moments, weight, bias, epsilon, usesBatchMoments: true)
   }
   let xhat = Kernels.normalizedChannels(x.value, moments, epsilon: epsilon)
   let normalized = record("normalizeChannels", inputs: [x], value: xhat) { dy in
@@ -53,10 +56,12 @@ public func batchNorm(
   return affineChannels(normalized, weight, bias)
 }
 
-/// Normalization, weight and bias in one pass, and their gradients in two; what it keeps is x.
+/// Computes normalization, weight and bias in one pass, and their gradients in two. It saves only
+/// x.
+/// - usesBatchMoments: whether `moments` are those of x, and not the running statistics.
 private func fusedBatchNorm(
   _ x: Tensor, _ moments: Moments, _ weight: Tensor?, _ bias: Tensor?, _ epsilon: Double,
-  momentsAreOwn: Bool
+  usesBatchMoments: Bool
 ) -> Tensor {
   let (input, scale) = (x.value, weight?.value)
   let y = Kernels.batchNormalized(
@@ -64,24 +69,24 @@ private func fusedBatchNorm(
   let hasBias = bias != nil
   return record("batchNorm", inputs: [x] + [weight, bias].compactMap { $0 }, value: y) { dy in
     let (dx, dweight, dbias) = Kernels.batchNormalizedBackward(
-      dy, x: input, moments, weight: scale, epsilon: epsilon, momentsAreOwn: momentsAreOwn)
+      dy, x: input, moments, weight: scale, epsilon: epsilon, momentsAreOwn: usesBatchMoments)
     return [dx] + (scale == nil ? [] : [dweight]) + (hasBias ? [dbias] : [])
   }
 }
 
-/// The same with the running statistics instead of the batch's, which do not change:
-/// dx = weight dy / sqrt(variance + epsilon).
+/// Batch norm with the running statistics instead of the moments of the batch. The statistics do
+/// not change;  dx = weight dy / sqrt(variance + epsilon).
 public func batchNorm(
   _ x: Tensor, weight: Tensor?, bias: Tensor?, using running: RunningStatistics,
   epsilon: Double = 1e-5
 ) -> Tensor {
   requireChannels(x, [weight, bias, running.mean, running.variance])
-  // A copy of the few numbers: the statistics may have moved on before the backward pass.
+  // A copy: the statistics may change before the backward pass.
   let moments = Moments(
     means: Kernels.converted(running.mean, to: .float64).values(Double.self),
     variances: Kernels.converted(running.variance, to: .float64).values(Double.self))
   if x.dtype == .float32 {
-    return fusedBatchNorm(x, moments, weight, bias, epsilon, momentsAreOwn: false)
+    return fusedBatchNorm(x, moments, weight, bias, epsilon, usesBatchMoments: false)
   }
   let zeroMeans = Moments(
     means: moments.means.map { _ in 0 }, variances: moments.variances)
@@ -92,8 +97,9 @@ public func batchNorm(
   return affineChannels(normalized, weight, bias)
 }
 
-/// y = weight xhat + bias over the last axes of x, those of `shape`;
-/// xhat = (x - mean) / sqrt(variance + epsilon) of each sample by itself; gradients as batch norm's.
+/// y = weight xhat + bias over the last axes of x, which are `shape`; xhat = (x - mean) /
+/// sqrt(variance + epsilon), with the moments of each sample over these axes. The gradients are
+/// those of batch norm.
 /// - x: [..., shape].  weight, bias: `shape`, or nil: 1 and 0.  Returns x's shape.
 /// - Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
 public func layerNorm(
@@ -126,6 +132,7 @@ private func affineChannels(_ x: Tensor, _ weight: Tensor?, _ bias: Tensor?) -> 
   return y
 }
 
+/// Requires an axis of channels in x, and parameters [C].
 func requireChannels(_ x: Tensor, _ parameters: [Tensor?]) {
   require(
     x.axisCount >= 2, "batchNorm: input \(x.shape) has no channels; it must be [N, C, ...]")

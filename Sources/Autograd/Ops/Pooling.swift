@@ -1,10 +1,10 @@
 import Kernels
 import Tensors
 
-/// y = the largest element under a window that moves over each plane;  dx = dy at that element, the
-/// first of equals (as in PyTorch).
-/// - x: [N, C, H, W] or [C, H, W].  stride: nil is the kernel's size.
-/// - Returns: [N, C, H', W'], H' = (H + 2 padding - kernel) / stride + 1, cut.
+/// y = the largest element in a window that moves over each plane;  dx = dy at that element, or at
+/// the first one of equal elements (as in PyTorch).
+/// - x: [N, C, H, W] or [C, H, W].  stride: nil: the size of the kernel.
+/// - Returns: [N, C, H', W'], H' = (H + 2 padding - kernel) / stride + 1, rounded down.
 /// - Precondition: padding is at most half the kernel, which is not larger than the padded input.
 public func maxPool2d(
   _ x: Tensor, kernel: HeightWidth, stride: HeightWidth? = nil, padding: HeightWidth = 0
@@ -21,9 +21,10 @@ public func maxPool2d(
   }
 }
 
-/// y = the mean under a window that moves over each plane;  dx = dy / count at every element of it.
-/// - x: [N, C, H, W] or [C, H, W].  stride: nil is the kernel's size.
-/// - countsPadding: whether padding counts as zeros, or not at all.
+/// y = the mean of a window that moves over each plane;  dx = dy / count at every element of the
+/// window.
+/// - x: [N, C, H, W] or [C, H, W].  stride: nil: the size of the kernel.
+/// - countsPadding: whether padding counts as zeros, or is left out of the mean.
 /// - Returns: as `maxPool2d`.
 /// - Precondition: as for `maxPool2d`.
 public func avgPool2d(
@@ -38,7 +39,7 @@ public func avgPool2d(
   }
 }
 
-/// y = the means of `size` windows that share each plane out, window i of n over rows
+/// y = the means of `size` windows that together cover each plane. Window i of n has the rows
 /// floor(i H / n) ..< ceil((i + 1) H / n);  dx = dy / count at every element of the window.
 /// - x: [N, C, H, W] or [C, H, W].  Returns [N, C] + size.
 public func adaptiveAvgPool2d(_ x: Tensor, size: HeightWidth) -> Tensor {

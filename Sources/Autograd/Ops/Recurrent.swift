@@ -2,23 +2,24 @@ import Kernels
 import System
 import Tensors
 
-// Recurrent networks. T steps, N samples, F features in, H hidden, L layers, D directions (1 or 2).
+// Recurrent networks. T steps, N samples, F input features, H hidden features, L layers, D
+// directions (1 or 2).
 
-/// What a recurrent network does at each step, in PyTorch's formulas and order of gates. x' is W_ih x +
-/// b_ih, h' is W_hh h + b_hh, each with H rows for every gate.
+/// The computation of a recurrent network at each step, with PyTorch's formulas and order of gates.
+/// x' = W_ih x + b_ih and h' = W_hh h + b_hh, each with H rows for every gate.
 public enum RecurrentCell: Sendable, CaseIterable {
   /// h = tanh(x' + h').
   case tanh
   /// h = max(x' + h', 0).
   case relu
-  /// i, f, o = sigmoid and g = tanh of their parts of x' + h', in the order i, f, g, o;
+  /// i, f, o = sigmoid and g = tanh of their parts of x' + h', which are in the order i, f, g, o;
   /// c = f c + i g;  h = o tanh(c). Hochreiter and Schmidhuber, 1997; Gers et al., 2000.
   case lstm
   /// r, z = sigmoid of their parts of x' + h';  n = tanh(x'n + r h'n);  h = (1 - z) n + z h.
   /// Cho et al., 2014, with the reset gate after the product, as in cuDNN.
   case gru
 
-  /// Gates, and so the rows of the weights in units of H.
+  /// The number of gates, which is the number of rows of the weights divided by H.
   public var gateCount: Int {
     switch self {
     case .tanh, .relu: 1
@@ -35,11 +36,11 @@ public enum RecurrentCell: Sendable, CaseIterable {
     let fromHidden = linear(state.hidden, weight: weights.hidden, bias: weights.hiddenBias)
     switch self {
     case .tanh: return ((fromInput + fromHidden).tanh(), nil)
-    case .relu: return (Autograd.relu(fromInput + fromHidden), nil)
+    case .relu: return ((fromInput + fromHidden).relu(), nil)
     case .lstm:
       let gates = pieces(fromInput + fromHidden, axis: 1, count: 4)
-      let kept = gates[1].sigmoid() * state.memory!
-      let memory = kept + gates[0].sigmoid() * gates[2].tanh()
+      let remembered = gates[1].sigmoid() * state.memory!
+      let memory = remembered + gates[0].sigmoid() * gates[2].tanh()
       return (gates[3].sigmoid() * memory.tanh(), memory)
     case .gru:
       let x = pieces(fromInput, axis: 1, count: 3)
@@ -54,7 +55,7 @@ public enum RecurrentCell: Sendable, CaseIterable {
 
 /// The weights of one layer in one direction.
 public struct RecurrentWeights {
-  public let input: Tensor  // [gates H, F], or [gates H, D H] above the first layer
+  public let input: Tensor  // [gates H, F], or [gates H, D H] after the first layer
   public let hidden: Tensor  // [gates H, H]
   public let inputBias: Tensor?  // [gates H]
   public let hiddenBias: Tensor?  // [gates H]
@@ -70,7 +71,7 @@ public struct RecurrentWeights {
 /// The state of a recurrent network between calls, one [N, H] for each layer and direction.
 public struct RecurrentState {
   public let hidden: Tensor  // [L D, N, H]
-  public let memory: Tensor?  // [L D, N, H]; LSTM's cell state, nil elsewhere
+  public let memory: Tensor?  // [L D, N, H]: the cell state of an LSTM; nil for other cells
 
   public init(hidden: Tensor, memory: Tensor? = nil) {
     self.hidden = hidden
@@ -78,32 +79,32 @@ public struct RecurrentState {
   }
 }
 
-/// What a recurrent network made of a series.
+/// The result of a recurrent network for a series.
 public struct RecurrentRun {
   /// The last layer's hidden states, [T, N, D H].
   public var output: Tensor
-  /// Whether the states are to be those of one sample, [L D, H].
+  /// Whether `state` has the shape of one sample without a batch, [L D, H].
   public var isOneSample = false
-  fileprivate let ends: [LayerEnd]
+  fileprivate let finalStates: [FinalState]
 
-  fileprivate init(output: Tensor, ends: [LayerEnd]) {
-    (self.output, self.ends) = (output, ends)
+  fileprivate init(output: Tensor, finalStates: [FinalState]) {
+    (self.output, self.finalStates) = (output, finalStates)
   }
 
-  /// The states after the last step (the first, backwards). Made, and recorded, when it is asked for: most
-  /// want the outputs alone.
+  /// The states after the last step (in the backward direction, the first). Computed and recorded
+  /// only on access, because most callers need only the outputs.
   public var state: RecurrentState {
-    let all = ends.map(\.state)
-    let hidden = stacked(all.map(\.hidden))
-    let memory = all[0].memory == nil ? nil : stacked(all.map { $0.memory! })
+    let all = finalStates.map(\.state)
+    let hidden = Tensor.stack(all.map(\.hidden))
+    let memory = all[0].memory == nil ? nil : Tensor.stack(all.map { $0.memory! })
     if !isOneSample { return RecurrentState(hidden: hidden, memory: memory) }
     return RecurrentState(
       hidden: hidden.squeezed(axes: [1]), memory: memory?.squeezed(axes: [1]))
   }
 }
 
-/// Where a layer leaves its state after the last step.
-private enum LayerEnd {
+/// The state of a layer after the last step.
+private enum FinalState {
   case step(Int, of: Tensor)
   case known(hidden: Tensor, memory: Tensor?)
 
@@ -115,12 +116,13 @@ private enum LayerEnd {
   }
 }
 
-/// A recurrent network over a series: every layer runs over the whole series of the layer below, and
-/// in both directions if `isBidirectional`, whose outputs stand side by side.
+/// Runs a recurrent network over a series. Every layer runs over all outputs of the layer before
+/// it. If `isBidirectional`, it runs in both directions, and their outputs are concatenated along
+/// the features.
 /// - Parameters:
 ///   - x: [T, N, F].
-///   - state: before the first step; nil: zeros.
-///   - layers: L D weights; with two directions forward and backward by turns.
+///   - state: the state before the first step; nil: zeros.
+///   - layers: L D weights; with two directions they alternate between forward and backward.
 /// - Precondition: T > 0 and shapes as above.
 public func recurrent(
   _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState? = nil, layers: [RecurrentWeights],
@@ -130,9 +132,9 @@ public func recurrent(
     cell, x, state: state, layers: layers, isBidirectional: isBidirectional, stepByStep: false)
 }
 
-/// The same.
-/// - stepByStep: whether the kernel that computes all steps of a plain cell is not to be used: its
-///   naive twin.
+/// `recurrent`, with a choice of the implementation.
+/// - stepByStep: true: do not use the kernel that computes all steps of a plain cell, but the naive
+///   implementation that tests compare it with.
 package func recurrent(
   _ cell: RecurrentCell, _ x: Tensor, state: RecurrentState?, layers: [RecurrentWeights],
   isBidirectional: Bool, stepByStep: Bool
@@ -156,34 +158,34 @@ package func recurrent(
   let memory = start.memory.map(layerStates)
 
   var series = x
-  var ends: [LayerEnd] = []
+  var finalStates: [FinalState] = []
   for first in stride(from: 0, to: layers.count, by: directions) {
     let outputs = (first..<first + directions).map { index in
-      let run = pass(
+      let run = runLayer(
         cell, series, (hidden: hidden[index], memory: memory?[index]), layers[index],
         isBackward: index > first, stepByStep: stepByStep)
-      ends.append(run.end)
+      finalStates.append(run.finalState)
       return run.output
     }
-    series = directions == 1 ? outputs[0] : joined(outputs, axis: 2)
+    series = directions == 1 ? outputs[0] : Tensor.cat(outputs, axis: 2)
   }
-  return RecurrentRun(output: series, ends: ends)
+  return RecurrentRun(output: series, finalStates: finalStates)
 }
 
-/// [L D, N, H] as [N, H] of each layer and direction.
+/// Splits [L D, N, H] into [N, H] for each layer and direction.
 private func layerStates(_ states: Tensor) -> [Tensor] {
   let shape = Shape(states.shape[1], states.shape[2])
   let layers = states.shape[0] == 1 ? [states] : pieces(states, axis: 0, count: states.shape[0])
   return layers.map { $0.reshaped(shape) }
 }
 
-/// One layer in one direction over the whole series [T, N, F].
-private func pass(
+/// Runs one layer in one direction over the whole series [T, N, F].
+private func runLayer(
   _ cell: RecurrentCell, _ series: Tensor, _ start: (hidden: Tensor, memory: Tensor?),
   _ weights: RecurrentWeights, isBackward: Bool, stepByStep: Bool
-) -> (output: Tensor, end: LayerEnd) {
+) -> (output: Tensor, finalState: FinalState) {
   let steps = series.shape[0]
-  // What comes from the input needs no order: one product for all steps.
+  // The input part does not depend on the order of steps: one product for all of them.
   let fromInput = linear(series, weight: weights.input, bias: weights.inputBias)
   if !stepByStep && series.dtype == .float32 && (cell == .tanh || cell == .relu) {
     let output = plainRecurrence(
@@ -191,13 +193,13 @@ private func pass(
       weights)
     return (output, .step(isBackward ? 0 : steps - 1, of: output))
   }
-  return stepwise(cell, fromInput, start, weights, isBackward: isBackward)
+  return runStepByStep(cell, fromInput, start, weights, isBackward: isBackward)
 }
 
-/// The states h[t] = f(x[t] + W h[t-1] + b) of all steps as one operation. With s[t] the gradient of f's
-/// argument, s[t] = (dy[t] + W's columns by s[t+1]) f'(h[t]):  dx = s,  dW = sum of s[t] h[t-1]ᵀ,
-/// db = sum of s,  dstart = what flows before the first step.
-/// - x: [T, N, H], from the input.  start: [N, H].  Returns [T, N, H].
+/// The states h[t] = f(x[t] + W h[t-1] + b) of all steps as one op. Let s[t] be the gradient of f's
+/// argument, s[t] = (dy[t] + Wᵀ s[t+1]) f'(h[t]). Then dx = s,  dW = sum of s[t] h[t-1]ᵀ,
+/// db = sum of s,  dstart = the gradient of the state before the first step.
+/// - x: [T, N, H], the input part.  start: [N, H].  Returns [T, N, H].
 private func plainRecurrence(
   _ recurrence: Kernels.Recurrence, _ x: Tensor, _ start: Tensor, _ weights: RecurrentWeights
 ) -> Tensor {
@@ -239,12 +241,12 @@ private func plainRecurrence(
     })
 }
 
-/// One operation after the other at each step: what LSTM and GRU are made of, and float64.
+/// Runs a layer step by step with separate ops. Used for LSTM, GRU and float64.
 /// - fromInput: [T, N, gates H].
-private func stepwise(
+private func runStepByStep(
   _ cell: RecurrentCell, _ fromInput: Tensor,
   _ start: (hidden: Tensor, memory: Tensor?), _ weights: RecurrentWeights, isBackward: Bool
-) -> (output: Tensor, end: LayerEnd) {
+) -> (output: Tensor, finalState: FinalState) {
   let (steps, samples) = (fromInput.shape[0], fromInput.shape[1])
   let inputs = pieces(
     fromInput.reshaped(Shape(steps * samples, fromInput.shape[2])), axis: 0, count: steps)
@@ -255,16 +257,9 @@ private func stepwise(
     outputs.append(state.hidden)
   }
   return (
-    stacked(isBackward ? outputs.reversed() : outputs),
+    Tensor.stack(isBackward ? outputs.reversed() : outputs),
     .known(hidden: state.hidden, memory: state.memory)
   )
-}
-
-/// Tensors of one shape along a new first axis.
-private func stacked(_ parts: [Tensor]) -> Tensor {
-  let shape = parts[0].shape
-  let end = joined(parts, axis: 0)
-  return end.reshaped(Shape([parts.count] + Array(shape)))
 }
 
 private func zeroState(_ shape: Shape, _ dtype: DType, hasMemory: Bool) -> RecurrentState {

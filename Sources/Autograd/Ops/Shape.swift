@@ -3,9 +3,9 @@ import System
 import Tensors
 
 extension Tensor {
-  /// The same elements under another shape;  dx = dy under x's shape. At most one extent may be -1:
-  /// what is left for it.
-  /// - Precondition: as many elements.
+  /// The same elements in another shape;  dx = dy in x's shape. At most one extent may be -1; it is
+  /// computed from the others.
+  /// - Precondition: the new shape has the same number of elements.
   public func reshaped(_ extents: [Int]) -> Tensor {
     let known = extents.filter { $0 != -1 }.reduce(1, *)
     require(
@@ -20,8 +20,8 @@ extension Tensor {
     return reshaped(Shape(whole))
   }
 
-  /// The same elements under another shape;  dx = dy under x's shape.
-  /// - Precondition: as many elements.
+  /// The same elements in another shape;  dx = dy in x's shape.
+  /// - Precondition: the new shape has the same number of elements.
   public func reshaped(_ newShape: Shape) -> Tensor {
     let shape = self.shape
     return record(
@@ -29,7 +29,7 @@ extension Tensor {
     ) { dy in dy.viewed(as: shape) }
   }
 
-  /// Axes `startAxis` through `endAxis` as one; negative axes count from the last.
+  /// Axes `startAxis` through `endAxis` merged into one; negative axes count from the last.
   /// - Precondition: both axes exist, in this order.
   public func flattened(startAxis: Int = 0, endAxis: Int = -1) -> Tensor {
     if axisCount == 0 { return reshaped([1] as Shape) }
@@ -42,7 +42,7 @@ extension Tensor {
   }
 
   /// The axes in another order: axis i of the result is axis `order[i]`;  dx = dy in x's order.
-  /// - Precondition: `order` holds every axis once.
+  /// - Precondition: `order` contains every axis exactly once.
   public func permuted(_ order: [Int]) -> Tensor {
     let axes = order.map { $0 < 0 ? $0 + axisCount : $0 }
     let view = value.permutedView(axes)
@@ -51,33 +51,34 @@ extension Tensor {
     }
   }
 
-  /// Two axes exchanged;  dx = dy with them exchanged back.
+  /// The tensor with two axes swapped;  dx = dy with the axes swapped back.
   public func transposed(_ first: Int = -2, _ second: Int = -1) -> Tensor {
     let first = normalizedAxis(first, shape, op: "transpose")
     let second = normalizedAxis(second, shape, op: "transpose")
     return record(
-      "permute", input: self, value: value.exchangedView(first, second), saving: []
-    ) { dy in dy.exchangedView(first, second) }
+      "permute", input: self, value: value.transposedView(first, second), saving: []
+    ) { dy in dy.transposedView(first, second) }
   }
 
-  /// Without the axes of extent 1: all of them, or those of `axes`, where they have it.
+  /// The tensor without its axes of extent 1: all such axes, or only those in `axes`.
   public func squeezed(axes: [Int]? = nil) -> Tensor {
     let axes = normalizedAxes(axes, shape, op: "squeeze").filter { shape[$0] == 1 }
     return reshaped(reducedShape(shape, axes, keepAxes: false))
   }
 
-  /// With an axis of extent 1 before axis `axis`; negative ones count from the end of the result.
+  /// The tensor with a new axis of extent 1, which is axis `axis` of the result. Negative numbers
+  /// count from the end of the result.
   public func unsqueezed(_ axis: Int) -> Tensor {
-    let place = axis < 0 ? axis + axisCount + 1 : axis
+    let index = axis < 0 ? axis + axisCount + 1 : axis
     require(
-      place >= 0 && place <= axisCount, "unsqueeze: no place for axis \(axis) in shape \(shape)")
+      index >= 0 && index <= axisCount, "unsqueeze: no place for axis \(axis) in shape \(shape)")
     var extents = Array(shape)
-    extents.insert(1, at: place)
+    extents.insert(1, at: index)
     return reshaped(Shape(extents))
   }
 
-  /// Repeated to `target` along axes of extent 1 and new ones in front, without a copy;  dx = the
-  /// sum of dy over them.
+  /// The tensor broadcast to `target` without a copy: repeated along axes of extent 1 and along new
+  /// axes in front;  dx = the sum of dy over these axes.
   public func expanded(to target: Shape) -> Tensor {
     let shape = self.shape
     return record(
@@ -85,7 +86,7 @@ extension Tensor {
     ) { dy in [unbroadcast(dy, to: shape)] }
   }
 
-  /// The values as another dtype;  dx = dy as x's dtype.
+  /// The values converted to another dtype;  dx = dy converted to x's dtype.
   public func to(_ target: DType) -> Tensor {
     if dtype == target { return self }
     let dtype = self.dtype
@@ -96,8 +97,8 @@ extension Tensor {
     }
   }
 
-  /// The same memory without history: no gradient flows through it. A tensor of its own: setting
-  /// its `requiresGrad` leaves this one alone.
+  /// A view of the same memory without history: no gradient flows through it. It is a separate
+  /// tensor: setting its `requiresGrad` does not change this one.
   public func detached() -> Tensor {
     Tensor(storage: storage, shape: shape, strides: strides, offset: offset, dtype: dtype)
   }

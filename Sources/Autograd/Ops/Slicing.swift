@@ -2,10 +2,10 @@ import Kernels
 import System
 import Tensors
 
-/// What may stand between the brackets of `x[...]`, one for each axis from the first on: an index
-/// (the axis goes; negative ones count from the end), a range of indices, or `Every()`.
+/// An argument of the subscript `x[...]`, which has one for each axis from the first on: an index,
+/// which removes the axis (negative ones count from the end), a range of indices, or `Every()`.
 public protocol TensorIndex {
-  /// The indices of an axis of `extent`; `keepsAxis` is false for a single one.
+  /// The selected indices of an axis with `extent`; `keepsAxis` is false for a single index.
   func resolved(extent: Int, axis: Int, shape: Shape) -> (range: Range<Int>, keepsAxis: Bool)
 }
 
@@ -23,9 +23,9 @@ extension Int: TensorIndex {
 extension TensorIndex where Self: RangeExpression, Bound == Int {
   public func resolved(extent: Int, axis: Int, shape: Shape) -> (range: Range<Int>, keepsAxis: Bool)
   {
-    let asked = relative(to: Int.min..<Int.max)  // an end that is open
-    let start = asked.lowerBound == .min ? 0 : asked.lowerBound
-    let end = asked.upperBound == .max ? extent : asked.upperBound
+    let bounds = relative(to: Int.min..<Int.max)  // min or max: an open end
+    let start = bounds.lowerBound == .min ? 0 : bounds.lowerBound
+    let end = bounds.upperBound == .max ? extent : bounds.upperBound
     require(
       start >= 0 && start <= end && end <= extent,
       "slice \(self) is out of range for axis \(axis) of shape \(shape)")
@@ -39,7 +39,7 @@ extension PartialRangeFrom: TensorIndex where Bound == Int {}
 extension PartialRangeUpTo: TensorIndex where Bound == Int {}
 extension PartialRangeThrough: TensorIndex where Bound == Int {}
 
-/// All of an axis, PyTorch's `:`.
+/// All indices of an axis; PyTorch's `:`.
 public struct Every: TensorIndex {
   public init() {}
   public func resolved(extent: Int, axis: Int, shape: Shape) -> (range: Range<Int>, keepsAxis: Bool)
@@ -49,9 +49,9 @@ public struct Every: TensorIndex {
 }
 
 extension Tensor {
-  /// A part of the tensor, a view: `x[3]`, `x[1..<4]`, `x[Every(), -1]`, `x[..<2, 0, 1...]`;
-  /// dx = dy where the part lies, else 0. Axes beyond the indices stay whole.
-  /// - Precondition: no more indices than axes, all within.
+  /// A view of a part of the tensor: `x[3]`, `x[1..<4]`, `x[Every(), -1]`, `x[..<2, 0, 1...]`;
+  /// dx = dy inside the part, else 0. Axes without an index are kept whole.
+  /// - Precondition: at most as many indices as axes, all within their axes.
   public subscript(_ indices: any TensorIndex...) -> Tensor {
     require(
       indices.count <= axisCount,
@@ -81,7 +81,7 @@ extension Tensor {
     }
   }
 
-  /// Every `step`-th index of `range` along `axis`, a view;  dx = dy there, else 0.
+  /// A view of every `step`-th index of `range` along `axis`;  dx = dy there, else 0.
   /// - Precondition: the range is within the axis; `step` is positive.
   public func slice(axis: Int, _ range: Range<Int>, step: Int = 1) -> Tensor {
     let shape = self.shape
@@ -101,7 +101,7 @@ extension Tensor {
     }
   }
 
-  /// `count` indices of `axis` from `start` on, a view.
+  /// A view of `count` indices of `axis`, starting at `start`.
   public func narrow(axis: Int, start: Int, count: Int) -> Tensor {
     require(
       count >= 0, "narrow: \(count) indices from \(start) along axis \(axis) of shape \(shape)")

@@ -3,10 +3,10 @@ import System
 import Tensors
 
 extension Tensor {
-  /// The elements along `axis` in order, and the indices they had;  dx = dy at those indices.
+  /// The sorted elements along `axis`, and their indices before sorting;  dx = dy at those indices.
   ///
-  /// Stable in both directions; NaN counts as larger than anything.
-  /// - Returns: x's shape twice, indices int64.
+  /// The sort is stable in both directions. NaN is greater than any number.
+  /// - Returns: two tensors of x's shape; the indices are int64.
   public func sorted(axis: Int = -1, descending: Bool = false) -> (values: Tensor, indices: Tensor)
   {
     if axisCount == 0 { return (reshaped([] as Shape), Tensor(zeros: [], .int64)) }
@@ -15,15 +15,15 @@ extension Tensor {
     return (gathered("sort", axis: axis, indices), indices)
   }
 
-  /// The indices that sort the elements along `axis`: int64, x's shape; stable.
+  /// The indices that sort the elements along `axis`: int64, of x's shape. The sort is stable.
   public func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
     if axisCount == 0 { return Tensor(zeros: [], .int64) }
     let axis = normalizedAxes([axis], shape, op: "argsort")[0]
     return Kernels.argsort(value, axis: axis, descending: descending)
   }
 
-  /// The `count` largest (or smallest) elements along `axis`, in order, and their indices, the first
-  /// of equals first;  dx = dy at those indices.
+  /// The `count` largest (or smallest) elements along `axis`, sorted, and their indices;  dx = dy
+  /// at those indices. Of equal elements the one with the lower index comes first.
   /// - Precondition: 0 <= count <= the axis's extent.
   public func topk(_ count: Int, axis: Int = -1, largest: Bool = true) -> (
     values: Tensor, indices: Tensor
@@ -37,7 +37,8 @@ extension Tensor {
     return (gathered("topk", axis: axis, indices), indices)
   }
 
-  /// The different elements in ascending order, and how often each occurs (int64). No gradient.
+  /// The distinct elements in ascending order, and the number of times each occurs (int64). No
+  /// gradient.
   public func uniqueWithCounts() -> (values: Tensor, counts: Tensor) {
     let order = Kernels.argsort(value.viewed(as: [elementCount]), axis: 0, descending: false)
     let sorted = Kernels.gather(value.viewed(as: [elementCount]), axis: 0, index: order)
@@ -54,8 +55,8 @@ extension Tensor {
     )
   }
 
-  /// y[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...] along `axis`;  dx = the same sums of dy,
-  /// from the end. Integers and bool give int64.
+  /// y[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...] along `axis`;  dx = the cumulative sum
+  /// of dy from the end. Integers and bool give int64.
   public func cumulativeSum(axis: Int) -> Tensor {
     if axisCount == 0 { return reshaped([1] as Shape).cumulativeSum(axis: 0).reshaped([] as Shape) }
     let axis = normalizedAxes([axis], shape, op: "cumulativeSum")[0]
@@ -65,7 +66,7 @@ extension Tensor {
     }
   }
 
-  /// The order of the elements along `axes` reversed;  dx = dy, reversed.
+  /// The elements in reverse order along `axes`;  dx = dy, reversed.
   public func flipped(axes: [Int]) -> Tensor {
     let axes = normalizedAxes(axes, shape, op: "flip")
     return record(
@@ -73,11 +74,12 @@ extension Tensor {
     ) { dy in [Kernels.flipped(dy, axes: axes)] }
   }
 
-  /// Of the last two axes what lies on and below the diagonal, else 0; `diagonal` counts them to
-  /// the right;  dx = the same of dy.
+  /// The lower triangle of the last two axes, including the diagonal, and 0 elsewhere;  dx = the
+  /// same of dy. `diagonal` moves the diagonal to the right.
   public func tril(diagonal: Int = 0) -> Tensor { triangle("tril", lower: true, diagonal) }
 
-  /// Of the last two axes what lies on and above the diagonal, else 0;  dx = the same of dy.
+  /// The upper triangle of the last two axes, including the diagonal, and 0 elsewhere;  dx = the
+  /// same of dy. `diagonal` moves the diagonal to the right.
   public func triu(diagonal: Int = 0) -> Tensor { triangle("triu", lower: false, diagonal) }
 
   private func triangle(_ name: String, lower: Bool, _ diagonal: Int) -> Tensor {

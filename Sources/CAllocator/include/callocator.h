@@ -1,2 +1,3 @@
 #pragma once
-// A target without functions to call: a program that links it replaces malloc and its kin. See allocator.c.
+// This target has no functions to call. A program that links it replaces malloc and the related
+// functions; see allocator.c.

@@ -1,25 +1,25 @@
 #include "convolution/pooled_convolution.h"
 
-// The forward pass: the four elements of each window are summed in registers, for several windows and
-// output channels at a time, and only the largest of them are written.
+// The forward pass. It sums the four elements of each window in registers, for several windows and
+// output channels at a time, and writes only the largest element.
 
 enum {
-  MOST_LANES = 16, MOST_WINDOWS = 3,
-  // Floats of padded images at a time: they stay in a second-level cache.
-  IMAGES = 1 << 16
+  MAX_LANES = 16, MAX_WINDOWS = 3,
+  // Floats of the padded images of a block: they stay in a second-level cache.
+  BLOCK_FLOATS = 1 << 16
 };
 
-// What all tiles share.
+// The arguments that all tiles share.
 struct job {
   const struct nd_pooled_convolution *p;
-  // To a window's second column, and to its second row, in the images.
+  // Offsets in the images to a window's second column and to its second row.
   ptrdiff_t right, down;
-  // Where an image's element for each one of the weight is, from a patch's first element on.
+  // For each weight, the offset of its image element from the first element of a patch.
   const int32_t *offsets;
-  ptrdiff_t depth;  // their number
+  ptrdiff_t depth;  // the number of offsets
 };
 
-// Neighbouring output channels, at most as many as a tile has.
+// Consecutive output channels, at most as many as a tile takes.
 struct columns {
   const float *weights;  // [depth][count]
   const float *bias;     // or 0
@@ -28,15 +28,15 @@ struct columns {
   int32_t *places;
 };
 
-// Where a window begins in the images, and its first place in the convolution's plane.
+// The address of a window in the images, and its first place in the convolution's plane.
 struct window { const float *x; int32_t place; };
 
-typedef void tile_maker(
+typedef void tile_function(
     const struct job *job, const struct columns *columns, const struct window *windows,
     ptrdiff_t first, ptrdiff_t count);
 
-// The larger of two, the first of equals; not a number wins and stays.
-static void make_plainly(
+// Takes the larger of two elements, the first of equal ones. NaN is the largest and stays.
+static void compute_tile_scalar(
     const struct job *job, const struct columns *columns, const struct window *windows,
     ptrdiff_t first, ptrdiff_t count) {
   const struct nd_pooled_convolution *p = job->p;
@@ -58,81 +58,48 @@ static void make_plainly(
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define SET(name) name##_avx512
-#define TARGET __attribute__((target("arch=x86-64-v4"), UNCHECKED))
-#define SIZE 16
+#include "simd/avx512.h"
 #define WINDOWS 3
 #define BREADTH 2
-#define vector __m512
-#define LOAD(p) _mm512_loadu_ps(p)
-#define MASKED_LOAD(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
-#define STORE(p, x) _mm512_storeu_ps(p, x)
-#define MASKED_STORE(p, count, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), x)
-#define ZERO _mm512_setzero_ps()
-#define SPREAD(x) _mm512_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm512_set1_epi32(x)
-#define FMA(x, y, z) _mm512_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm512_add_ps(x, y)
-#define WINS __mmask16
-#define BEATS(x, y) (_mm512_cmp_ps_mask(x, y, _CMP_GT_OQ) | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q))
-#define CHOSEN(wins, x, y) _mm512_mask_blend_ps(wins, y, x)
 #include "convolution/pooled_convolution_windows.h"
 
-#define SET(name) name##_avx2
-#define TARGET __attribute__((target("arch=x86-64-v3"), UNCHECKED))
-#define SIZE 8
+#include "simd/avx2.h"
 #define WINDOWS 1
 #define BREADTH 3
-#define vector __m256
-#define LOAD(p) _mm256_loadu_ps(p)
-#define FIRST(count) \
-  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define MASKED_LOAD(p, count) _mm256_maskload_ps(p, FIRST(count))
-#define STORE(p, x) _mm256_storeu_ps(p, x)
-#define MASKED_STORE(p, count, x) _mm256_maskstore_ps(p, FIRST(count), x)
-#define ZERO _mm256_setzero_ps()
-#define SPREAD(x) _mm256_set1_ps(x)
-#define SPREAD_INTEGER(x) _mm256_set1_epi32(x)
-#define FMA(x, y, z) _mm256_fmadd_ps(x, y, z)
-#define ADD(x, y) _mm256_add_ps(x, y)
-#define WINS __m256
-#define BEATS(x, y) _mm256_or_ps(_mm256_cmp_ps(x, y, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q))
-#define CHOSEN(wins, x, y) _mm256_blendv_ps(y, x, wins)
 #include "convolution/pooled_convolution_windows.h"
 #endif
 
-// And how many windows and output channels it takes at most.
-struct maker { tile_maker *make; ptrdiff_t windows, channels; };
+// A function that computes a tile, with the most windows and output channels that it takes.
+struct tile_kernel { tile_function *compute; ptrdiff_t windows, channels; };
 
-static struct maker maker_of(enum nd_instruction_set set) {
+static struct tile_kernel tile_kernel_for(enum nd_instruction_set set) {
 #if defined(__x86_64__)
-  if (set == nd_avx512 || set == nd_avx512_bf16) return (struct maker){make_avx512, 3, 32};
-  if (set == nd_avx2) return (struct maker){make_avx2, 1, 24};
+  if (set == nd_avx512 || set == nd_avx512_bf16)
+    return (struct tile_kernel){compute_tile_avx512, 3, 32};
+  if (set == nd_avx2) return (struct tile_kernel){compute_tile_avx2, 1, 24};
 #endif
-  return (struct maker){make_plainly, 1, 16};
+  return (struct tile_kernel){compute_tile_scalar, 1, 16};
 }
 
-static ptrdiff_t images_at_a_time(const struct nd_pooled_convolution *p) {
+static ptrdiff_t images_per_block(const struct nd_pooled_convolution *p) {
   if (!is_padded(p)) return p->images;
-  const ptrdiff_t count = IMAGES / padded_image(p);
-  return count < 1 ? 1 : LEAST(count, p->images);
+  const ptrdiff_t count = BLOCK_FLOATS / padded_image(p);
+  return count < 1 ? 1 : MINIMUM(count, p->images);
 }
 
 ptrdiff_t nd_pooled_convolution_forward_scratch_count(const struct nd_pooled_convolution *p) {
-  const ptrdiff_t padded = is_padded(p) ? images_at_a_time(p) * padded_image(p) : 0;
-  // Behind the last weights there is room to load a whole register.
-  return (p->out_channels + 1) * patch_count(p) + MOST_LANES + padded;
+  const ptrdiff_t padded = is_padded(p) ? images_per_block(p) * padded_image(p) : 0;
+  // MAX_LANES floats after the last weights, so that a whole register may be loaded there.
+  return (p->out_channels + 1) * patch_count(p) + MAX_LANES + padded;
 }
 
 void nd_pooled_convolution_forward(
     const struct nd_pooled_convolution *p, float *y, int32_t *places, const float *x,
     const float *weight, const float *bias, enum nd_instruction_set set) {
-  const struct maker maker = maker_of(set);
+  const struct tile_kernel kernel = tile_kernel_for(set);
   const ptrdiff_t depth = patch_count(p), row = padded_row(p), image = padded_image(p);
   float *const weights = p->scratch;
-  int32_t *const offsets = (int32_t *)(weights + p->out_channels * depth + MOST_LANES);
+  int32_t *const offsets = (int32_t *)(weights + p->out_channels * depth + MAX_LANES);
   float *const padded = (float *)(offsets + depth);
   const ptrdiff_t right = p->stride_width * p->in_channels, down = p->stride_height * row;
   const struct job job = {p, right, down, offsets, depth};
@@ -142,24 +109,25 @@ void nd_pooled_convolution_forward(
     for (ptrdiff_t r = 0; r < p->kernel_height; r++)
       for (ptrdiff_t c = 0; c < p->kernel_width; c++)
         *offset++ = (int32_t)(r * row + c * p->in_channels + i);
-  for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels)
+  for (ptrdiff_t o = 0; o < p->out_channels; o += kernel.channels)
     nd_transpose(
-        weights + o * depth, weight + o * depth, LEAST(maker.channels, p->out_channels - o), depth);
+        weights + o * depth, weight + o * depth, MINIMUM(kernel.channels, p->out_channels - o),
+        depth);
 
-  const ptrdiff_t block = images_at_a_time(p);
+  const ptrdiff_t block = images_per_block(p);
   if (is_padded(p)) memset(padded, 0, (size_t)(block * image) * sizeof *padded);
   for (ptrdiff_t start = 0; start < p->images; start += block) {
-    const ptrdiff_t count = LEAST(block, p->images - start);
+    const ptrdiff_t count = MINIMUM(block, p->images - start);
     const float *images = with_padding(p, x, start, count, padded);
     const ptrdiff_t all = count * p->rows * p->columns, before = start * p->rows * p->columns;
-    for (ptrdiff_t o = 0; o < p->out_channels; o += maker.channels) {
+    for (ptrdiff_t o = 0; o < p->out_channels; o += kernel.channels) {
       const struct columns columns = {
-          weights + o * depth, bias ? bias + o : 0, LEAST(maker.channels, p->out_channels - o),
+          weights + o * depth, bias ? bias + o : 0, MINIMUM(kernel.channels, p->out_channels - o),
           y + before * p->out_channels + o, places + before * p->out_channels + o};
       ptrdiff_t n = 0, r = 0, c = 0;
-      for (ptrdiff_t w = 0; w < all; w += maker.windows) {
-        struct window windows[MOST_WINDOWS];
-        const ptrdiff_t taken = LEAST(maker.windows, all - w);
+      for (ptrdiff_t w = 0; w < all; w += kernel.windows) {
+        struct window windows[MAX_WINDOWS];
+        const ptrdiff_t taken = MINIMUM(kernel.windows, all - w);
         for (ptrdiff_t i = 0; i < taken; i++) {
           windows[i].x = images + n * image + 2 * r * down + 2 * c * right;
           windows[i].place = (int32_t)(2 * r * p->out_width + 2 * c);
@@ -169,7 +137,7 @@ void nd_pooled_convolution_forward(
           r = 0;
           n++;
         }
-        maker.make(&job, &columns, windows, w, taken);
+        kernel.compute(&job, &columns, windows, w, taken);
       }
     }
   }

@@ -1,29 +1,30 @@
-// For one instruction set, which the including file describes: SIZE floats fill a `vector`.
+// The loop of both gradients for one instruction set. The including file includes a table of simd/
+// before it.
 
-enum { SET(MOST_ROWS) = 3, SET(MOST_VECTORS) = 4 };
+enum { SET(MAX_ROWS) = 3, SET(MAX_VECTORS) = 4 };
 
-// `height` rows of `breadth` vectors, which stay in registers; of the last vector of a row only `rest`
-// floats where it is cut.
+// Adds the products of all entries to `height` rows of `breadth` vectors, which stay in registers.
+// Where `is_cut`, the last vector of a row has only `rest` floats.
 TARGET ND_INLINE void SET(add_tile)(
     const int height, const int breadth, const int is_cut, ptrdiff_t rest, struct rows sums,
     const float *source, ptrdiff_t source_stride, const struct entry *entries, ptrdiff_t count) {
-  vector tile[SET(MOST_ROWS)][SET(MOST_VECTORS)];
+  vector tile[SET(MAX_ROWS)][SET(MAX_VECTORS)];
   const mask here = MASK(rest);
   UNROLLED for (int r = 0; r < height; r++) UNROLLED for (int v = 0; v < breadth; v++) {
-    const float *from = sums.first + r * sums.stride + v * SIZE;
+    const float *from = sums.first + r * sums.stride + v * LANES;
     tile[r][v] = is_cut && v == breadth - 1 ? MASKED_LOAD(from, here) : LOAD(from);
   }
   for (ptrdiff_t e = 0; e < count; e++) {
-    const vector factor = SPREAD(entries[e].factor);
+    const vector factor = BROADCAST(entries[e].factor);
     const float *first = source + entries[e].offset;
     UNROLLED for (int r = 0; r < height; r++) UNROLLED for (int v = 0; v < breadth; v++) {
-      const float *from = first + r * source_stride + v * SIZE;
+      const float *from = first + r * source_stride + v * LANES;
       const vector x = is_cut && v == breadth - 1 ? MASKED_LOAD(from, here) : LOAD(from);
       tile[r][v] = FMA(factor, x, tile[r][v]);
     }
   }
   UNROLLED for (int r = 0; r < height; r++) UNROLLED for (int v = 0; v < breadth; v++) {
-    float *to = sums.first + r * sums.stride + v * SIZE;
+    float *to = sums.first + r * sums.stride + v * LANES;
     if (is_cut && v == breadth - 1) MASKED_STORE(to, here, tile[r][v]);
     else STORE(to, tile[r][v]);
   }
@@ -31,20 +32,20 @@ TARGET ND_INLINE void SET(add_tile)(
 
 #define TILE(height, breadth)                                                                     \
   case 4 * (height) + (breadth):                                                                  \
-    if (rest == SIZE)                                                                             \
+    if (rest == LANES)                                                                             \
       SET(add_tile)(height, breadth, 0, rest, to, from, source_stride, entries, count);           \
     else                                                                                          \
       SET(add_tile)(height, breadth, 1, rest, to, from, source_stride, entries, count);           \
     break;
 
 TARGET static void SET(add_products)(
-    struct rows sums, const float *source, ptrdiff_t source_stride, ptrdiff_t height, ptrdiff_t length,
-    const struct entry *entries, ptrdiff_t count) {
-  for (ptrdiff_t r = 0; r < height; r += SET(MOST_ROWS)) {
-    const ptrdiff_t rows = LEAST(height - r, SET(MOST_ROWS));
-    for (ptrdiff_t i = 0; i < length; i += SET(MOST_VECTORS) * SIZE) {
-      const ptrdiff_t vectors = LEAST((length - i + SIZE - 1) / SIZE, SET(MOST_VECTORS));
-      const ptrdiff_t rest = LEAST(length - i - (vectors - 1) * SIZE, SIZE);
+    struct rows sums, const float *source, ptrdiff_t source_stride, ptrdiff_t height,
+    ptrdiff_t length, const struct entry *entries, ptrdiff_t count) {
+  for (ptrdiff_t r = 0; r < height; r += SET(MAX_ROWS)) {
+    const ptrdiff_t rows = MINIMUM(height - r, SET(MAX_ROWS));
+    for (ptrdiff_t i = 0; i < length; i += SET(MAX_VECTORS) * LANES) {
+      const ptrdiff_t vectors = MINIMUM((length - i + LANES - 1) / LANES, SET(MAX_VECTORS));
+      const ptrdiff_t rest = MINIMUM(length - i - (vectors - 1) * LANES, LANES);
       const struct rows to = {sums.first + r * sums.stride + i, sums.stride};
       const float *from = source + r * source_stride + i;
       switch (4 * rows + vectors) {
@@ -57,15 +58,4 @@ TARGET static void SET(add_products)(
 }
 
 #undef TILE
-#undef SET
-#undef TARGET
-#undef SIZE
-#undef vector
-#undef mask
-#undef MASK
-#undef LOAD
-#undef STORE
-#undef MASKED_LOAD
-#undef MASKED_STORE
-#undef SPREAD
-#undef FMA
+#include "simd/undefine.h"

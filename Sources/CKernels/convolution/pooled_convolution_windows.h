@@ -1,8 +1,10 @@
-// For one instruction set, which the including file describes: SIZE floats fill a `vector`, and a tile
-// of WINDOWS windows and BREADTH vectors of output channels the registers.
+// A tile of the forward pass for one instruction set. The including file defines, besides a table
+// of simd/, WINDOWS and BREADTH: the most windows, and registers of output channels, of a tile,
+// whose sums fill the registers.
 
-// Each element is one chain of fused multiply-adds in the order of the weight's elements, the bias last.
-TARGET ND_INLINE void SET(make_tile)(
+// Each element is one chain of fused multiply-adds in the order of the weight's elements; the bias
+// is added last.
+TARGET ND_INLINE void SET(compute_fixed_tile)(
     const int count, const int breadth, const struct job *job, const struct columns *columns,
     const struct window *windows, ptrdiff_t first) {
   vector sums[WINDOWS][PLACES][BREADTH];
@@ -12,11 +14,11 @@ TARGET ND_INLINE void SET(make_tile)(
   const float *weights = columns->weights;
   for (ptrdiff_t d = 0; d < job->depth; d++, weights += columns->count) {
     vector w[BREADTH];
-    UNROLLED for (int v = 0; v < breadth; v++) w[v] = LOAD(weights + v * SIZE);
+    UNROLLED for (int v = 0; v < breadth; v++) w[v] = LOAD(weights + v * LANES);
     UNROLLED for (int i = 0; i < count; i++) {
       const float *x = windows[i].x + job->offsets[d];
       UNROLLED for (int k = 0; k < PLACES; k++) {
-        const vector element = SPREAD(x[k / 2 * job->down + k % 2 * job->right]);
+        const vector element = BROADCAST(x[k / 2 * job->down + k % 2 * job->right]);
         UNROLLED for (int v = 0; v < breadth; v++)
           sums[i][k][v] = FMA(element, w[v], sums[i][k][v]);
       }
@@ -24,28 +26,29 @@ TARGET ND_INLINE void SET(make_tile)(
   }
   const int32_t below = (int32_t)job->p->out_width;
   UNROLLED for (int v = 0; v < breadth; v++) {
-    const ptrdiff_t rest = columns->count - v * SIZE;
+    const ptrdiff_t rest = columns->count - v * LANES;
     vector bias = ZERO;
     if (columns->bias)
-      bias = rest < SIZE ? MASKED_LOAD(columns->bias + v * SIZE, rest) : LOAD(columns->bias + v * SIZE);
+      bias = rest < LANES ? MASKED_LOAD(columns->bias + v * LANES, MASK(rest))
+                          : LOAD(columns->bias + v * LANES);
     UNROLLED for (int i = 0; i < count; i++) {
       vector largest, place;
       UNROLLED for (int k = 0; k < PLACES; k++) {
         const vector sum = columns->bias ? ADD(sums[i][k][v], bias) : sums[i][k][v];
-        const vector here = (vector)SPREAD_INTEGER(windows[i].place + k / 2 * below + k % 2);
+        const vector here = (vector)BROADCAST_INTEGER(windows[i].place + k / 2 * below + k % 2);
         if (k == 0) {
           largest = sum;
           place = here;
           continue;
         }
-        const WINS wins = BEATS(sum, largest);
-        largest = CHOSEN(wins, sum, largest);
-        place = CHOSEN(wins, here, place);
+        const comparison wins = EXCEEDS(sum, largest);
+        largest = CHOOSE(wins, sum, largest);
+        place = CHOOSE(wins, here, place);
       }
-      const ptrdiff_t to = (first + i) * job->p->out_channels + v * SIZE;
-      if (rest < SIZE) {
-        MASKED_STORE(columns->y + to, rest, largest);
-        MASKED_STORE((float *)(columns->places + to), rest, place);
+      const ptrdiff_t to = (first + i) * job->p->out_channels + v * LANES;
+      if (rest < LANES) {
+        MASKED_STORE(columns->y + to, MASK(rest), largest);
+        MASKED_STORE((float *)(columns->places + to), MASK(rest), place);
       } else {
         STORE(columns->y + to, largest);
         STORE((float *)(columns->places + to), place);
@@ -56,12 +59,12 @@ TARGET ND_INLINE void SET(make_tile)(
 
 #define TILE(count, breadth) \
   case 4 * (count) + (breadth): \
-    return SET(make_tile)(count, breadth, job, columns, windows, first);
+    return SET(compute_fixed_tile)(count, breadth, job, columns, windows, first);
 
-TARGET static void SET(make)(
+TARGET static void SET(compute_tile)(
     const struct job *job, const struct columns *columns, const struct window *windows,
     ptrdiff_t first, ptrdiff_t count) {
-  switch (4 * count + (columns->count + SIZE - 1) / SIZE) {
+  switch (4 * count + (columns->count + LANES - 1) / LANES) {
     TILE(1, 1) TILE(1, 2)
 #if BREADTH > 2
     TILE(1, 3)
@@ -73,22 +76,6 @@ TARGET static void SET(make)(
 }
 
 #undef TILE
-#undef SET
-#undef TARGET
-#undef SIZE
 #undef WINDOWS
 #undef BREADTH
-#undef vector
-#undef LOAD
-#undef FIRST
-#undef MASKED_LOAD
-#undef STORE
-#undef MASKED_STORE
-#undef ZERO
-#undef SPREAD
-#undef SPREAD_INTEGER
-#undef FMA
-#undef ADD
-#undef WINS
-#undef BEATS
-#undef CHOSEN
+#include "simd/undefine.h"

@@ -4,7 +4,7 @@
 
 enum { BLOCK = 16 };
 
-// The larger of two, the first of equals; a NaN wins and stays.
+// Takes the larger of two elements, the first of equal ones. NaN is the largest and stays.
 #define TAKE(candidate, where)                                  \
   do {                                                          \
     const float value = (candidate);                            \
@@ -37,10 +37,11 @@ ND_KERNEL void nd_max_pool_2x2(
     }
 }
 
-// Of `count` channels; a constant of 16 is a register or two.
+// Pools `count` channels of one window. A constant count of 16 compiles to one or two registers.
 ND_INLINE void pool_channels(
     float *restrict y, int32_t *restrict places, const float *restrict upper,
-    const float *restrict lower, ptrdiff_t channels, int32_t start, int32_t width, ptrdiff_t count) {
+    const float *restrict lower, ptrdiff_t channels, int32_t start, int32_t width,
+    ptrdiff_t count) {
   for (ptrdiff_t k = 0; k < count; k++) {
     int32_t place = start;
     float largest = -__builtin_inff();
@@ -72,12 +73,12 @@ ND_KERNEL void nd_max_pool_2x2_channels_last(
       }
 }
 
-// dx at one of a window's four places: `place` of the plane.
+// Sets dx at one of a window's four places: `place` of the plane.
 ND_INLINE void scatter_channels(
     float *restrict dx, const float *restrict dy, const int32_t *restrict places, int32_t place,
     ptrdiff_t channels) {
   ptrdiff_t k = 0;
-  // dy is read in any case, or there were a branch.
+  // dy is always read: this avoids a branch.
   for (; k + BLOCK <= channels; k += BLOCK)
     for (int l = 0; l < BLOCK; l++) {
       const float value = dy[k + l];
@@ -102,7 +103,7 @@ ND_KERNEL void nd_max_pool_2x2_channels_last_backward(
         scatter_channels(to + channels, from, at, place + 1, channels);
         to += 2 * channels;
       }
-      // The last column and row have no window where their number is odd.
+      // An odd last column or row has no window.
       const ptrdiff_t rest = (width - 2 * columns) * channels;
       memset(to, 0, (size_t)rest * sizeof *to);
       to += rest;

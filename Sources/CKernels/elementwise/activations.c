@@ -2,14 +2,14 @@
 #include "simd/clones.h"
 #include <string.h>
 
-// What linear layers put behind their products: the derivative, from the result y, together with the sums
-// over rows that the bias gets. One way through memory instead of two.
+// The activations after linear layers: dx from the result y, together with the sums of dx over
+// rows, which are the bias's gradient. One pass over memory instead of two.
 
 ND_INLINE float relu_slope(float dy, float y) { return y <= 0 ? 0 : dy; }
 ND_INLINE float sigmoid_slope(float dy, float y) { return dy * (y * (1 - y)); }
 ND_INLINE float tanh_slope(float dy, float y) { return dy * (1 - y * y); }
 
-// As in nd_column_sums: the sums stay in registers, a chain for each column.
+// As in nd_column_sums, the sums stay in registers. Each column is one chain of additions.
 #define COLUMNS(width, slope)                                       \
   for (; columns - c >= width; c += width) {                        \
     float own[width] = {0};                                         \

@@ -2,7 +2,7 @@
 #include "simd/clones.h"
 #include <string.h>
 
-// The upper half of the float next to x, ties to the even one. Not a number stays not a number, quiet:
+// The bits of x rounded to bfloat16: to the nearest, ties to even. NaN becomes a quiet NaN, as
 // rounding could carry its mantissa into infinity.
 ND_INLINE uint32_t rounded_bits(float x) {
   uint32_t bits;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 ND_KERNEL void nd_relu(float *y, const float *x, ptrdiff_t n) {
-  // Written so that NaN stays NaN: a diverged run must be seen. Without a test for overlap, as in nd_add.
+  // This form keeps NaN, so that a diverged run is noticed. Vectorized without a test for overlap,
+  // as in nd_add.
 #pragma clang loop vectorize(assume_safety)
   for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
 }
@@ -20,7 +21,7 @@ ND_KERNEL void nd_add_into(float *restrict y, const float *restrict x, ptrdiff_t
 
 ND_KERNEL void nd_add(float *z, const float *x, const float *y, ptrdiff_t n) {
   // Vectorized without a test for overlap: where z is x or y, each element is read before it is
-  // written, whatever the width.
+  // written, for any vector width.
 #pragma clang loop vectorize(assume_safety)
   for (ptrdiff_t i = 0; i < n; i++) z[i] = x[i] + y[i];
 }
@@ -29,7 +30,8 @@ typedef float floats16 __attribute__((ext_vector_type(16), aligned(4)));
 typedef uint32_t words16 __attribute__((ext_vector_type(16)));
 
 ND_KERNEL int nd_add_to_all(
-    float *const *z, ptrdiff_t count, ptrdiff_t offset, const float *x, const float *y, ptrdiff_t n) {
+    float *const *z, ptrdiff_t count, ptrdiff_t offset, const float *x, const float *y,
+    ptrdiff_t n) {
   words16 carries = 0;  // as in nd_all_finite
   ptrdiff_t i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -37,7 +39,8 @@ ND_KERNEL int nd_add_to_all(
     carries |= ((words16)sum & 0x7fffffffu) + 0x00800000u;
     for (ptrdiff_t k = 0; k < count; k++) {
       float *to = z[k] + offset + i;
-      // To be written, so that a line another core has comes over once and not twice.
+      // Prefetched for writing, so that a line in another core's cache is transferred once, not
+      // twice.
       __builtin_prefetch(to + 512, 1);
       *(floats16 *)to = sum;
     }

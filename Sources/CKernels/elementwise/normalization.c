@@ -2,28 +2,28 @@
 #include "simd/clones.h"
 #include "simd/lanes.h"
 
-// x lies as [outer, channels, inner].
+// x is [outer, channels, inner], contiguous.
 
 ND_KERNEL void nd_channel_moments(
     double *restrict means, double *restrict variances, const float *restrict x, ptrdiff_t outer,
     ptrdiff_t channels, ptrdiff_t inner) {
   const double n = (double)(outer * inner);
   for (ptrdiff_t c = 0; c < channels; c++) {
-    double lanes[LANES] = {0};
+    double lanes[SUM_LANES] = {0};
     for (ptrdiff_t o = 0; o < outer; o++) {
       const float *run = x + (o * channels + c) * inner;
       ptrdiff_t i = 0;
-      for (; i + LANES <= inner; i += LANES)
-        for (int l = 0; l < LANES; l++) lanes[l] += run[i + l];
+      for (; i + SUM_LANES <= inner; i += SUM_LANES)
+        for (int l = 0; l < SUM_LANES; l++) lanes[l] += run[i + l];
       for (int l = 0; i < inner; i++, l++) lanes[l] += run[i];
     }
-    const double mean = folded(lanes) / n;
-    double squares[LANES] = {0};
+    const double mean = sum_of_lanes(lanes) / n;
+    double squares[SUM_LANES] = {0};
     for (ptrdiff_t o = 0; o < outer; o++) {
       const float *run = x + (o * channels + c) * inner;
       ptrdiff_t i = 0;
-      for (; i + LANES <= inner; i += LANES)
-        for (int l = 0; l < LANES; l++) {
+      for (; i + SUM_LANES <= inner; i += SUM_LANES)
+        for (int l = 0; l < SUM_LANES; l++) {
           const double distance = run[i + l] - mean;
           squares[l] += distance * distance;
         }
@@ -33,7 +33,7 @@ ND_KERNEL void nd_channel_moments(
       }
     }
     means[c] = mean;
-    variances[c] = folded(squares) / n;
+    variances[c] = sum_of_lanes(squares) / n;
   }
 }
 
@@ -42,12 +42,12 @@ ND_KERNEL void nd_channel_deviations(
     const double *restrict means, ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner) {
   for (ptrdiff_t c = 0; c < channels; c++) {
     const double mean = means[c];
-    double sum[LANES] = {0}, square[LANES] = {0};
+    double sum[SUM_LANES] = {0}, square[SUM_LANES] = {0};
     for (ptrdiff_t o = 0; o < outer; o++) {
       const float *run = x + (o * channels + c) * inner;
       ptrdiff_t i = 0;
-      for (; i + LANES <= inner; i += LANES)
-        for (int l = 0; l < LANES; l++) {
+      for (; i + SUM_LANES <= inner; i += SUM_LANES)
+        for (int l = 0; l < SUM_LANES; l++) {
           const double distance = run[i + l] - mean;
           sum[l] += distance;
           square[l] += distance * distance;
@@ -58,8 +58,8 @@ ND_KERNEL void nd_channel_deviations(
         square[l] += distance * distance;
       }
     }
-    sums[c] = folded(sum);
-    squares[c] = folded(square);
+    sums[c] = sum_of_lanes(sum);
+    squares[c] = sum_of_lanes(square);
   }
 }
 
@@ -81,13 +81,13 @@ ND_KERNEL void nd_channel_gradient_sums(
     ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner) {
   for (ptrdiff_t c = 0; c < channels; c++) {
     const float mean = means[c], scale = scales[c];
-    double sum[LANES] = {0}, product[LANES] = {0};
+    double sum[SUM_LANES] = {0}, product[SUM_LANES] = {0};
     for (ptrdiff_t o = 0; o < outer; o++) {
       const ptrdiff_t first = (o * channels + c) * inner;
       const float *g = dy + first, *run = x + first;
       ptrdiff_t i = 0;
-      for (; i + LANES <= inner; i += LANES)
-        for (int l = 0; l < LANES; l++) {
+      for (; i + SUM_LANES <= inner; i += SUM_LANES)
+        for (int l = 0; l < SUM_LANES; l++) {
           sum[l] += g[i + l];
           product[l] += (double)g[i + l] * ((run[i + l] - mean) * scale);
         }
@@ -96,8 +96,8 @@ ND_KERNEL void nd_channel_gradient_sums(
         product[l] += (double)g[i] * ((run[i] - mean) * scale);
       }
     }
-    sums[c] = folded(sum);
-    products[c] = folded(product);
+    sums[c] = sum_of_lanes(sum);
+    products[c] = sum_of_lanes(product);
   }
 }
 

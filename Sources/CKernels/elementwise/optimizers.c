@@ -5,13 +5,14 @@
 #include <xmmintrin.h>
 #endif
 
-// Means and momenta of a weight whose gradient stays 0 die out through the denormal numbers, on
-// which the loops are 10 times slower. They are some 30 powers of ten below what matters: 0 is as
-// good.
+// The running means and momenta of a weight whose gradient stays 0 decay to denormal numbers, on
+// which the loops are 10 times slower. Denormals are about 30 powers of ten below values that
+// matter, so they can be flushed to 0. Returns the control register's previous value, for
+// restore_denormals.
 ND_INLINE unsigned flush_denormals(void) {
 #if defined(__x86_64__)
   const unsigned before = _mm_getcsr();
-  _mm_setcsr(before | 0x8040);  // flush results to zero, take denormal operands for zero
+  _mm_setcsr(before | 0x8040);  // flush results to zero, read denormal operands as zero
   return before;
 #else
   return 0;
@@ -52,7 +53,7 @@ ND_KERNEL void nd_sgd_decay(
   for (ptrdiff_t i = 0; i < n; i++) p[i] -= lr * (g[i] + decay * p[i]);
 }
 
-// Without decay, decay is 0 and keep 1, which change no bit of finite numbers.
+// Without weight decay, decay is 0 and keep is 1. These change no bit of finite numbers.
 ND_KERNEL static void adam(
     float *restrict p, float *restrict m, float *restrict v, const float *restrict g, ptrdiff_t n,
     float a, float beta2, float b, float step, float rv, float eps, float decay, float keep) {
@@ -75,7 +76,8 @@ void nd_adam(
   restore_denormals(before);
 }
 
-// gradient / (square root of its mean square (around its mean, if there is one) + eps)
+// scaled = gradient / (square root of its mean square + eps). `centre` may subtract the square of
+// the gradient's mean from the mean square.
 #define ND_SCALED(i, centre)                                                  \
   float gradient = g[i] + decay * p[i];                                       \
   float square = v[i] * alpha + b * (gradient * gradient);                    \
@@ -92,7 +94,7 @@ ND_KERNEL static void rmsprop(
     float *restrict p, float *restrict v, float *restrict m, float *restrict c,
     const float *restrict g, ptrdiff_t n, float lr, float alpha, float b, float eps, float momentum,
     float decay) {
-  // A loop for each of the four, so that all are vectors.
+  // One loop for each of the four cases, so that all of them are vectorized.
   if (m && c) {
     for (ptrdiff_t i = 0; i < n; i++) {
       ND_SCALED(i, ND_CENTRE(i))
@@ -138,19 +140,20 @@ ND_KERNEL void nd_adagrad(
 }
 
 ND_KERNEL void nd_scale(float *y, const float *x, ptrdiff_t n, float factor) {
-  // Without a test for overlap, as in nd_add: y is x, or lies elsewhere.
+  // Vectorized without a test for overlap, as in nd_add: y is x, or does not overlap it.
 #pragma clang loop vectorize(assume_safety)
   for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] * factor;
 }
 
 ND_KERNEL void nd_clip(float *x, ptrdiff_t n, float limit) {
-  // In this order a NaN stays one.
+  // Comparisons in this order keep NaN.
   for (ptrdiff_t i = 0; i < n; i++) {
     float v = x[i] > limit ? limit : x[i];
     x[i] = v < -limit ? -limit : v;
   }
 }
 
-ND_KERNEL void nd_move_towards(float *restrict y, const float *restrict x, ptrdiff_t n, float part) {
+ND_KERNEL void nd_move_towards(
+    float *restrict y, const float *restrict x, ptrdiff_t n, float part) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] += (x[i] - y[i]) * part;
 }

@@ -3,7 +3,7 @@
 #include "simd/lanes.h"
 #include <string.h>
 
-// The sums stay in registers, a chain for each column.
+// The sums stay in registers. Each column is one chain of additions.
 #define COLUMNS(width)                                                                            \
   for (; columns - c >= width; c += width) {                                                      \
     float own[width] = {0};                                                                       \
@@ -42,23 +42,23 @@ ND_KERNEL void nd_column_sums_in_double(
 }
 
 ND_KERNEL double nd_sum(const float *x, ptrdiff_t n) {
-  double lanes[LANES] = {0};
+  double lanes[SUM_LANES] = {0};
   add_to_lanes(lanes, x, n);
-  return folded(lanes);
+  return sum_of_lanes(lanes);
 }
 
 ND_KERNEL double nd_sum_of_squares(const float *x, ptrdiff_t n) {
-  double lanes[LANES] = {0};
+  double lanes[SUM_LANES] = {0};
   ptrdiff_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lanes[l] += (double)x[i + l] * x[i + l];
+  for (; i + SUM_LANES <= n; i += SUM_LANES)
+    for (int l = 0; l < SUM_LANES; l++) lanes[l] += (double)x[i + l] * x[i + l];
   for (int l = 0; i < n; i++, l++) lanes[l] += (double)x[i] * x[i];
-  return folded(lanes);
+  return sum_of_lanes(lanes);
 }
 
 ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {
-  // The exponent of infinities and NaNs is all ones: one more and the carry is in the sign's place.
-  // No branch and no comparison, so that memory is what it waits for.
+  // The exponent of infinities and NaNs is all ones: adding 1 to it carries into the sign bit.
+  // There is no branch and no comparison, so that only memory limits the speed.
   uint32_t carries = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
     uint32_t bits;
@@ -68,29 +68,15 @@ ND_KERNEL int nd_all_finite(const float *x, ptrdiff_t n) {
   return !(carries >> 31);
 }
 
-ND_KERNEL float nd_largest_magnitude(const float *x, ptrdiff_t n) {
-  // Without their signs floats are ordered as their bits are, and what is not finite comes last.
-  uint32_t largest = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, &x[i], sizeof bits);
-    bits &= 0x7fffffffu;
-    largest = bits > largest ? bits : largest;
-  }
-  float magnitude;
-  memcpy(&magnitude, &largest, sizeof magnitude);
-  return magnitude;
-}
-
-ND_INLINE uint64_t stirred(uint64_t h, uint64_t word) {
+ND_INLINE uint64_t mixed(uint64_t h, uint64_t word) {
   h ^= word;
-  h = (h << 29 | h >> 35) * 0x9e3779b97f4a7c15u;  // odd, so that the step can be undone
-  return h ^ h >> 32;  // or changes of a top bit would stay there, for another to cancel
+  h = (h << 29 | h >> 35) * 0x9e3779b97f4a7c15u;  // an odd factor makes the step invertible
+  return h ^ h >> 32;  // spreads changes of high bits, which another change could else cancel
 }
 
 enum { HASH_BLOCK = sizeof((nd_hash_state){0}.rest) };
 
-// Whole blocks; 4 chains hide the latency of the multiplication.
+// Adds whole blocks to the hash. 4 chains hide the latency of the multiplication.
 static void hash_blocks(uint64_t *chains, const unsigned char *p, ptrdiff_t n) {
   uint64_t h[4];
   memcpy(h, chains, sizeof h);
@@ -98,7 +84,7 @@ static void hash_blocks(uint64_t *chains, const unsigned char *p, ptrdiff_t n) {
     for (int l = 0; l < 4; l++) {
       uint64_t word;
       memcpy(&word, p + i + 8 * l, 8);
-      h[l] = stirred(h[l], word);
+      h[l] = mixed(h[l], word);
     }
   memcpy(chains, h, sizeof h);
 }
@@ -131,9 +117,9 @@ uint64_t nd_hash_end(const nd_hash_state *state) {
   for (ptrdiff_t i = 0; i < held; i += 8) {
     uint64_t word = 0;
     memcpy(&word, state->rest + i, held - i < 8 ? (size_t)(held - i) : 8);
-    h[0] = stirred(h[0], word);
+    h[0] = mixed(h[0], word);
   }
-  return stirred(stirred(stirred(stirred(state->count, h[0]), h[1]), h[2]), h[3]);
+  return mixed(mixed(mixed(mixed(state->count, h[0]), h[1]), h[2]), h[3]);
 }
 
 uint64_t nd_hash(const void *bytes, ptrdiff_t n) {

@@ -25,10 +25,12 @@ ND_KERNEL double nd_softmax_cross_entropy(
 ND_KERNEL void nd_softmax_cross_entropy_backward(
     float *dx, const float *p, const int64_t *restrict targets, ptrdiff_t rows, ptrdiff_t classes,
     float scale) {
-  // In blocks, as rows of few classes fill no register, and dx may be p.
+  // Computed in blocks of rows: a row of few classes does not fill a register. The targets'
+  // probabilities are read first, as dx may be p.
   enum { BLOCK = 16 };
   float own[BLOCK];
-  for (ptrdiff_t first = 0; first < rows; first += BLOCK, p += BLOCK * classes, dx += BLOCK * classes) {
+  for (ptrdiff_t first = 0; first < rows;
+       first += BLOCK, p += BLOCK * classes, dx += BLOCK * classes) {
     const ptrdiff_t count = rows - first < BLOCK ? rows - first : BLOCK;
     for (ptrdiff_t r = 0; r < count; r++) own[r] = p[r * classes + targets[first + r]];
     // As in nd_add.

@@ -1,36 +1,37 @@
-// Products of few columns: those of a network of a few nodes, which fill no register of a tile.
-// Extents are constants, so that the compiler makes vectors of neighbouring rows, or keeps all sums in
-// registers. AVX2 alone: with AVX-512 compilers scatter what they should shuffle.
+// Products with few columns, as in a network of a few nodes: they do not fill one register of a
+// tile. The extents are constants, so that the compiler vectorizes over neighbouring rows or keeps
+// all sums in registers. AVX2 only: with AVX-512, compilers use scatters where shuffles are faster.
 //
-// In bfloat16 operands are rounded before, and products of pairs are added in vdpbf16ps's order: the
-// second one first.
+// In bfloat16 the operands are rounded first, and the products of a pair are added in vdpbf16ps's
+// order: the second one first.
 
 #define NARROW_TARGET __attribute__((target("arch=x86-64-v3")))
 
-// Whether the elements of a that any register of c's rows depends on fill no more than a register.
-ND_INLINE int reaches_one_register(const int k, const int n) {
+// Whether each register of c depends on no more elements of a than one register holds.
+ND_INLINE int reads_one_register(const int k, const int n) {
   return n == 4 || (n > 1 && k <= 2) || k * n == 1;
 }
 
-// The place in the chain of products at which i comes, of k.
-ND_INLINE int in_chain(const int i, const int k, const int pairs) {
+// The index of the product that is number i in the chain of k products.
+ND_INLINE int chain_order(const int i, const int k, const int pairs) {
   return pairs && (i ^ 1) < k ? i ^ 1 : i;
 }
 
-// 8 rows at a time, as n registers of neighbours in c, whose elements of a come by permutations.
-// b: [k][n], bias: [n]. Returns how many rows are done; it loads nothing behind a's end.
+// Computes 8 rows at a time, as n registers of consecutive elements of c. Permutations bring the
+// elements of a into place.
+// b: [k][n], bias: [n]. Returns the number of rows computed. Loads nothing past the end of a.
 NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
     const struct nd_product *p, const int k, const int n, const int pairs, const float *b,
     const float *bias) {
   enum { WIDTH = 8 };
-  float factors[NARROWEST][NARROWEST][WIDTH], added[NARROWEST][WIDTH];
-  int places[NARROWEST][NARROWEST][WIDTH];
+  float factors[MAX_NARROW][MAX_NARROW][WIDTH], added[MAX_NARROW][WIDTH];
+  int places[MAX_NARROW][MAX_NARROW][WIDTH];
   UNROLLED for (int v = 0; v < n; v++)
     UNROLLED for (int l = 0; l < WIDTH; l++) {
       const int row = (WIDTH * v + l) / n, column = (WIDTH * v + l) % n;
       added[v][l] = bias[column];
       UNROLLED for (int i = 0; i < k; i++) {
-        const int place = in_chain(i, k, pairs);
+        const int place = chain_order(i, k, pairs);
         factors[v][i][l] = b[place * n + column];
         places[v][i][l] = (row - WIDTH * v / n) * k + place;
       }
@@ -54,7 +55,7 @@ NARROW_TARGET ND_INLINE ptrdiff_t permuted_rows(
 
 NARROW_TARGET ND_INLINE void slim_rows(
     const struct nd_product *p, const int k, const int n, const int pairs) {
-  float b[NARROWEST * NARROWEST], bias[NARROWEST];
+  float b[MAX_NARROW * MAX_NARROW], bias[MAX_NARROW];
   for (int j = 0; j < n; j++) {
     bias[j] = p->bias ? p->bias[j] : 0;
     for (int i = 0; i < k; i++) b[i * n + j] = p->b[i * p->b_row + j * p->b_column];
@@ -62,20 +63,20 @@ NARROW_TARGET ND_INLINE void slim_rows(
   const float *restrict a = p->a;
   float *restrict c = p->c;
   const int adds = p->bias != 0;
-  for (ptrdiff_t r = reaches_one_register(k, n) ? permuted_rows(p, k, n, pairs, b, bias) : 0;
+  for (ptrdiff_t r = reads_one_register(k, n) ? permuted_rows(p, k, n, pairs, b, bias) : 0;
        r < p->m; r++)
     UNROLLED for (int j = 0; j < n; j++) {
       float sum = 0;
       UNROLLED for (int i = 0; i < k; i++) {
-        const int place = in_chain(i, k, pairs);
+        const int place = chain_order(i, k, pairs);
         sum = __builtin_fmaf(a[r * k + place], b[place * n + j], sum);
       }
-      sum += 0;  // not -0, as everywhere
+      sum += 0;  // makes -0 into +0, as everywhere
       c[r * n + j] = adds ? sum + bias[j] : sum;
     }
 }
 
-// Products i of m x n chains.
+// Adds the products of index i to all m x n chains.
 NARROW_TARGET ND_INLINE void add_to_chains(
     const struct nd_product *p, const int m, const int n, ptrdiff_t i, float *sums) {
   const float *a = p->a + i * p->a_column, *b = p->b + i * p->b_row;
@@ -84,18 +85,18 @@ NARROW_TARGET ND_INLINE void add_to_chains(
       sums[r * n + j] = __builtin_fmaf(a[r * p->a_row], b[j * p->b_column], sums[r * n + j]);
 }
 
-// row_sums: the sums of the rows of `summed`, which lies like a; or 0. Their chains run beside the products',
-// which wait for each other.
+// row_sums: receives the sums of the rows of `summed`, which has the layout of a; or 0. Each
+// product of a chain waits for the one before it; the row sums are computed meanwhile.
 NARROW_TARGET ND_INLINE void tiny_chains(
     const struct nd_product *p, const int m, const int n, const int pairs, float *row_sums,
     const float *summed) {
-  float sums[NARROWEST * NARROWEST] = {0}, own[NARROWEST] = {0};
+  float sums[MAX_NARROW * MAX_NARROW] = {0}, own[MAX_NARROW] = {0};
   const ptrdiff_t step = pairs ? 2 : 1;
   for (ptrdiff_t i = 0; i < p->k; i += step) {
     if (pairs && i + 1 < p->k) add_to_chains(p, m, n, i + 1, sums);
     add_to_chains(p, m, n, i, sums);
     if (row_sums)
-      for (ptrdiff_t s = i; s < LEAST(i + step, p->k); s++)
+      for (ptrdiff_t s = i; s < MINIMUM(i + step, p->k); s++)
         UNROLLED for (int r = 0; r < m; r++) own[r] += summed[s * p->a_column + r * p->a_row];
   }
   for (int r = 0; r < m; r++) {
@@ -109,7 +110,7 @@ NARROW_TARGET ND_INLINE void tiny_chains(
 
 #define CASE(body, x, y, ...) \
   case 8 * x + y: return body(p, x, y __VA_OPT__(, ) __VA_ARGS__);
-#define CASES(body, ...)                                                                  \
+#define CASES(body, ...)                                                                    \
   CASE(body, 1, 1, __VA_ARGS__) CASE(body, 1, 2, __VA_ARGS__) CASE(body, 1, 3, __VA_ARGS__) \
   CASE(body, 1, 4, __VA_ARGS__) CASE(body, 2, 1, __VA_ARGS__) CASE(body, 2, 2, __VA_ARGS__) \
   CASE(body, 2, 3, __VA_ARGS__) CASE(body, 2, 4, __VA_ARGS__) CASE(body, 3, 1, __VA_ARGS__) \
@@ -144,7 +145,7 @@ NARROW_TARGET static void multiply_tiny_pairs_and_sum(
 #undef CASE
 #undef CASES
 
-// With operands rounded as they lie, into the scratch.
+// The product of operands rounded to bfloat16, in the same layout, in the scratch memory.
 static struct nd_product rounded(const struct nd_product *p) {
   struct nd_product other = *p;
   float *const a = p->scratch, *const b = a + p->m * p->k;
@@ -158,20 +159,21 @@ static struct nd_product rounded(const struct nd_product *p) {
 static ptrdiff_t multiply_narrow_in_bf16(const struct nd_product *p) {
   const struct nd_product other = rounded(p);
   is_tiny(p) ? multiply_tiny_pairs(&other) : multiply_slim_pairs(&other);
-  finish_all(p);
+  apply_relu_to_all(p);
   return p->m * p->n * p->k;
 }
 
-// Whether sums of any of these n cannot be denormal: all are multiples of the least normal number, 2^-126,
-// as are then sums that take no rounding; and others are larger.
+// Whether no sum of any of these n floats can be denormal. That is so if each is a multiple of
+// 2^-126, the smallest normal number: a sum that is exact is then a multiple too, and a sum that is
+// rounded is larger.
 ND_KERNEL static int has_normal_sums(const float *x, ptrdiff_t n) {
-  uint32_t least = UINT32_MAX;
+  uint32_t minimum = UINT32_MAX;
   for (ptrdiff_t i = 0; i < n; i++) {
     uint32_t bits;
     memcpy(&bits, &x[i], sizeof bits);
-    const uint32_t before = (bits & 0x7fffffffu) - 1;  // 0 comes last
-    least = LEAST(least, before);
+    const uint32_t before = (bits & 0x7fffffffu) - 1;  // wraps around for 0, which then is largest
+    minimum = MINIMUM(minimum, before);
   }
-  const uint32_t exponent = 127 - 103;  // 2^-103's last bit is 2^-126
-  return least >= (exponent << 23) - 1;
+  const uint32_t exponent = 127 - 103;  // the last bit of 2^-103 is 2^-126
+  return minimum >= (exponent << 23) - 1;
 }

@@ -2,72 +2,73 @@
 #include "ckernels.h"
 #include "simd/clones.h"
 
-// What a product is computed by and in which blocks, and how much scratch that takes: on every instruction
-// set alike.
+// Chooses the kernel, the blocks and the scratch memory of a product. The choice is the same on
+// every instruction set.
 
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define GREATEST(a, b) ((a) > (b) ? (a) : (b))
-#define UNROLLED _Pragma("clang loop unroll(full)")
+// A block of b, DEPTH x 64 floats, has 66 KB; a block of a has 100 KB. Both stay in a second-level
+// cache.
+enum { DEPTH = 264, HEIGHT = 96, PADDING = 16, MAX_LANES = 16 };
+// CACHED_FLOATS floats fit into a second-level cache beside other data; UNCACHED_FLOATS floats do
+// not fit.
+enum { CACHED_FLOATS = 1 << 16, UNCACHED_FLOATS = 1 << 20 };
 
-// A block of b, DEPTH x 64 floats, is 66 KB and one of a 100 KB: both stay in a second-level cache.
-enum { DEPTH = 264, HEIGHT = 96, PADDING = 16, MOST_LANES = 16 };
-// Floats that a second-level cache has room for beside others, and so many that it has not.
-enum { NEAR = 1 << 16, FAR = 1 << 20 };
-
-// Whether b is so long that it comes from memory, and passes by few rows of a: the gradient of a
-// layer's weight by a large batch.
+// Whether b is so large that it is read from memory, while a has few rows. An example is the
+// gradient of a layer's weight for a large batch.
 static int streams_b(const struct nd_product *p) {
-  return p->b_column == 1 && p->m <= 32 && p->n > 64 && p->k * p->n >= FAR;
+  return p->b_column == 1 && p->m <= 32 && p->n > 64 && p->k * p->n >= UNCACHED_FLOATS;
 }
 
-// Whether a is so long that it comes from memory, and meets few columns of b: such a layer's output.
+// Whether a is so large that it is read from memory, while b has few columns. An example is the
+// output of a layer with few features for a large batch.
 static int streams_a(const struct nd_product *p) {
-  return p->a_column == 1 && p->n <= 64 && p->m * p->k >= FAR;
+  return p->a_column == 1 && p->n <= 64 && p->m * p->k >= UNCACHED_FLOATS;
 }
 
-// Blocks of k as long as each other, of at most so much.
-static ptrdiff_t even_depth(ptrdiff_t k, ptrdiff_t most) {
-  const ptrdiff_t blocks = (k + most - 1) / most;
+// Divides k into blocks of nearly equal length. Returns the length, at most `maximum`.
+static ptrdiff_t even_depth(ptrdiff_t k, ptrdiff_t maximum) {
+  const ptrdiff_t blocks = (k + maximum - 1) / maximum;
   return (k + blocks - 1) / blocks;
 }
 
 static ptrdiff_t block_depth(const struct nd_product *p) {
-  // Of few columns a panel is narrow and may be deeper. Of a b that streams two blocks stay near: one
-  // is multiplied while the next one comes.
-  const ptrdiff_t most = p->n <= 16      ? 4 * DEPTH
-                         : p->n <= 32    ? 2 * DEPTH
-                         : streams_b(p) ? LEAST(DEPTH, 32 + NEAR / p->n)
-                                         : DEPTH;
-  return even_depth(p->k, most);
+  // A panel of few columns is narrow and may be deeper. If b is read from memory, two blocks must
+  // fit into the cache: one is multiplied while the next one is prefetched.
+  const ptrdiff_t maximum = p->n <= 16     ? 4 * DEPTH
+                            : p->n <= 32   ? 2 * DEPTH
+                            : streams_b(p) ? MINIMUM(DEPTH, 32 + CACHED_FLOATS / p->n)
+                                           : DEPTH;
+  return even_depth(p->k, maximum);
 }
 
-// What comes from memory while something else is multiplied: asked for in steps of so many bytes, a line
-// or less, so that it comes as evenly as it can. More at once than memory gives, and all wait.
-struct ahead {
+// Memory that is prefetched while other data is multiplied, in steps of `step` bytes, at most a
+// cache line. Steps are spread evenly over the products: more requests at once than memory can
+// serve would stall all loads.
+struct prefetch {
   const char *next, *end;
   ptrdiff_t step;
-  int follows_rows;  // whether it is each time the rows of a of the next tile
+  int follows_rows;  // whether each tile prefetches the rows of a of the next tile
 };
 
-// Registers' worth of floats, of the wider registers.
-static ptrdiff_t in_registers(ptrdiff_t count) { return (count + MOST_LANES - 1) / MOST_LANES; }
+// The number of registers, of the widest instruction set, that hold `count` floats.
+static ptrdiff_t register_count(ptrdiff_t count) { return (count + MAX_LANES - 1) / MAX_LANES; }
 
-// The steps in which `bytes` come while so many products of registers are made, if `asks` times in the time
-// of 12.
-static ptrdiff_t even_step(ptrdiff_t bytes, ptrdiff_t products, ptrdiff_t asks) {
-  return LEAST(64, 12 * bytes / (asks * products) + 1);
+// The step in bytes that prefetches `bytes` during `products` products of registers, at
+// `prefetches` prefetches per 12 products.
+static ptrdiff_t prefetch_step(ptrdiff_t bytes, ptrdiff_t products, ptrdiff_t prefetches) {
+  return MINIMUM(64, 12 * bytes / (prefetches * products) + 1);
 }
 
-// Whether the product is computed as c' = b' a': where b lies transposed and a is short, it is less
-// work to turn a and c than b; and where the last register of c's rows is mostly padding, but not that
-// of its columns, it is fewer multiply-adds. To turn a register takes the time of some 6 of those.
-static int swaps(const struct nd_product *p) {
+// Whether the product is computed as c' = b' a'. That is faster in two cases:
+// - b is transposed and a has few rows: transposing a and c is less work than transposing b;
+// - the last register of c's rows is mostly padding, but the last one of its columns is not: there
+//   are fewer multiply-adds. Transposing a register takes the time of about 6 multiply-adds.
+static int computes_transpose(const struct nd_product *p) {
   if (p->b_column != 1) return p->m * (p->k + p->n) < p->n * p->k;
-  const ptrdiff_t turned = in_registers(p->m) * ((p->a_row == 1 ? 0 : p->k) + p->n);
-  return p->n * in_registers(p->m) * p->k + 6 * turned < p->m * in_registers(p->n) * p->k;
+  const ptrdiff_t transposed = register_count(p->m) * ((p->a_row == 1 ? 0 : p->k) + p->n);
+  return p->n * register_count(p->m) * p->k + 6 * transposed < p->m * register_count(p->n) * p->k;
 }
 
-static struct nd_product swapped(const struct nd_product *p) {
+static struct nd_product transposed_product(const struct nd_product *p) {
   return (struct nd_product){
       .m = p->n, .n = p->m, .k = p->k,
       .a = p->b, .a_row = p->b_column, .a_column = p->b_row,
@@ -75,11 +76,11 @@ static struct nd_product swapped(const struct nd_product *p) {
       .c = p->scratch, .c_row = p->m, .scratch = p->scratch + p->m * p->n};
 }
 
-// How many columns of c, its last, are computed apart as rows of c': where they fill little of a register,
-// and a lies as it should for that.
-static ptrdiff_t odd_columns(const struct nd_product *p) {
-  const ptrdiff_t rest = p->n % MOST_LANES;
-  return p->b_column == 1 && p->a_row == 1 && p->m >= 4 * MOST_LANES && p->n > MOST_LANES && rest <= 3
+// The number of last columns of c that are computed separately, as rows of c'. They are separate
+// where they would fill little of a register and a has the layout for it; else 0.
+static ptrdiff_t leftover_columns(const struct nd_product *p) {
+  const ptrdiff_t rest = p->n % MAX_LANES;
+  return p->b_column == 1 && p->a_row == 1 && p->m >= 4 * MAX_LANES && p->n > MAX_LANES && rest <= 3
              ? rest : 0;
 }
 
@@ -93,93 +94,106 @@ static struct nd_product last_columns(const struct nd_product *p, ptrdiff_t coun
   return part;
 }
 
-// Most columns of a product that is narrow.
-enum { NARROWEST = 4 };
+// The largest extent that the kernels of matmul_narrow.h take.
+enum { MAX_NARROW = 4 };
 
-// Few elements, of any number of products each.
-static int is_tiny(const struct nd_product *p) { return p->m <= NARROWEST && p->n <= NARROWEST; }
+// Whether c has few elements; k may be any.
+static int is_tiny(const struct nd_product *p) { return p->m <= MAX_NARROW && p->n <= MAX_NARROW; }
 
-// Many rows of k <= 4 elements each.
+// Whether a has rows of at most 4 contiguous elements, and b and c have at most 4 columns.
 static int is_slim(const struct nd_product *p) {
-  return p->k <= NARROWEST && p->n <= NARROWEST && p->a_column == 1 && p->a_row == p->k
+  return p->k <= MAX_NARROW && p->n <= MAX_NARROW && p->a_column == 1 && p->a_row == p->k
          && p->c_row == p->n;
 }
 
-// Whether a matrix's rows, or its columns, lie one behind the other with nothing between.
+// Whether a matrix is contiguous, row-major or column-major.
 static int is_dense(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t row, ptrdiff_t column) {
   return (column == 1 && row == columns) || (row == 1 && column == rows);
 }
 
-// Whether narrow kernels multiply what was rounded as it lies.
+// Whether the narrow kernels multiply copies of a and b that are rounded to bfloat16 and have the
+// same layout.
 static int is_narrow_in_bf16(const struct nd_product *p) {
   return (is_tiny(p) || is_slim(p)) && is_dense(p->m, p->k, p->a_row, p->a_column)
          && is_dense(p->k, p->n, p->b_row, p->b_column);
 }
 
-// Whether blocks of a are turned, so that the elements a tile reads one after the other are
-// neighbours.
-static int turns_rows(const struct nd_product *p) {
-  return p->a_column != 1 && p->m > 12 && p->n > 8 * MOST_LANES;
+// Whether blocks of a are transposed first, so that a tile reads consecutive elements.
+static int transposes_a(const struct nd_product *p) {
+  return p->a_column != 1 && p->m > 12 && p->n > 8 * MAX_LANES;
 }
 
-// A sparse a's: elements of its rows whose panels of b are kept at once, rows whose zeros are looked for at
-// once, and lines of a that are looked at before. The elements whose zeros a mask tells are a PART of each
-// instruction set, from LEAST_PART to MOST_PART; a panel is such a part of BREADTH registers, all PANEL
-// at most, and has LEAST_BREADTH floats or more unless it is the only one beside others.
-enum { DEEP = 256, TALL = 256, SAMPLE = 64, LEAST_PART = 32, MOST_PART = 64, PANEL = 512, LEAST_BREADTH = 32 };
-// Of masks, and in front of a panel, in floats.
-enum { MASKS = 2 * TALL, HEAD = 16 };
+// For a sparse a (matmul_sparse.h). One mask covers PART elements of a row of a, and a panel of b
+// covers PART elements of k by at most BREADTH registers of columns. PART and BREADTH depend on the
+// instruction set.
+enum {
+  SPARSE_DEPTH = 256,   // elements of k whose panels of b are kept at once
+  SPARSE_HEIGHT = 256,  // rows of a whose masks are kept at once
+  SAMPLE_LINES = 64,    // rows (or columns) of a that are sampled for zeros, about
+  MIN_PART = 32, MAX_PART = 64,
+  MAX_PANEL = 512,       // the largest PART * BREADTH
+  MIN_PANEL_WIDTH = 32,  // the fewest floats of a panel's row, if a row of b has several panels
+  MASK_FLOATS = 2 * SPARSE_HEIGHT,  // floats that the masks take
+  PANEL_HEADER = 16                 // floats in front of each panel
+};
 
-// Whether it can be worth while to look whether a is sparse.
+// Whether the product is large enough that sampling a for zeros can pay off.
 static int may_be_sparse(const struct nd_product *p) {
-  return p->m >= 16 && p->n >= 4 * MOST_LANES && p->k >= 16 && p->m * p->n * p->k >= 1 << 18;
+  return p->m >= 16 && p->n >= 4 * MAX_LANES && p->k >= 16 && p->m * p->n * p->k >= 1 << 18;
 }
 
 static ptrdiff_t padded_columns(const struct nd_product *p) {
-  return in_registers(p->n) * MOST_LANES;
+  return register_count(p->n) * MAX_LANES;
 }
 
 static ptrdiff_t scratch_count(const struct nd_product *p) {
   const ptrdiff_t depth = block_depth(p);
   return depth * padded_columns(p)
-         + (turns_rows(p) ? HEIGHT * (depth + PADDING) : 0);
+         + (transposes_a(p) ? HEIGHT * (depth + PADDING) : 0);
 }
 
-static ptrdiff_t swapped_scratch_count(const struct nd_product *p) {
-  const struct nd_product other = swapped(p);
+static ptrdiff_t transposed_scratch_count(const struct nd_product *p) {
+  const struct nd_product other = transposed_product(p);
   return p->m * p->n + scratch_count(&other);
 }
 
-// A sparse a's panels: those of DEEP elements, or one.
+// The floats of the panels of b for a sparse a: the panels of SPARSE_DEPTH elements of k, or one
+// panel where all rows of a are one block.
 static ptrdiff_t panels_count(const struct nd_product *p) {
-  if (p->m <= TALL) return HEAD + PANEL * MOST_LANES;
-  const ptrdiff_t panels = DEEP / LEAST_PART * (padded_columns(p) / LEAST_BREADTH + 1);
-  return panels * HEAD + LEAST(DEEP, p->k) * padded_columns(p);
+  if (p->m <= SPARSE_HEIGHT) return PANEL_HEADER + MAX_PANEL * MAX_LANES;
+  const ptrdiff_t panels = SPARSE_DEPTH / MIN_PART * (padded_columns(p) / MIN_PANEL_WIDTH + 1);
+  return panels * PANEL_HEADER + MINIMUM(SPARSE_DEPTH, p->k) * padded_columns(p);
 }
 
 static ptrdiff_t sparse_scratch_count(const struct nd_product *p) {
-  return may_be_sparse(p) ? MASKS + panels_count(p) + LEAST(TALL, p->m) * (MOST_PART + PADDING) : 0;
+  if (!may_be_sparse(p)) return 0;
+  return MASK_FLOATS + panels_count(p) + MINIMUM(SPARSE_HEIGHT, p->m) * (MAX_PART + PADDING);
 }
 
 static ptrdiff_t dense_scratch_count(const struct nd_product *p) {
-  if (swaps(p)) return swapped_scratch_count(p);
-  const ptrdiff_t odd = odd_columns(p);
-  if (odd == 0) return scratch_count(p);
-  const struct nd_product last = last_columns(p, odd);
-  return GREATEST(scratch_count(p), swapped_scratch_count(&last));
+  if (computes_transpose(p)) return transposed_scratch_count(p);
+  const ptrdiff_t leftover = leftover_columns(p);
+  if (leftover == 0) return scratch_count(p);
+  const struct nd_product last = last_columns(p, leftover);
+  return MAXIMUM(scratch_count(p), transposed_scratch_count(&last));
 }
 
-// Room for a block of a in pairs, whichever way it lies.
-enum { PAIRS_OF_A = HEIGHT * (DEPTH + MOST_LANES + PADDING) };
+// Floats that hold a block of a as pairs, in either layout.
+enum { PAIRS_OF_A = HEIGHT * (DEPTH + MAX_LANES + PADDING) };
 
-// Panels of few columns are narrow and may be so many times deeper; blocks of a are less high then.
-static ptrdiff_t pairs_deeper(const struct nd_product *p) { return p->n <= 16 ? 4 : p->n <= 32 ? 2 : 1; }
+// The factor by which panels of few columns may be deeper, as they are narrow. Blocks of a then
+// have that much fewer rows.
+static ptrdiff_t pairs_depth_factor(const struct nd_product *p) {
+  return p->n <= 16 ? 4 : p->n <= 32 ? 2 : 1;
+}
 
-static ptrdiff_t pairs_height(const struct nd_product *p) { return HEIGHT / pairs_deeper(p); }
+static ptrdiff_t pairs_height(const struct nd_product *p) { return HEIGHT / pairs_depth_factor(p); }
 
-// In pairs.
+// The depth of a block, in pairs.
 static ptrdiff_t pairs_depth(const struct nd_product *p) {
-  const ptrdiff_t most = pairs_deeper(p) * DEPTH;
-  // Of a b that streams two blocks stay near, as in float32, and the panels.
-  return even_depth((p->k + 1) / 2, streams_b(p) ? LEAST(most, 8 + NEAR / 4 / p->n) : most);
+  const ptrdiff_t maximum = pairs_depth_factor(p) * DEPTH;
+  // If b is read from memory, two of its blocks and the panels must fit into the cache, as in
+  // float32.
+  const ptrdiff_t cached = 8 + CACHED_FLOATS / 4 / p->n;
+  return even_depth((p->k + 1) / 2, streams_b(p) ? MINIMUM(maximum, cached) : maximum);
 }

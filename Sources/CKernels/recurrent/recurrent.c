@@ -2,21 +2,21 @@
 #include "simd/clones.h"
 #include "simd/exponential.h"
 
-// A recurrence is a chain of steps too small to call anything in: here all of them are one loop. Rows
-// are padded with zeros to whole registers; products are chains of fused multiply-adds in the order of
-// the inner index, as nd_matmul's.
+// The steps of a recurrence are too small to call a kernel for each: here one function loops over
+// all steps. Rows are padded with zeros to whole registers. Products are chains of fused
+// multiply-adds in the order of the inner index, as in nd_matmul.
 
 enum { WIDTH = 16, PAIR = 2 };
 typedef float lanes __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 
 static ptrdiff_t padded(ptrdiff_t count) { return (count + WIDTH - 1) / WIDTH * WIDTH; }
 
-// Of the smallest register that holds a state; 0: none does.
+// The lanes of the smallest register that holds a state, or 0 if no register does.
 static ptrdiff_t narrow_lanes(ptrdiff_t hidden) {
   return hidden <= 4 ? 4 : hidden <= 8 ? 8 : hidden <= WIDTH ? WIDTH : 0;
 }
 
-// A matrix and two sets of rows, and the bias; of a narrow state the matrix alone.
+// Holds the matrix, two sets of rows and the bias; only the matrix where the state is narrow.
 ptrdiff_t nd_recurrence_scratch_count(const struct nd_recurrence *r) {
   return padded(r->hidden) * (r->hidden + 2 * r->samples + 1);
 }
@@ -53,17 +53,16 @@ ND_INLINE void product(
     }
 }
 
-// The place of step `t`'s states among T + 1, where the state before the first step lies at the end
-// from which time runs.
-ND_INLINE ptrdiff_t after(const struct nd_recurrence *r, ptrdiff_t t) {
+// The index of the state after step t, of T + 1. The state before the first step is at the
+// end where time begins.
+ND_INLINE ptrdiff_t state_index(const struct nd_recurrence *r, ptrdiff_t t) {
   return r->is_backward ? t : t + 1;
 }
 
-// Samples whose series a narrow state goes through beside each other.
-enum { TOGETHER = 4 };
-#define UNROLLED _Pragma("clang loop unroll(full)")
+// Samples with a narrow state that are computed at the same time.
+enum { SAMPLES_AT_ONCE = 4 };
 
-// All of it is inlined, so that it does not matter how vectors are passed.
+// All functions are inlined, so the calling convention for vectors does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define SET(name) name##_4
@@ -101,7 +100,7 @@ ND_KERNEL void nd_recurrence_forward(
     product(sums, h, matrix, r->samples, hidden, stride);
     for (ptrdiff_t i = 0; i < r->samples; i++) {
       const float *from = x + t * row + i * hidden;
-      float *to = states + after(r, t) * row + i * hidden;
+      float *to = states + state_index(r, t) * row + i * hidden;
       for (ptrdiff_t j = 0; j < hidden; j += WIDTH) {
         float *sum = sums + i * stride + j, *state = h + i * stride + j;
         const ptrdiff_t count = hidden - j < WIDTH ? hidden - j : WIDTH;
@@ -128,8 +127,8 @@ ND_KERNEL void nd_recurrence_backward(
     const float *restrict dy, const float *restrict states, const float *restrict weight,
     float *restrict scratch) {
   const ptrdiff_t hidden = r->hidden, stride = padded(hidden), row = r->samples * hidden;
-  float *matrix = scratch, *slopes = matrix + (hidden + 1) * stride;
-  float *flow = slopes + r->samples * stride;
+  float *matrix = scratch, *dz_rows = matrix + (hidden + 1) * stride;
+  float *dh = dz_rows + r->samples * stride;
   memset(scratch, 0, (size_t)nd_recurrence_scratch_count(r) * sizeof *scratch);
   const ptrdiff_t lanes = narrow_lanes(hidden), column = lanes ? lanes : stride;
   for (ptrdiff_t j = 0; j < hidden; j++)
@@ -143,10 +142,10 @@ ND_KERNEL void nd_recurrence_backward(
     const ptrdiff_t t = r->is_backward ? step : r->steps - 1 - step;
     for (ptrdiff_t i = 0; i < r->samples; i++) {
       const ptrdiff_t place = t * row + i * hidden;
-      const float *y = states + after(r, t) * row + i * hidden;
+      const float *y = states + state_index(r, t) * row + i * hidden;
       for (ptrdiff_t j = 0; j < hidden; j += WIDTH) {
-        float *slope = slopes + i * stride + j;
-        const float *flown = flow + i * stride + j;
+        float *dz = dz_rows + i * stride + j;
+        const float *dh_row = dh + i * stride + j;
         const ptrdiff_t count = hidden - j < WIDTH ? hidden - j : WIDTH;
         float d[WIDTH] = {0}, h[WIDTH] = {0};
         for (ptrdiff_t l = 0; l < count; l++) {
@@ -154,17 +153,17 @@ ND_KERNEL void nd_recurrence_backward(
           h[l] = y[j + l];
         }
         if (step > 0)
-          for (int l = 0; l < WIDTH; l++) d[l] += flown[l];
+          for (int l = 0; l < WIDTH; l++) d[l] += dh_row[l];
         if (r->is_relu) {
-          for (int l = 0; l < WIDTH; l++) slope[l] = h[l] <= 0 ? 0 : d[l];
+          for (int l = 0; l < WIDTH; l++) dz[l] = h[l] <= 0 ? 0 : d[l];
         } else {
-          for (int l = 0; l < WIDTH; l++) slope[l] = d[l] * (1 - h[l] * h[l]);
+          for (int l = 0; l < WIDTH; l++) dz[l] = d[l] * (1 - h[l] * h[l]);
         }
-        for (ptrdiff_t l = 0; l < count; l++) dx[place + j + l] = slope[l];
+        for (ptrdiff_t l = 0; l < count; l++) dx[place + j + l] = dz[l];
       }
     }
-    product(flow, slopes, matrix, r->samples, hidden, stride);
+    product(dh, dz_rows, matrix, r->samples, hidden, stride);
   }
   for (ptrdiff_t i = 0; i < r->samples; i++)
-    memcpy(dstart + i * hidden, flow + i * stride, (size_t)hidden * sizeof *dstart);
+    memcpy(dstart + i * hidden, dh + i * stride, (size_t)hidden * sizeof *dstart);
 }

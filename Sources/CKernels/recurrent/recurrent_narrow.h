@@ -1,10 +1,11 @@
-// A recurrence whose state is at most a register of LANES floats, where it stays from step to step: what
-// takes time is that each operation waits for the one before it. recurrent.c includes it once for each
-// LANES. The arithmetic of an element is that of the loops for any width there.
+// A recurrence whose state fits into one register of LANES floats and stays there from step to
+// step. Most of the time each operation waits for the one before it. recurrent.c includes this file
+// once for each LANES. The arithmetic of an element is the same as in recurrent.c's loops for any
+// width.
 
 typedef float SET(lanes) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-// The first `count` elements of a row, and 0 behind them.
+// The first `count` elements of a row; the other lanes are 0.
 ND_INLINE SET(lanes) SET(load)(const float *from, ptrdiff_t count) {
   if (count == LANES) return *(const SET(lanes) *)from;
   SET(lanes) x = {0};
@@ -22,7 +23,8 @@ ND_INLINE void SET(store)(float *to, SET(lanes) x, ptrdiff_t count) {
     if (l < count) to[l] = x[l];
 }
 
-// Of `depth` rows. What x holds behind them does not count: beside what is infinite it is no number.
+// x times the first `depth` rows of the matrix. The other lanes of x are not used: they
+// are NaN where another lane is infinite, as the padding of the matrix is 0.
 ND_INLINE SET(lanes) SET(product)(SET(lanes) x, const SET(lanes) *matrix, ptrdiff_t depth) {
   SET(lanes) sum = {0};
   UNROLLED for (int k = 0; k < LANES; k++) {
@@ -40,19 +42,19 @@ ND_INLINE SET(lanes) SET(activated)(SET(lanes) z, const int is_relu) {
   return z;
 }
 
-// Samples beside each other, whose chains wait in turn.
+// Computes several samples at a time: while the chain of one waits, the others proceed.
 ND_INLINE void SET(forward_samples)(
     const struct nd_recurrence *r, const int samples, const int is_relu, ptrdiff_t first,
     float *restrict states, const float *restrict x, const SET(lanes) *matrix, const float *bias) {
   const ptrdiff_t hidden = r->hidden, row = r->samples * hidden;
   const SET(lanes) offsets = bias ? SET(load)(bias, hidden) : (SET(lanes)){0};
-  SET(lanes) h[TOGETHER];
+  SET(lanes) h[SAMPLES_AT_ONCE];
   UNROLLED for (int i = 0; i < samples; i++)
     h[i] = SET(load)(states + (r->is_backward ? r->steps : 0) * row + (first + i) * hidden, hidden);
   for (ptrdiff_t step = 0; step < r->steps; step++) {
     const ptrdiff_t t = r->is_backward ? r->steps - 1 - step : step;
     const float *from = x + t * row + first * hidden;
-    float *to = states + after(r, t) * row + first * hidden;
+    float *to = states + state_index(r, t) * row + first * hidden;
     UNROLLED for (int i = 0; i < samples; i++) {
       SET(lanes) sum = SET(product)(h[i], matrix, hidden);
       if (bias) sum += offsets;
@@ -67,38 +69,38 @@ ND_INLINE void SET(backward_samples)(
     float *restrict dx, float *restrict dstart, const float *restrict dy,
     const float *restrict states, const SET(lanes) *matrix) {
   const ptrdiff_t hidden = r->hidden, row = r->samples * hidden;
-  SET(lanes) flow[TOGETHER];
-  // What is added to -0 stays what it is.
-  UNROLLED for (int i = 0; i < samples; i++) flow[i] = -(SET(lanes)){0};
+  SET(lanes) dh[SAMPLES_AT_ONCE];
+  // Adding -0 changes no bit of any number.
+  UNROLLED for (int i = 0; i < samples; i++) dh[i] = -(SET(lanes)){0};
   for (ptrdiff_t step = 0; step < r->steps; step++) {
     const ptrdiff_t t = r->is_backward ? step : r->steps - 1 - step;
     const ptrdiff_t place = t * row + first * hidden;
-    const float *y = states + after(r, t) * row + first * hidden;
+    const float *y = states + state_index(r, t) * row + first * hidden;
     UNROLLED for (int i = 0; i < samples; i++) {
       const SET(lanes) h = SET(load)(y + i * hidden, hidden);
-      const SET(lanes) d = SET(load)(dy + place + i * hidden, hidden) + flow[i];
-      SET(lanes) slope;
+      const SET(lanes) d = SET(load)(dy + place + i * hidden, hidden) + dh[i];
+      SET(lanes) dz;
       if (is_relu)
-        for (int l = 0; l < LANES; l++) slope[l] = h[l] <= 0 ? 0 : d[l];
+        for (int l = 0; l < LANES; l++) dz[l] = h[l] <= 0 ? 0 : d[l];
       else
-        slope = d * (1 - h * h);
-      SET(store)(dx + place + i * hidden, slope, hidden);
-      flow[i] = SET(product)(slope, matrix, hidden);
+        dz = d * (1 - h * h);
+      SET(store)(dx + place + i * hidden, dz, hidden);
+      dh[i] = SET(product)(dz, matrix, hidden);
     }
   }
   UNROLLED for (int i = 0; i < samples; i++)
-    SET(store)(dstart + (first + i) * hidden, flow[i], hidden);
+    SET(store)(dstart + (first + i) * hidden, dh[i], hidden);
 }
 
-// `matrix` has a row of LANES floats for each feature, 0 behind its weights.
+// `matrix` has a row of LANES floats for each feature: its weights, then zeros.
 ND_INLINE void SET(forward)(
     const struct nd_recurrence *r, float *restrict states, const float *restrict x,
     const float *matrix, const float *bias) {
   const SET(lanes) *rows = (const SET(lanes) *)matrix;
   ptrdiff_t i = 0;
-  for (; i + TOGETHER <= r->samples; i += TOGETHER)
-    r->is_relu ? SET(forward_samples)(r, TOGETHER, 1, i, states, x, rows, bias)
-               : SET(forward_samples)(r, TOGETHER, 0, i, states, x, rows, bias);
+  for (; i + SAMPLES_AT_ONCE <= r->samples; i += SAMPLES_AT_ONCE)
+    r->is_relu ? SET(forward_samples)(r, SAMPLES_AT_ONCE, 1, i, states, x, rows, bias)
+               : SET(forward_samples)(r, SAMPLES_AT_ONCE, 0, i, states, x, rows, bias);
   for (; i < r->samples; i++)
     r->is_relu ? SET(forward_samples)(r, 1, 1, i, states, x, rows, bias)
                : SET(forward_samples)(r, 1, 0, i, states, x, rows, bias);
@@ -109,9 +111,9 @@ ND_INLINE void SET(backward)(
     const float *restrict dy, const float *restrict states, const float *matrix) {
   const SET(lanes) *rows = (const SET(lanes) *)matrix;
   ptrdiff_t i = 0;
-  for (; i + TOGETHER <= r->samples; i += TOGETHER)
-    r->is_relu ? SET(backward_samples)(r, TOGETHER, 1, i, dx, dstart, dy, states, rows)
-               : SET(backward_samples)(r, TOGETHER, 0, i, dx, dstart, dy, states, rows);
+  for (; i + SAMPLES_AT_ONCE <= r->samples; i += SAMPLES_AT_ONCE)
+    r->is_relu ? SET(backward_samples)(r, SAMPLES_AT_ONCE, 1, i, dx, dstart, dy, states, rows)
+               : SET(backward_samples)(r, SAMPLES_AT_ONCE, 0, i, dx, dstart, dy, states, rows);
   for (; i < r->samples; i++)
     r->is_relu ? SET(backward_samples)(r, 1, 1, i, dx, dstart, dy, states, rows)
                : SET(backward_samples)(r, 1, 0, i, dx, dstart, dy, states, rows);

@@ -3,25 +3,26 @@
 #include <stdint.h>
 #include <string.h>
 
-// For loops over these functions: four registers in turn, as each operation waits for the one before it and
-// a processor looks but a few registers ahead.
+// For loops over these functions: interleaves four registers. Each operation waits for the one
+// before it, and a processor reorders operations of only a few registers.
 #define ND_INTERLEAVED _Pragma("clang loop interleave_count(4)")
 
-// Fused multiply-adds are written out: without the instruction fmaf is slow, and gives the same bits.
+// Fused multiply-adds are written explicitly. On processors without the instruction, fmaf is slow
+// but gives the same bits.
 
-// Between these e^x is a normal number.
-static const float most_exponent = 88.37f, least_exponent = -87.33f;
+// e^x is a normal number for x between these.
+static const float max_exponent = 88.37f, min_exponent = -87.33f;
 
-// Neither less than `least` nor more than `most`; NaN stays NaN.
-ND_INLINE float clamped(float x, float least, float most) {
-  x = x > most ? most : x;
-  return x < least ? least : x;
+// x limited to `minimum` ... `maximum`; NaN stays NaN.
+ND_INLINE float clamped(float x, float minimum, float maximum) {
+  x = x > maximum ? maximum : x;
+  return x < minimum ? minimum : x;
 }
 
-// e^x = mantissa * power to about 1 unit in the last place, for x between least_exponent and
-// most_exponent: x = k ln 2 + r, |r| <= ln 2 / 2, power = 2^k, and mantissa = e^r by a polynomial (the one
-// of Cephes' expf). NaN has a mantissa of NaN. Ours and not libm's, because libm's bits depend on the
-// processor it finds.
+// e^x = mantissa * power to about 1 unit in the last place, for x between min_exponent and
+// max_exponent. x = k ln 2 + r with |r| <= ln 2 / 2; power = 2^k, and mantissa = e^r by the
+// polynomial of Cephes' expf. For NaN the mantissa is NaN. libm is not used because its bits depend
+// on the processor.
 ND_INLINE void exponential_parts(float x, float *mantissa, float *power) {
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = __builtin_fmaf(x, 1.44269504f, magic);
@@ -41,17 +42,18 @@ ND_INLINE void exponential_parts(float x, float *mantissa, float *power) {
   memcpy(power, &bits, 4);
 }
 
-// e^x. 0 below the smallest normal number; NaN stays NaN.
+// e^x; 0 where that is below the smallest normal number. NaN stays NaN.
 ND_INLINE float exponential(float x) {
   float mantissa, power;
-  exponential_parts(clamped(x, least_exponent, most_exponent), &mantissa, &power);
-  return x < least_exponent ? 0.0f : mantissa * power;
+  exponential_parts(clamped(x, min_exponent, max_exponent), &mantissa, &power);
+  return x < min_exponent ? 0.0f : mantissa * power;
 }
 
-// ln x for 0 < x < infinity to about 1 unit in the last place: x = 2^k (1 + f) with 1 + f between the
-// square roots of 1/2 and 2, by a polynomial in f (the one of Cephes' logf). Below -103 for 0.
+// ln x for 0 < x < infinity to about 1 unit in the last place: x = 2^k (1 + f) with 1 + f between
+// the square roots of 1/2 and 2, by the polynomial in f of Cephes' logf. For 0 it is a number below
+// -103.
 ND_INLINE float logarithm(float x) {
-  // Below the smallest normal number there is no exponent to read.
+  // Denormals have no exponent to read, so they are scaled first.
   const int small = x < 1.17549435e-38f;
   const float normal = small ? x * 8388608.0f : x;  // 2^23
   int32_t bits;
@@ -77,24 +79,24 @@ ND_INLINE float logarithm(float x) {
   return __builtin_fmaf(k, 0.693359375f, f + p);
 }
 
-// ln(1 - x) for 0 <= x <= 1, as exact where x is small.
-ND_INLINE float logarithm_of_rest(float x) {
-  const float rest = 1.0f - x;
-  // What rounding lost of the rest; nothing from 1/2 on.
-  const float lost = (rest - 1.0f) + x;
-  return logarithm(rest) - (x < 0.5f ? lost / rest : 0.0f);
+// ln(1 - x) for 0 <= x <= 1, with the same accuracy where x is small.
+ND_INLINE float logarithm_of_one_minus(float x) {
+  const float difference = 1.0f - x;
+  // The rounding error of 1 - x; it is 0 from x = 1/2 on.
+  const float error = (difference - 1.0f) + x;
+  return logarithm(difference) - (x < 0.5f ? error / difference : 0.0f);
 }
 
 // 1 / (1 + e^-x), without overflow; 0 where e^x is below the smallest normal number.
 ND_INLINE float sigmoid_of(float x) {
   float mantissa, power;
-  exponential_parts(-clamped(x, -most_exponent, -least_exponent), &mantissa, &power);
+  exponential_parts(-clamped(x, -max_exponent, -min_exponent), &mantissa, &power);
   const float y = 1.0f / __builtin_fmaf(mantissa, power, 1.0f);
-  return x < least_exponent ? 0.0f : y;
+  return x < min_exponent ? 0.0f : y;
 }
 
-// Without a branch, so that a loop over it is vectorized: Cephes' polynomial about 0, and elsewhere
-// 1 - 2 e / (1 + e) with e = e^(-2 |x|).
+// tanh x, by Cephes' polynomial around 0, and elsewhere as 1 - 2 e / (1 + e) with e = e^(-2 |x|).
+// It has no branch, so that loops over it are vectorized.
 ND_INLINE float tanh_of(float x) {
   const float size = __builtin_fabsf(x), z = x * x;
   float p = -5.70498872745e-3f;
@@ -104,7 +106,8 @@ ND_INLINE float tanh_of(float x) {
   p = p * z + -3.33332819422e-1f;
   const float near = (p * z) * size + size;
   const float e = exponential(-2.0f * size);
-  // So written the rounding of e counts for little near 1, where 1 - tanh^2 needs its last places.
+  // In this form the rounding error of e has little effect near 1, where 1 - tanh^2 needs the last
+  // places.
   const float far = 1.0f - (2.0f * e) / (1.0f + e);
   return __builtin_copysignf(size < 0.625f ? near : far, x);
 }

@@ -5,23 +5,23 @@ import Tensors
 ///
 /// One arena of each means that an optimizer is one loop, that the reduction copies nothing, and
 /// that a checkpoint is slices of two buffers.
-public struct ArenaLayout: Sendable {
-  public struct Entry: Sendable, Equatable {
-    public let name: String
-    public let shape: Shape
+package struct ArenaLayout: Sendable {
+  package struct Entry: Sendable, Equatable {
+    package let name: String
+    package let shape: Shape
     /// In elements; a multiple of `alignment`.
-    public let offset: Int
+    package let offset: Int
   }
 
   /// Elements: 64 bytes of float32, a cache line and an AVX-512 register. The gaps stay zero.
-  public static let alignment = 16
+  package static let alignment = 16
 
-  public let entries: [Entry]
+  package let entries: [Entry]
   /// With the gaps.
-  public let elementCount: Int
+  package let elementCount: Int
 
   /// Of a network's parameters.
-  public init(of module: any Module) {
+  package init(of module: any Module) {
     self.init(module.namedParameters.map { ($0.name, $0.tensor) })
   }
 
@@ -49,7 +49,7 @@ public struct ArenaLayout: Sendable {
   }
 
   /// A view of `entry` in an arena of this layout.
-  public func view(_ entry: Entry, in arena: Tensor) -> Tensor {
+  package func view(_ entry: Entry, in arena: Tensor) -> Tensor {
     Tensor(
       storage: arena.storage, shape: entry.shape, strides: entry.shape.contiguousStrides,
       offset: arena.offset + entry.offset, dtype: arena.dtype)

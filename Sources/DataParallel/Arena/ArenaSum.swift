@@ -1,21 +1,21 @@
 /// What all shards' arenas add up to; its parts lie as in ShardReplica's arena.
-public struct ArenaSum {
+package struct ArenaSum {
   /// [layout.elementCount], of the global mean loss.
-  public let gradients: UnsafePointer<Float>
+  package let gradients: UnsafePointer<Float>
   private let layout: ArenaLayout
 
   /// - Parameter start: as TreeReduction gave it.
-  public init(_ start: UnsafePointer<Float>, layout: ArenaLayout) {
+  package init(_ start: UnsafePointer<Float>, layout: ArenaLayout) {
     gradients = start
     self.layout = layout
   }
 
-  public subscript(extra: ShardReplica.Extra) -> Float {
+  package subscript(extra: ShardReplica.Extra) -> Float {
     gradients[layout.elementCount + extra.rawValue]
   }
 
   /// The part with the buffers.
-  public var buffers: UnsafePointer<Float> {
+  package var buffers: UnsafePointer<Float> {
     gradients + ShardReplica.buffersOffset(layout)
   }
 }

@@ -7,15 +7,15 @@ import Tensors
 ///
 /// Each shard updates a copy of its own. The new value is the mean over the shards that had samples,
 /// added up by the reduction's tree: a function of the number of shards, not of ranks.
-public final class ModuleBuffers {
+package final class ModuleBuffers {
   /// Where each float32 buffer lies in an arena.
-  public let layout: ArenaLayout
+  package let layout: ArenaLayout
   /// float32, [layout.elementCount].
-  public let values: Tensor
+  package let values: Tensor
   /// int64: how many batches were seen.
-  public let counters: [(name: String, tensor: Tensor)]
+  package let counters: [(name: String, tensor: Tensor)]
 
-  public init(of module: any Module) {
+  package init(of module: any Module) {
     let buffers = module.namedBuffers
     let floats = buffers.filter { $0.tensor.dtype == .float32 }
     layout = ArenaLayout(floats)
@@ -29,20 +29,20 @@ public final class ModuleBuffers {
       "buffers must be float32, or int64 counters: \(buffers.map { ($0.name, $0.tensor.dtype) })")
   }
 
-  public var isEmpty: Bool { layout.entries.isEmpty && counters.isEmpty }
+  package var isEmpty: Bool { layout.entries.isEmpty && counters.isEmpty }
 
   /// Takes in the sum over all shards.
   /// - Parameters:
   ///   - sum: [layout.elementCount], of as many shards as `contributors`.
   ///   - batchCount: what the counters grow by: how many batches the shard that saw the most has seen.
-  public func update(sum: UnsafePointer<Float>, contributors: Float, batchCount: Int = 1) {
+  package func update(sum: UnsafePointer<Float>, contributors: Float, batchCount: Int = 1) {
     let target = values.pointer(Float.self)
     for i in 0..<layout.elementCount { target[i] = sum[i] / contributors }
     for counter in counters { counter.tensor.pointer(Int64.self).pointee += Int64(batchCount) }
   }
 
   /// All by name.
-  public var named: [(name: String, tensor: Tensor)] {
+  package var named: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: values)) } + counters
   }
 }

@@ -9,20 +9,20 @@ import Tensors
 ///
 /// Sharded, the ranks of a single host have one copy of the parameters, in memory they share: there is
 /// nothing to exchange, and nothing to compare either. On several hosts each rank has its own.
-public final class ParameterSlices {
+package final class ParameterSlices {
   /// All of them: float32, [elementCount], zeros at first.
-  public let parameters: Tensor
+  package let parameters: Tensor
   /// Elements of the parameter arena; whole cache lines from its beginning.
-  public let own: Range<Int>
-  public let isSharded: Bool
+  package let own: Range<Int>
+  package let isSharded: Bool
   private let slices: [Range<Int>]
   private let communicator: Communicator
   /// Whether all ranks have the same memory: what one writes, all have.
-  public let isShared: Bool
+  package let isShared: Bool
 
   /// Collective: every rank.
   /// - Parameter elementCount: of the parameter arena.
-  public init(elementCount: Int, isSharded: Bool, communicator: Communicator) throws {
+  package init(elementCount: Int, isSharded: Bool, communicator: Communicator) throws {
     self.communicator = communicator
     self.isSharded = isSharded && communicator.worldSize > 1
     slices = ArenaSections.slices(
@@ -51,7 +51,7 @@ public final class ParameterSlices {
   /// sum of gradients.
   ///
   /// Collective: every rank.
-  public func exchange() throws {
+  package func exchange() throws {
     guard isSharded else { return }
     guard isShared else {
       let all = UnsafeMutableBufferPointer(
@@ -68,7 +68,7 @@ public final class ParameterSlices {
   ///
   /// Collective: every rank.
   /// - Parameter state: this rank's, [own.count] float32.
-  public func gathered(_ state: Tensor) throws -> Tensor? {
+  package func gathered(_ state: Tensor) throws -> Tensor? {
     guard isSharded else { return communicator.isRoot ? state : nil }
     let bytes = UnsafeRawBufferPointer(
       start: state.rawPointer, count: own.count * MemoryLayout<Float>.stride)
@@ -90,7 +90,7 @@ public final class ParameterSlices {
   /// - Parameters:
   ///   - whole: on root all of it, [parameters.elementCount] float32.
   ///   - state: this rank's part, [own.count].
-  public func scatter(_ whole: Tensor?, into state: Tensor) throws {
+  package func scatter(_ whole: Tensor?, into state: Tensor) throws {
     let whole = whole ?? Tensor(zeros: [parameters.elementCount])
     try communicator.broadcast(
       UnsafeMutableRawBufferPointer(

@@ -1,14 +1,26 @@
+import Communication
 import System
 
 /// Which shards a rank owns.
-public enum ShardRange {
+package enum ShardRange {
   /// The shards of `rank`: contiguous, in rank order, sizes that differ by at most one, none empty.
   /// - Precondition: 0 <= rank < worldSize <= shardCount.
-  public static func of(rank: Int, worldSize: Int, shardCount: Int) -> Range<Int> {
+  package static func of(rank: Int, worldSize: Int, shardCount: Int) -> Range<Int> {
     guard 0 <= rank, rank < worldSize, worldSize <= shardCount else {
       fatalError("ShardRange: rank \(rank) of \(worldSize) ranks over \(shardCount) shards")
     }
     return rank * shardCount / worldSize..<(rank + 1) * shardCount / worldSize
+  }
+
+  /// The shards of this rank.
+  /// - Throws: `Failure(.usage)` for more ranks than shards.
+  static func checked(_ world: Communicator, shardCount: Int) throws -> Range<Int> {
+    guard world.worldSize <= shardCount else {
+      throw Failure(
+        .usage, "\(world.worldSize) ranks for \(shardCount) shards",
+        remedy: "use at most \(shardCount) ranks, or start a run with more --shards")
+    }
+    return of(rank: world.rank, worldSize: world.worldSize, shardCount: shardCount)
   }
 }
 
@@ -20,32 +32,32 @@ public enum ShardRange {
 /// node is one addition, `buffer[dst] += buffer[src]`, of its right child's to its left child's.
 /// Each owner first makes the sums of the largest nodes whose leaves are all its own, its partials;
 /// then the partials of all owners are combined.
-public struct TreePlan: Sendable, Equatable {
+package struct TreePlan: Sendable, Equatable {
   /// `buffer[dst] += buffer[src]`; dst and src are leaves.
-  public struct Add: Sendable, Equatable {
-    public let dst: Int
-    public let src: Int
+  package struct Add: Sendable, Equatable {
+    package let dst: Int
+    package let src: Int
   }
 
   /// A largest node that lies wholly inside one owner's shards.
-  public struct Partial: Sendable, Equatable {
+  package struct Partial: Sendable, Equatable {
     /// Its leaves; the first one's buffer receives the sum.
-    public let leaves: Range<Int>
+    package let leaves: Range<Int>
     /// What builds the sum, in order.
-    public let adds: [Add]
+    package let adds: [Add]
   }
 
-  public let shardCount: Int
+  package let shardCount: Int
   /// By owner, then by leaf; at most about 2 log2 S for each run of neighbours an owner has.
-  public let partials: [[Partial]]
+  package let partials: [[Partial]]
   /// What makes of all partials the total, in buffer 0, in order.
-  public let combining: [Add]
+  package let combining: [Add]
 
   /// - Parameters:
   ///   - owners: by leaf, who owns it.
   ///   - ownerCount: of owners, each with a leaf or without.
   /// - Precondition: at least one leaf; owners in 0 ..< ownerCount.
-  public init(owners: [Int], ownerCount: Int) {
+  package init(owners: [Int], ownerCount: Int) {
     shardCount = owners.count
     var partials = [[Partial]](repeating: [], count: ownerCount)
     /// The one owner of all leaves of `node`; nil where there are several, whose partials are noted.
@@ -71,7 +83,7 @@ public struct TreePlan: Sendable, Equatable {
 
   /// The owners are ranks.
   /// - Precondition: 1 <= worldSize <= shardCount.
-  public init(shardCount: Int, worldSize: Int) {
+  package init(shardCount: Int, worldSize: Int) {
     let owners = (0..<worldSize).flatMap { rank in
       ShardRange.of(rank: rank, worldSize: worldSize, shardCount: shardCount).map { _ in rank }
     }
@@ -80,7 +92,7 @@ public struct TreePlan: Sendable, Equatable {
 
   /// The owners in the order of their leaves where each has one partial and the partials are the
   /// leaves of a complete binary tree: then halving can add them up, pair by pair. nil elsewhere.
-  public var completeOrder: [Int]? {
+  package var completeOrder: [Int]? {
     guard partials.allSatisfy({ $0.count == 1 }), partials.count.nonzeroBitCount == 1 else {
       return nil
     }
@@ -105,7 +117,7 @@ public struct TreePlan: Sendable, Equatable {
   }
 
   /// What an addition reads or writes when the whole tree is summed leaving the leaves as they are.
-  public enum Place: Sendable, Equatable {
+  package enum Place: Sendable, Equatable {
     case leaf(Int)
     /// One of a few buffers, counted from 0, for the sums of inner nodes.
     case scratch(Int)
@@ -113,15 +125,15 @@ public struct TreePlan: Sendable, Equatable {
   }
 
   /// `target = left + right`; the target may be one of the two.
-  public struct Sum: Sendable, Equatable {
-    public let target: Place
-    public let left: Place
-    public let right: Place
+  package struct Sum: Sendable, Equatable {
+    package let target: Place
+    package let left: Place
+    package let right: Place
   }
 
   /// The additions, children first, that make the sum of all leaves; at most log2 S scratch buffers.
   /// - Precondition: shardCount > 1.
-  public static func sums(shardCount: Int) -> [Sum] {
+  package static func sums(shardCount: Int) -> [Sum] {
     require(shardCount > 1, "a sum of \(shardCount) shards has no addition")
     return sums(of: 0..<shardCount, into: .total, firstFree: 0)
   }

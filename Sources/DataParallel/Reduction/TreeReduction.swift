@@ -5,23 +5,23 @@ import Tensors
 
 /// The sum of all shards' arenas, on every rank, in the order of TreePlan: the same bits whatever
 /// the number of ranks and hosts, and whichever way the floats go.
-public final class TreeReduction {
+package final class TreeReduction {
   /// How the floats get from rank to rank.
-  public enum Path: String, Sendable {
+  package enum Path: String, Sendable {
     /// All ranks are on one host and read each other's arenas in memory they share.
     case window = "shared window"
     /// Messages between hosts; in a host, memory its ranks share.
     case messages
   }
 
-  public let path: Path
+  package let path: Path
   /// Why the ranks of one host do not share memory; nil where they do, or are each on a host.
-  public let note: String?
+  package let note: String?
   /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
   /// filled before each sum; what they hold after it is undefined.
-  public let arenas: [Tensor]
+  package let arenas: [Tensor]
   /// Whether no element of the last sum is infinite or not a number; the same on every rank.
-  public private(set) var sumIsFinite = true
+  package private(set) var sumIsFinite = true
   private let elementCount: Int
   private let shardCount: Int
   private let communicator: Communicator
@@ -40,7 +40,7 @@ public final class TreeReduction {
   ///   - direct: hosts exchange slices directly even where halving could do.
   /// - Precondition: worldSize <= shardCount; elementCount > 0; a window needs all ranks on one host.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
-  public init(
+  package init(
     communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int = 0,
     path: Path? = nil, ranksPerHost: Int? = nil, direct: Bool = false
   ) throws {
@@ -104,41 +104,31 @@ public final class TreeReduction {
   }
 
   /// Whether a sum can be under way while gradients are still being made.
-  public var overlaps: Bool { messages?.overlaps ?? false }
+  package var overlaps: Bool { messages?.overlaps ?? false }
 
   /// Bytes this rank has sent to other hosts, in all sums.
-  public var sentByteCount: Int { messages?.sentByteCount ?? 0 }
+  package var sentByteCount: Int { messages?.sentByteCount ?? 0 }
 
   /// Begins a sum before the arenas are filled: what `noteFinal` names goes out at once, on another
   /// thread. Until `allreduceSum` has returned, this thread must make no other collective call.
   ///
   /// Collective: every rank, where `overlaps`.
-  public func begin() { if !isSkipped { messages?.begin() } }
+  package func begin() { if !isSkipped { messages?.begin() } }
 
   /// Says that in a shard's arena all from element `offset` on is as it is to be added, and will stay
   /// so. Has no effect before `begin`; from any thread.
-  public func noteFinal(shard: Int, from offset: Int) {
+  package func noteFinal(shard: Int, from offset: Int) {
     messages?.noteFinal(shard: shard, from: offset)
   }
-
-  /// Whether there is one shard, whose arena is the sum.
-  public var isTrivial: Bool { shardCount == 1 }
 
   /// The sum over all shards, `elementCount` floats: to be read only, as other ranks may read the very
   /// same memory. It holds until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
-  /// - Parameters:
-  ///   - surelyFinite: elements that need no look to be known to be finite; in order, where
-  ///     `isTrivial`.
-  ///   - threads: the rank's, for what it does by itself: to look whether the sum is finite; and the sum,
-  ///     where it is alone.
+  /// - Parameter threads: the rank's, which check whether the sum is finite, and add where the rank is alone.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
   ///   MPIError.
-  public func allreduceSum(
-    surelyFinite: [Range<Int>] = [], on threads: ShardThreads? = nil
-  ) throws -> UnsafePointer<Float> {
-    require(surelyFinite.isEmpty || isTrivial, "a sum of several shards may overflow")
+  package func allreduceSum(on threads: ShardThreads? = nil) throws -> UnsafePointer<Float> {
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
     if let window {
       let sum = try window.allreduceSum()
@@ -146,19 +136,11 @@ public final class TreeReduction {
       return sum
     }
     let sum = try messages!.allreduceSum(on: threads)
-    if let threads, !isTrivial {
-      sumIsFinite = threads.allSatisfy(over: 0..<elementCount) {
-        nd_all_finite(sum + $0.lowerBound, $0.count) == 1
-      }
-      return sum
+    let isFinite = { (range: Range<Int>) in
+      nd_all_finite(sum + range.lowerBound, range.count) == 1
     }
-    var next = 0
-    var isFinite = true
-    for range in surelyFinite {
-      isFinite = nd_all_finite(sum + next, range.lowerBound - next) == 1 && isFinite
-      next = range.upperBound
-    }
-    sumIsFinite = nd_all_finite(sum + next, elementCount - next) == 1 && isFinite
+    let all = 0..<elementCount
+    sumIsFinite = threads?.allSatisfy(over: all, isFinite) ?? isFinite(all)
     return sum
   }
 

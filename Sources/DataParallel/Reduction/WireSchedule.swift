@@ -7,8 +7,8 @@ import Tensors
 /// 2 log2 H messages of together 2 (H - 1) / H of the bucket (Thakur, Rabenseifner, Gropp 2005).
 /// Elsewhere every host sums one slice and is sent all partials of it: as many bytes a partial, and
 /// 2 (H - 1) messages.
-public struct WireSchedule: Sendable {
-  public enum Place: Sendable, Equatable {
+package struct WireSchedule: Sendable {
+  package enum Place: Sendable, Equatable {
     /// The host's own partial that begins at this leaf.
     case partial(Int)
     /// Memory for what arrives, by number.
@@ -17,36 +17,36 @@ public struct WireSchedule: Sendable {
   }
 
   /// The elements of `range`, to or from another host.
-  public struct Message: Sendable, Equatable {
-    public let host: Int
-    public let place: Place
-    public let range: Range<Int>
+  package struct Message: Sendable, Equatable {
+    package let host: Int
+    package let place: Place
+    package let range: Range<Int>
   }
 
   /// target = left + right.
-  public struct Add: Sendable, Equatable {
-    public let target: Place
-    public let left: Place
-    public let right: Place
-    public let range: Range<Int>
+  package struct Add: Sendable, Equatable {
+    package let target: Place
+    package let left: Place
+    package let right: Place
+    package let range: Range<Int>
   }
 
-  public struct Round: Sendable, Equatable {
-    public var sends: [Message] = []
-    public var receives: [Message] = []
-    public var adds: [Add] = []
+  package struct Round: Sendable, Equatable {
+    package var sends: [Message] = []
+    package var receives: [Message] = []
+    package var adds: [Add] = []
   }
 
-  public private(set) var rounds: [Round] = []
+  package private(set) var rounds: [Round] = []
   /// What each `received` has to hold.
-  public private(set) var receivedRanges: [Range<Int>] = []
+  package private(set) var receivedRanges: [Range<Int>] = []
 
   /// - Parameters:
   ///   - plan: its owners are the hosts, more than one.
   ///   - host: whose part this is.
   ///   - bucket: elements of the arena.
   ///   - direct: never by halving.
-  public init(plan: TreePlan, host: Int, bucket: Range<Int>, direct: Bool = false) {
+  package init(plan: TreePlan, host: Int, bucket: Range<Int>, direct: Bool = false) {
     if let order = plan.completeOrder, !direct {
       halve(plan, order, host, bucket)
     } else {

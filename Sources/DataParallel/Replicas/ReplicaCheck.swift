@@ -4,16 +4,16 @@ import System
 import Tensors
 
 /// Memory that every rank must hold alike.
-public struct ReplicatedArena {
+package struct ReplicatedArena {
   /// What it holds, such as "parameters".
-  public let name: String
-  public let arena: Tensor
+  package let name: String
+  package let arena: Tensor
   /// Names in front of the tensors' own: "exp_avg." makes "exp_avg.1.weight".
-  public let prefix: String
+  package let prefix: String
   /// Where its tensors lie; nil: it is one tensor, called `name`.
-  public let layout: ArenaLayout?
+  package let layout: ArenaLayout?
 
-  public init(_ name: String, _ arena: Tensor, prefix: String = "", layout: ArenaLayout? = nil) {
+  package init(_ name: String, _ arena: Tensor, prefix: String = "", layout: ArenaLayout? = nil) {
     self.name = name
     self.arena = arena
     self.prefix = prefix
@@ -23,7 +23,7 @@ public struct ReplicatedArena {
   var byteCount: Int { arena.elementCount * arena.dtype.byteCount }
 
   /// Its tensors, in the layout's order.
-  public var tensors: [(name: String, tensor: Tensor)] {
+  package var tensors: [(name: String, tensor: Tensor)] {
     guard let layout else { return [(name, arena)] }
     return layout.entries.map { (prefix + $0.name, layout.view($0, in: arena)) }
   }
@@ -41,14 +41,14 @@ public struct ReplicatedArena {
 }
 
 /// Compares what every rank must hold alike.
-public enum ReplicaCheck {
+package enum ReplicaCheck {
   /// Throws if the arenas' bits differ between ranks. Where they agree, one message of 8 bytes a rank.
   ///
   /// Collective: every rank must call it, with the same arenas in the same order.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming the tensors that differ, and
   ///   the ranks that differ from most of the others with their hosts. (Two ranks that differ cannot
   ///   vote: then both are named.)
-  public static func verify(
+  package static func verify(
     _ arenas: [ReplicatedArena], step: Int, communicator: Communicator
   ) throws {
     guard communicator.worldSize > 1 else { return }

@@ -6,9 +6,9 @@ import Tensors
 /// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
 /// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
 /// floats and the network's buffers, which travel with the reduction.
-public final class ShardReplica {
+package final class ShardReplica {
   /// Floats behind the gradients: what all ranks must agree on at a step's end.
-  public enum Extra: Int, CaseIterable, Sendable {
+  package enum Extra: Int, CaseIterable, Sendable {
     /// The shard's share of the global mean loss.
     case loss
     /// Above 0 where a rank was asked to stop.
@@ -17,34 +17,39 @@ public final class ShardReplica {
     case contributors
     /// Above 0 where root's time is up.
     case timeIsUp
+    /// 1 where the shard's loss could not be computed.
+    case failures
   }
 
-  public let shard: Int
-  public let module: any Module
+  package let shard: Int
+  package let module: any Module
   /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
-  public let arena: Tensor
+  package let arena: Tensor
   /// Whether the rank was asked to stop, which goes into the next arena.
-  public var isAskedToStop = false
+  package var isAskedToStop = false
   /// Whether the rank finds that there is no time for another step, which goes there too.
-  public var timeIsUp = false
+  package var timeIsUp = false
   /// Called during a backward pass with the arena's element from which on it will not change any
   /// more; nil where nobody waits for parts of it.
-  public var onFinal: ((_ first: Int) -> Void)?
+  package var onFinal: ((_ first: Int) -> Void)?
   /// The loss of the last step, not a number included.
-  public private(set) var lastLoss: Float = 0
+  package private(set) var lastLoss: Float = 0
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
-  private var asksWhetherFinite = false
+  /// Whether a parameter keeps its values, by entry of the layout.
+  private let isFrozen: [Bool]
 
   /// - Parameters:
   ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
   ///     module has from now on.
   ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
   ///     nil: in memory of its own.
-  public init(
+  ///   - isFrozen: whether the parameter of that name keeps its values; those of the module that require
+  ///     no gradient do, too.
+  package init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
-    gradients: Tensor? = nil, buffers: ModuleBuffers
+    gradients: Tensor? = nil, buffers: ModuleBuffers, isFrozen: (String) -> Bool = { _ in false }
   ) {
     self.shard = shard
     self.module = module
@@ -59,10 +64,14 @@ public final class ShardReplica {
       named.map(\.name) == layout.entries.map(\.name),
       "the module of shard \(shard) has other parameters than the arena's layout")
     self.parameters = named.map(\.tensor)
-    for (entry, parameter) in zip(layout.entries, parameters) {
+    self.isFrozen = named.map { isFrozen($0.name) || !$0.tensor.requiresGrad }
+    for (index, (entry, parameter)) in zip(layout.entries, parameters).enumerated() {
       let shared = layout.view(entry, in: arena)
+      // Only a leaf can move into an arena.
+      parameter.requiresGrad = true
       parameter.adopt(
         shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
+      if self.isFrozen[index] { parameter.requiresGrad = false }
     }
     let own = module.namedBuffers.map(\.tensor)
     counters = own.filter { $0.dtype == .int64 }
@@ -73,7 +82,7 @@ public final class ShardReplica {
     load(buffers)
   }
 
-  public static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
+  package static func arenaElementCount(_ layout: ArenaLayout, _ buffers: ModuleBuffers) -> Int {
     buffersOffset(layout) + buffers.layout.elementCount
   }
 
@@ -82,40 +91,24 @@ public final class ShardReplica {
   }
 
   /// The arena's part with the buffers.
-  public var buffers: UnsafeMutablePointer<Float> {
+  package var buffers: UnsafeMutablePointer<Float> {
     arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
   }
 
   /// The parameters' gradients in the arena, by name.
-  public var gradients: [(name: String, tensor: Tensor)] {
+  package var gradients: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
   }
 
-  /// Asks the backward passes to come to tell, where they can at little cost, which gradients are
-  /// finite.
-  public func askWhetherFinite() {
-    asksWhetherFinite = true
-    for parameter in parameters { parameter.askWhetherGradientIsFinite() }
-  }
-
-  /// The elements of the arena that no look is needed to know to be finite; in order.
-  public var surelyFinite: [Range<Int>] {
-    if !asksWhetherFinite { return [] }
-    return zip(layout.entries, parameters).compactMap { entry, parameter in
-      parameter.gradientIsSurelyFinite
-        ? entry.offset..<entry.offset + entry.shape.elementCount : nil
-    }
-  }
-
   /// Gives the network's buffers the replicated values.
-  public func load(_ replicated: ModuleBuffers) {
+  package func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
     buffers.update(
       from: replicated.values.pointer(Float.self), count: replicated.layout.elementCount)
     for (counter, value) in zip(counters, replicated.counters) { counter.copy(from: value.tensor) }
   }
 
-  public subscript(extra: Extra) -> Float {
+  package subscript(extra: Extra) -> Float {
     get { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] }
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
@@ -126,9 +119,13 @@ public final class ShardReplica {
   /// - Parameters:
   ///   - isFirst: whether what the arena holds is of no account.
   ///   - isLast: whether the arena is complete after it.
-  public func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
+  package func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
     if isFirst {
       for parameter in parameters { parameter.zeroGrad() }
+      // Before the backward pass: what is final may be summed at once.
+      for (entry, isFrozen) in zip(layout.entries, isFrozen) where isFrozen {
+        layout.view(entry, in: arena).fillWithZeros()
+      }
       lastLoss = 0
     }
     lastLoss += loss.pointer(Float.self).pointee
@@ -141,17 +138,27 @@ public final class ShardReplica {
     }
     loss.backward(progress: onFinal.map(watch))
     // A parameter the loss does not depend on gets no gradient, and its memory is stale.
-    for (entry, parameter) in zip(layout.entries, parameters) where parameter.grad == nil {
-      layout.view(entry, in: arena).fillWithZeros()
+    for (index, parameter) in parameters.enumerated()
+    where parameter.grad == nil && !isFrozen[index] {
+      layout.view(layout.entries[index], in: arena).fillWithZeros()
     }
     onFinal?(0)
   }
 
   /// What a shard without a sample in the batch adds: nothing.
-  public func clear() {
+  package func clear() {
     arena.fillWithZeros()
     lastLoss = 0
     setExtras(contributors: 0)
+    onFinal?(0)
+  }
+
+  /// What a shard adds whose loss could not be computed: nothing but word of it.
+  package func fail() {
+    arena.fillWithZeros()
+    lastLoss = 0
+    setExtras(contributors: 0)
+    self[.failures] = 1
     onFinal?(0)
   }
 
@@ -160,12 +167,13 @@ public final class ShardReplica {
     self[.contributors] = contributors
     self[.stop] = isAskedToStop ? 1 : 0
     self[.timeIsUp] = timeIsUp ? 1 : 0
+    self[.failures] = 0
   }
 
   /// Follows which gradients are final, from the arena's end on.
   private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
     onFinal(layout.elementCount)
-    var isFinal = [Bool](repeating: false, count: layout.entries.count)
+    var isFinal = isFrozen
     // All entries from this one on are final.
     var next = layout.entries.count
     return BackwardProgress { [layout, arena] gradient, first in

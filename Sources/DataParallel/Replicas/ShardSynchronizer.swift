@@ -10,11 +10,11 @@ import Tensors
 /// The sum is the tree's, so its bits depend on the number of shards alone. All shards of a rank are
 /// under way at once, each on a thread of its own; the rank's first shard, which is on the caller's
 /// thread, alone talks to the other ranks. A shard without samples comes to every meeting with zeros.
-public final class ShardSynchronizer: @unchecked Sendable {
+package final class ShardSynchronizer: @unchecked Sendable {
   /// One for each of this rank's shards.
-  public let threads: ShardThreads
+  package let threads: ShardThreads
   /// In shard order.
-  public private(set) var members: [Member] = []
+  package private(set) var members: [Member] = []
   private let arenas: [Tensor]
   private let valueCount: Int
   fileprivate let meetingCount: Int
@@ -34,7 +34,7 @@ public final class ShardSynchronizer: @unchecked Sendable {
   ///   - valueCount: the most values of a meeting.
   ///   - meetingCount: meetings of a step.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
-  public convenience init(
+  package convenience init(
     communicator: Communicator, shardCount: Int, valueCount: Int, meetingCount: Int
   ) throws {
     let reduction = try TreeReduction(
@@ -73,10 +73,10 @@ public final class ShardSynchronizer: @unchecked Sendable {
   /// To be called after each step: what happened at a meeting is known to the first shard's thread
   /// alone, and the others went on with zeros.
   /// - Throws: what the sum threw.
-  public func check() throws { if let failure { throw failure } }
+  package func check() throws { if let failure { throw failure } }
 
   /// One shard at the meetings.
-  public final class Member: BatchSynchronizer {
+  package final class Member: BatchSynchronizer {
     private unowned let owner: ShardSynchronizer
     private let index: Int
     /// Of the current step.
@@ -88,7 +88,7 @@ public final class ShardSynchronizer: @unchecked Sendable {
     }
 
     /// - Precondition: no more meetings than a step has, as the other shards would not come.
-    public func sum(_ values: [Float]) -> [Float] {
+    package func sum(_ values: [Float]) -> [Float] {
       meetings += 1
       require(
         meetings <= owner.meetingCount,
@@ -98,7 +98,7 @@ public final class ShardSynchronizer: @unchecked Sendable {
 
     /// Ends the shard's step: one without samples comes to all meetings of the step now.
     /// - Precondition: no meeting was missed, as the other shards would wait for ever.
-    public func endStep() {
+    package func endStep() {
       if meetings == 0 { while meetings < owner.meetingCount { _ = sum([]) } }
       require(
         meetings == owner.meetingCount,

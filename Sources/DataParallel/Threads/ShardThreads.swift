@@ -10,10 +10,10 @@ import Tensors
 ///
 /// Who waits looks for some time before it sleeps, as a step of a small network takes less time than to
 /// wake somebody.
-public final class ShardThreads: @unchecked Sendable {
-  public let count: Int
+package final class ShardThreads: @unchecked Sendable {
+  package let count: Int
   /// Whether the caller does all work itself. For the caller's thread alone to set.
-  public var isAlone = false
+  package var isAlone = false
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let workDone = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -42,7 +42,7 @@ public final class ShardThreads: @unchecked Sendable {
   private static let leastPart = 8192
 
   /// - Parameter count: threads, the caller's among them; at least 1.
-  public init(count: Int) {
+  package init(count: Int) {
     require(count >= 1, "a rank has at least one thread")
     self.count = count
     pthread_mutex_init(mutex, nil)
@@ -68,7 +68,7 @@ public final class ShardThreads: @unchecked Sendable {
   }
 
   /// Runs `body` for 0 ..< pieces, piece i on thread i mod count, and returns when all are done.
-  public func run(pieces: Int, _ body: (Int) -> Void) {
+  package func run(pieces: Int, _ body: (Int) -> Void) {
     if count == 1 || pieces <= 1 || isAlone {
       for piece in 0..<pieces { body(piece) }
       return
@@ -96,13 +96,13 @@ public final class ShardThreads: @unchecked Sendable {
 
   /// Runs `body` for parts of `range` of nearly the same size, a part on a thread; on the caller's alone
   /// where they would be too short.
-  public func run(over range: Range<Int>, _ body: (Range<Int>) -> Void) {
+  package func run(over range: Range<Int>, _ body: (Range<Int>) -> Void) {
     let parts = parts(of: range)
     run(pieces: parts.count) { body(parts[$0]) }
   }
 
   /// Whether `predicate` holds for all such parts.
-  public func allSatisfy(over range: Range<Int>, _ predicate: (Range<Int>) -> Bool) -> Bool {
+  package func allSatisfy(over range: Range<Int>, _ predicate: (Range<Int>) -> Bool) -> Bool {
     let parts = parts(of: range)
     var results = [Bool](repeating: false, count: parts.count)
     results.withUnsafeMutableBufferPointer { results in
@@ -118,7 +118,7 @@ public final class ShardThreads: @unchecked Sendable {
   }
 
   /// Ends the threads. Not to be used afterwards.
-  public func end() {
+  package func end() {
     pthread_mutex_lock(mutex)
     isEnding = true
     give()

@@ -8,17 +8,17 @@ public struct CSVOptions: Sendable, Equatable {
   }
 
   /// The column of the targets: its name in the header, or its number from 0.
-  public var targetColumn: String
-  public var targetKind: TargetKind
+  package var targetColumn: String
+  package var targetKind: TargetKind
   /// The columns of the inputs, given as `targetColumn` is, in this order; nil: all except the
   /// column of the targets.
-  public var columns: [String]?
-  public var hasHeader: Bool
+  package var columns: [String]?
+  package var hasHeader: Bool
   /// One ASCII character.
-  public var separator: String
-  public var missing: Missing
+  package var separator: String
+  package var missing: Missing
 
-  public init(
+  package init(
     targetColumn: String, targetKind: TargetKind, columns: [String]? = nil, hasHeader: Bool = true,
     separator: String = ",", missing: Missing = .error
   ) {
@@ -37,19 +37,19 @@ public struct CSVOptions: Sendable, Equatable {
 /// If all classes are whole numbers from 0, these are the class indices. Otherwise the classes are
 /// the texts, sorted by their bytes. The file is read twice: once on opening, when all rows are
 /// checked and counted, and then row by row. Memory: one row, and the names of the classes.
-public final class CSVReader: SampleSource {
-  public var name: String { table.path }
-  public let sampleCount: Int
-  public var inputShape: [Int] { [inputColumns.count] }
-  public var inputType: InputType { .float32 }
-  public var targetShape: [Int] { options.targetKind == .classIndex ? [] : [1] }
-  public let targetType: TargetType
-  public let classNames: [String]?
+package final class CSVReader: SampleSource {
+  package var name: String { table.path }
+  package let sampleCount: Int
+  package var inputShape: [Int] { [inputColumns.count] }
+  package var inputType: InputType { .float32 }
+  package var targetShape: [Int] { options.targetKind == .classIndex ? [] : [1] }
+  package let targetType: TargetType
+  package let classNames: [String]?
   /// The columns of the inputs by name, or by number where there is no header. Use them as
   /// `columns` of the options for another file that must have the same columns.
-  public let inputColumns: [String]
+  package let inputColumns: [String]
   /// Rows left out because a value is missing.
-  public let droppedCount: Int
+  package let droppedCount: Int
 
   private let options: CSVOptions
   private let table: CSVTable
@@ -63,7 +63,7 @@ public final class CSVReader: SampleSource {
   ///   - classCount: the number of classes of the training file where they are numbers.
   /// - Throws: `inputMissing`, `badData` naming file, line and column, `ioError`; `usage` where the
   ///   options contradict each other.
-  public init(
+  package init(
     path: String, options: CSVOptions, classNames: [String]? = nil, classCount: Int? = nil
   ) throws {
     self.options = options
@@ -104,7 +104,7 @@ public final class CSVReader: SampleSource {
     self.classNames = isClass ? found.names : nil
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(samplesRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     repeat {
       guard try table.advance() else {
@@ -126,11 +126,11 @@ public final class CSVReader: SampleSource {
   }
 
   /// Reads to the end of the file: rows after the last sample are all dropped rows.
-  public func finish() throws {
+  package func finish() throws {
     while try table.advance() {}
   }
 
-  public var digest: UInt64? { table.digest }
+  package var digest: UInt64? { table.digest }
 
   /// Whether the current row lacks a value and is to be dropped.
   /// - Throws: `badData` where it lacks a value and missing values are an error.

@@ -7,13 +7,13 @@ import System
 /// axes (1 to 4), each extent as a big-endian uint32, then the elements in row-major order. Items
 /// are the slices along axis 0. A header is accepted only if the size of the file is consistent
 /// with it, so that callers may allocate memory for `dims`.
-public final class IDXReader {
-  public var path: String { stream.path }
+package final class IDXReader {
+  package var path: String { stream.path }
   /// The declared extents, outermost first; none is 0.
-  public let dims: [Int]
+  package let dims: [Int]
   /// Bytes of one item: the product of dims[1...].
-  public let itemByteCount: Int
-  public var itemCount: Int { dims[0] }
+  package let itemByteCount: Int
+  package var itemCount: Int { dims[0] }
 
   private let stream: ByteStream
   private let declaredByteCount: Int  // header and all items
@@ -22,7 +22,7 @@ public final class IDXReader {
   /// Opens the file and reads its header.
   /// - Throws: `inputMissing` where the file cannot be opened, `ioError` where reading fails,
   ///   `badData` where it is no IDX file of uint8, or its size contradicts its header.
-  public init(path: String) throws {
+  package init(path: String) throws {
     stream = try ByteStream(path: path)
     dims = try IDXReader.readHeader(stream)
     (itemByteCount, declaredByteCount) = try IDXReader.byteCounts(dims, stream)
@@ -31,7 +31,7 @@ public final class IDXReader {
   /// Copies the next `count` items to `target`.
   /// - Precondition: at least `count` items are left.
   /// - Throws: `badData` where the file ends before, or its gzip data are damaged.
-  public func readItems(_ count: Int, into target: UnsafeMutableRawPointer) throws {
+  package func readItems(_ count: Int, into target: UnsafeMutableRawPointer) throws {
     try advance(count, into: target)
   }
 
@@ -58,13 +58,13 @@ public final class IDXReader {
 
   /// Skips the next `count` items.
   /// - Precondition: at least `count` items are left.
-  public func skipItems(_ count: Int) throws {
+  package func skipItems(_ count: Int) throws {
     try advance(count, into: nil)
   }
 
   /// Checks that the file ends where its header says, and that the checksums of gzip data match.
   /// - Precondition: all items were read or skipped.
-  public func finish() throws {
+  package func finish() throws {
     require(itemsRead == itemCount, "finish: \(itemsRead) of \(itemCount) items were read")
     guard try stream.read(1, into: nil) == 0 else {
       throw damage("\(declaration), but it goes on after \(stream.place(declaredByteCount - 1))")

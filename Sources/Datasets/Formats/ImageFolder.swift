@@ -2,11 +2,11 @@ import Glibc
 import System
 
 /// The paths of the four IDX files of MNIST, or of a data set of the same format.
-public struct ImageFolder: Sendable, Equatable {
-  public let trainImages: String
-  public let trainLabels: String
-  public let testImages: String
-  public let testLabels: String
+package struct ImageFolder: Sendable, Equatable {
+  package let trainImages: String
+  package let trainLabels: String
+  package let testImages: String
+  package let testLabels: String
 
   static let names = [
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
@@ -19,7 +19,7 @@ public struct ImageFolder: Sendable, Equatable {
   ///   folder, so that neither is trained under the name of the other; any other name in both
   ///   folders, that of MNIST first.
   /// - Throws: `inputMissing` where no folder has all four files.
-  public static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
+  package static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
     let torchvisionFolders =
       switch dataset {
       case "mnist": ["MNIST/raw"]

@@ -3,10 +3,10 @@ import Tensors
 
 /// Reads the labelled images of two IDX files once, from front to back. Memory: only the images
 /// that the caller requests.
-public final class ImageStream {
+package final class ImageStream {
   /// Extents of one sample, such as [28, 28].
-  public let sampleShape: [Int]
-  public let sampleCount: Int
+  package let sampleShape: [Int]
+  package let sampleCount: Int
   let classCount: Int
   var imagePath: String { images.path }
   private let images: IDXReader
@@ -18,7 +18,7 @@ public final class ImageStream {
   ///   - labels: path of an IDX file [N], gzipped or not.
   ///   - classCount: every label must be below this number.
   /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
-  public init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
+  package init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
     require(classCount >= 1, "images of \(classCount) classes")
     images = try IDXReader(path: imagePath)
     labels = try IDXReader(path: labelPath)
@@ -47,7 +47,7 @@ public final class ImageStream {
 
   /// Checks that no data follow the last sample.
   /// - Precondition: all samples were read.
-  public func finish() throws {
+  package func finish() throws {
     try labels.finish()
     try images.finish()
   }
@@ -70,16 +70,16 @@ public final class ImageStream {
 // MARK: - As a source
 
 extension ImageStream: SampleSource {
-  public var name: String { images.path }
+  package var name: String { images.path }
   /// [1, H, W] where the images of the file are [H, W]; else their own shape.
-  public var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
-  public var inputType: InputType { .uint8 }
-  public var targetShape: [Int] { [] }
-  public var targetType: TargetType { .classIndex(count: classCount) }
-  public var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
+  package var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
+  package var inputType: InputType { .uint8 }
+  package var targetShape: [Int] { [] }
+  package var targetType: TargetType { .classIndex(count: classCount) }
+  package var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
 
   /// Reads and checks every label, also where `target` is nil.
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     let label = Int64(try readLabel())
     target?.storeBytes(of: label, as: Int64.self)

@@ -1,25 +1,25 @@
 import System
 
 /// A file of inputs without targets, read into memory.
-public struct InputFile: Sendable, Equatable {
+package struct InputFile: Sendable, Equatable {
   /// The numbers of all samples, one sample after the other.
-  public enum Values: Sendable, Equatable {
+  package enum Values: Sendable, Equatable {
     case uint8([UInt8])
     case float32([Float])
   }
 
-  public let sampleCount: Int
+  package let sampleCount: Int
   /// The shape of one sample, the same as that of a data set of this format; [] is one number.
-  public let sampleShape: [Int]
+  package let sampleShape: [Int]
   /// [sampleCount, sampleShape...].
-  public let values: Values
+  package let values: Values
 
-  public var type: InputType {
+  package var type: InputType {
     if case .uint8 = values { .uint8 } else { .float32 }
   }
 
   /// The maximum size. More is treated as a mistake: training sets are read sample by sample.
-  public static let maximumByteCount = 4 << 30
+  package static let maximumByteCount = 4 << 30
 
   /// Reads a file in the format that its extension tells: .npy, .npz, .csv or .png; any other file
   /// as IDX, gzipped or not. IDX images with two axes get a channel axis, [1, H, W]. A PNG image is
@@ -31,7 +31,7 @@ public struct InputFile: Sendable, Equatable {
   ///   - separator: of a CSV file.
   ///   - columns: the names of the columns to read from a CSV file with a header; nil: all.
   /// - Throws: `inputMissing`; `badData` naming file and place; `ioError`.
-  public static func read(
+  package static func read(
     _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ",",
     columns: [String]? = nil
   ) throws -> InputFile {

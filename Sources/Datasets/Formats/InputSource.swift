@@ -1,14 +1,14 @@
 import System
 
 /// The samples of a file of inputs, without targets.
-public final class InputSource: SampleSource {
-  public let name: String
-  public var sampleCount: Int { file.sampleCount }
-  public let inputShape: [Int]
-  public var inputType: InputType { file.type }
-  public var targetShape: [Int] { [0] }
-  public let targetType: TargetType
-  public let classNames: [String]?
+package final class InputSource: SampleSource {
+  package let name: String
+  package var sampleCount: Int { file.sampleCount }
+  package let inputShape: [Int]
+  package var inputType: InputType { file.type }
+  package var targetShape: [Int] { [0] }
+  package let targetType: TargetType
+  package let classNames: [String]?
   private let file: InputFile
   private var position = 0
 
@@ -18,7 +18,7 @@ public final class InputSource: SampleSource {
   ///   - targetType: the type that targets would have.
   ///   - classNames: the names of the classes; nil: they have none.
   /// - Throws: `badData` where a sample of the file has another number of elements.
-  public init(
+  package init(
     _ file: InputFile, path: String, shape: [Int], targetType: TargetType = .float32,
     classNames: [String]? = nil
   ) throws {
@@ -34,7 +34,7 @@ public final class InputSource: SampleSource {
     self.classNames = classNames
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
     require(position < sampleCount, "\(name): all \(sampleCount) samples were read")
     let byteCount = inputElementCount * inputType.byteCount
     func copy(_ bytes: UnsafeRawBufferPointer) {

@@ -2,12 +2,12 @@ import Glibc
 import System
 
 /// Writes arrays for NumPy.
-public enum NPYFile {
+package enum NPYFile {
   /// Writes an NPY file as numpy.save does: version 1.0, little-endian float32 in C order.
   /// - Precondition: `shape` has as many elements as `values`.
   /// - Throws: `ioError` where the file cannot be written. A file that is left is cut short, which
   ///   readers notice by its header.
-  public static func write(_ values: [Float], shape: [Int], to path: String) throws {
+  package static func write(_ values: [Float], shape: [Int], to path: String) throws {
     require(
       shape.reduce(1, *) == values.count,
       "NPY: \(values.count) numbers do not make the shape \(shape)")

@@ -5,13 +5,13 @@ import System
 ///
 /// Inputs of uint8 stay uint8; all other types become float32. The shape of a target is that of the
 /// array without axis 0: [N] gives [], [N, 1] gives [1].
-public final class NPYSource: SampleSource {
-  public let name: String
-  public var sampleCount: Int { inputs.itemCount }
-  public var inputShape: [Int] { inputs.itemShape }
-  public var inputType: InputType { inputs.header.type == .uint8 ? .uint8 : .float32 }
-  public var targetShape: [Int] { targets.itemShape }
-  public let targetType: TargetType
+package final class NPYSource: SampleSource {
+  package let name: String
+  package var sampleCount: Int { inputs.itemCount }
+  package var inputShape: [Int] { inputs.itemShape }
+  package var inputType: InputType { inputs.header.type == .uint8 ? .uint8 : .float32 }
+  package var targetShape: [Int] { targets.itemShape }
+  package let targetType: TargetType
 
   private let inputs: NPYArray
   private let targets: NPYArray
@@ -24,7 +24,7 @@ public final class NPYSource: SampleSource {
   /// - Throws: `inputMissing`; `badData` where a file is damaged or of a type that is not
   ///   supported, the counts differ, or a class is not a whole number below `classCount`;
   ///   `ioError`.
-  public convenience init(
+  package convenience init(
     inputs: String, targets: String, targetKind: TargetKind, classCount: Int? = nil
   ) throws {
     func open(_ path: String) throws -> NPYArray {
@@ -39,7 +39,7 @@ public final class NPYSource: SampleSource {
   ///   - archive: path of an NPZ file.
   ///   - inputs: the name of its array of inputs.
   ///   - targets: the name of its array of targets.
-  public convenience init(
+  package convenience init(
     archive path: String, inputs: String = "x", targets: String = "y", targetKind: TargetKind,
     classCount: Int? = nil
   ) throws {
@@ -85,7 +85,7 @@ public final class NPYSource: SampleSource {
     return Int(maximum) + 1
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     if let input {
       switch inputType {
       case .uint8: try inputs.readBytes(into: input.assumingMemoryBound(to: UInt8.self))
@@ -103,9 +103,9 @@ public final class NPYSource: SampleSource {
     }
   }
 
-  public var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
+  package var digest: UInt64? { ContentHash.joined(inputs.digest, targets.digest) }
 
-  public func finish() throws {
+  package func finish() throws {
     try inputs.finish()
     try targets.finish()
   }

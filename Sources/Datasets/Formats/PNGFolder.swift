@@ -8,14 +8,14 @@ import System
 /// name of the file; names are compared by their bytes. Inputs are uint8, [1, H, W] for gray images
 /// or [3, H, W] for RGB; all images have the same size and kind. Memory: the names of the files,
 /// and one image.
-public final class PNGFolder: SampleSource {
-  public let name: String
-  public var sampleCount: Int { files.count }
-  public var inputShape: [Int] { format.shape }
-  public var inputType: InputType { .uint8 }
-  public var targetShape: [Int] { [] }
-  public var targetType: TargetType { .classIndex(count: classes.count) }
-  public var classNames: [String]? { classes }
+package final class PNGFolder: SampleSource {
+  package let name: String
+  package var sampleCount: Int { files.count }
+  package var inputShape: [Int] { format.shape }
+  package var inputType: InputType { .uint8 }
+  package var targetShape: [Int] { [] }
+  package var targetType: TargetType { .classIndex(count: classes.count) }
+  package var classNames: [String]? { classes }
 
   private let classes: [String]
   private let files: [(path: String, classIndex: Int)]
@@ -24,7 +24,7 @@ public final class PNGFolder: SampleSource {
   private var hash = ContentHash()
 
   /// Whether there are images of `split`: in a folder of that name; for train, also in the root.
-  public static func has(_ split: Split, in root: String) -> Bool {
+  package static func has(_ split: Split, in root: String) -> Bool {
     split == .train || isFolder(root + "/" + split.rawValue)
   }
 
@@ -33,7 +33,7 @@ public final class PNGFolder: SampleSource {
   ///   is an error. nil: the names of the folders.
   /// - Throws: `inputMissing` where the folder does not exist; `badData` where it has no class, a
   ///   class has no image, or a file among the images is no PNG image.
-  public init(root: String, split: Split, classNames: [String]? = nil) throws {
+  package init(root: String, split: Split, classNames: [String]? = nil) throws {
     let hasSplits = PNGFolder.isFolder(root + "/" + Split.train.rawValue)
     name = hasSplits || split != .train ? root + "/" + split.rawValue : root
     guard PNGFolder.isFolder(name) else {
@@ -65,7 +65,7 @@ public final class PNGFolder: SampleSource {
     format = try PNGImage.format(path: self.files[0].path)
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(samplesRead < files.count, "\(name): all \(files.count) samples were read")
     let file = files[samplesRead]
     samplesRead += 1
@@ -86,7 +86,7 @@ public final class PNGFolder: SampleSource {
 
   /// The hash of the class and the bytes of each image. The names of the files have no effect
   /// except on the order.
-  public var digest: UInt64? { hash.value }
+  package var digest: UInt64? { hash.value }
 
   private func addToHash(_ path: String, classIndex: Int) throws {
     let file = try DataFile(path: path, format: "a PNG image")

@@ -8,7 +8,7 @@ extension ArraySource {
   /// Random numbers are NumPy's with `seed`: the radius, then the angle, of each point.
   /// - Returns: inputs [2 pairCount, 2], targets [2 pairCount, 1], numbers.
   /// - Precondition: pairCount >= 1.
-  public static func rings(pairCount: Int, seed: UInt32) -> ArraySource {
+  package static func rings(pairCount: Int, seed: UInt32) -> ArraySource {
     require(pairCount >= 1, "rings: \(pairCount) pairs")
     var random = NumPyRandom(seed: seed)
     var inputs: [Float] = []
@@ -36,7 +36,7 @@ extension ArraySource {
   /// - Returns: inputs [N, featureCount], targets [N, 1] or [N].
   /// - Precondition: `split` is train or test, and its count, the features and the centers are
   ///   positive.
-  public static func blobs(
+  package static func blobs(
     count: Int, testCount: Int = 0, featureCount: Int = 2, centerCount: Int = 3,
     centerBox: (low: Double, high: Double) = (-10, 10), deviation: Double = 1, isBinary: Bool,
     seed: UInt32, split: Split

@@ -14,7 +14,7 @@ extension ArraySource {
   /// Random numbers are NumPy's with `seed`: `random_integers(low, high, count)`, then
   /// `normal(scale=deviation, size=count)`.
   /// - Precondition: count >= 1, low <= high < Int.max.
-  public static func line(
+  package static func line(
     count: Int, slope: Double, intercept: Double, low: Int, high: Int, deviation: Double,
     seed: UInt32
   ) -> ArraySource {
@@ -27,7 +27,7 @@ extension ArraySource {
 
   /// y = x^2 at `np.linspace(low, high, count)`.
   /// - Precondition: count >= 1.
-  public static func parabola(count: Int, low: Double, high: Double) -> ArraySource {
+  package static func parabola(count: Int, low: Double, high: Double) -> ArraySource {
     require(count >= 1, "parabola: \(count) samples")
     let step = (high - low) / Double(count - 1)
     var x = (0..<count).map { Double($0) * step + low }
@@ -39,7 +39,7 @@ extension ArraySource {
   /// y = sin(3 x) exp(-x / 8) at `np.arange(low, high, step)`.
   /// - Parameter isFlipped: whether the values y are in reverse order, `y[::-1]`.
   /// - Precondition: low < high, step > 0, all finite.
-  public static func wave(
+  package static func wave(
     low: Double, high: Double, step: Double, isFlipped: Bool = false
   ) -> ArraySource {
     require(

@@ -5,7 +5,7 @@ extension ArraySource {
   /// `randn(count, targetCount)`, with `seed`.
   /// - Returns: inputs [count, inputCount], targets [count, targetCount], numbers.
   /// - Precondition: all counts are positive.
-  public static func noise(
+  package static func noise(
     inputCount: Int, targetCount: Int, count: Int, seed: UInt32
   ) -> ArraySource {
     require(
@@ -23,7 +23,7 @@ extension ArraySource {
 
   /// The same pair of numbers `count` times: inputs [count, 1], targets [count, 1].
   /// - Precondition: count >= 1.
-  public static func constant(input: Float, value: Float, count: Int) -> ArraySource {
+  package static func constant(input: Float, value: Float, count: Int) -> ArraySource {
     require(count >= 1, "constant: \(count) samples")
     return ArraySource(
       name: "constant", inputs: Array(repeating: input, count: count), inputShape: [1],

@@ -1,7 +1,7 @@
 import System
 
 /// How normal noise is added to a series.
-public enum SeriesNoise: String, Sendable, CaseIterable {
+package enum SeriesNoise: String, Sendable, CaseIterable {
   /// One number for the whole series.
   case series
   /// One number for each point.
@@ -16,7 +16,7 @@ extension ArraySource {
   /// training set and the rest the test set. Noise is NumPy's `normal(0, deviation)` with `seed`.
   /// - Returns: input [T, 1], target [T, 1], numbers.
   /// - Precondition: `split` is train or test and has a pair; 1 <= lag.
-  public static func trend(
+  package static func trend(
     length: Int, intercept: Double, slope: Double, curvature: Double = 0, deviation: Double,
     noise: SeriesNoise, seed: UInt32, lag: Int = 1, trainFraction: Double, split: Split
   ) -> ArraySource {
@@ -51,7 +51,7 @@ extension ArraySource {
   ///   reversed sequence without its last symbol. Targets [N, length], classes: the reversed
   ///   sequence.
   /// - Precondition: `split` is train or test; its count, length and symbolCount are positive.
-  public static func reverse(
+  package static func reverse(
     count: Int, testCount: Int = 0, length: Int, symbolCount: Int, seed: UInt32, split: Split
   ) -> ArraySource {
     require(split != .validation, "reverse has no validation set of its own")

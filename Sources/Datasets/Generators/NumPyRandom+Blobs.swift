@@ -7,7 +7,7 @@ extension NumPyRandom {
   /// - Returns: samples [count, featureCount], and the index of the center of each, 0 ..<
   ///   centerCount.
   /// - Precondition: no count is negative; centerCount >= 1.
-  public mutating func makeBlobs(
+  package mutating func makeBlobs(
     count: Int, featureCount: Int = 2, centerCount: Int = 3, deviation: Double = 1,
     centerBox: (low: Double, high: Double) = (-10, 10)
   ) -> (samples: [Double], labels: [Int]) {

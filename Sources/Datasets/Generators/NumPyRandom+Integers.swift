@@ -6,7 +6,7 @@ extension NumPyRandom {
   /// Draws numbers below the next power of two until one is in range. A draw has 32 bits where the
   /// range fits, else 64.
   /// - Precondition: low < high.
-  public mutating func randint(low: Int = 0, high: Int) -> Int {
+  package mutating func randint(low: Int = 0, high: Int) -> Int {
     require(low < high, "randint: no integer in \(low) ..< \(high)")
     let range = UInt64(bitPattern: Int64(high)) &- UInt64(bitPattern: Int64(low)) &- 1
     return low &+ Int(truncatingIfNeeded: interval(range))
@@ -14,14 +14,14 @@ extension NumPyRandom {
 
   /// `random_integers(low, high)`: low ... high.
   /// - Precondition: low <= high < Int.max.
-  public mutating func randomIntegers(low: Int = 1, high: Int) -> Int {
+  package mutating func randomIntegers(low: Int = 1, high: Int) -> Int {
     require(low <= high && high < Int.max, "random_integers: no integer in \(low) ... \(high)")
     return randint(low: low, high: high + 1)
   }
 
   /// `choice(n, count, replace)`: indices in 0 ..< n.
   /// - Precondition: n >= 1; count <= n without replacement.
-  public mutating func choice(_ n: Int, count: Int, replace: Bool = true) -> [Int] {
+  package mutating func choice(_ n: Int, count: Int, replace: Bool = true) -> [Int] {
     require(n >= 1 && count >= 0, "choice: \(count) of \(n)")
     if replace { return (0..<count).map { _ in randint(high: n) } }
     require(count <= n, "choice: \(count) of \(n) without putting back")
@@ -29,14 +29,14 @@ extension NumPyRandom {
   }
 
   /// `permutation(n)`: 0 ..< n in random order.
-  public mutating func permutation(_ n: Int) -> [Int] {
+  package mutating func permutation(_ n: Int) -> [Int] {
     var order = Array(0..<n)
     shuffle(&order)
     return order
   }
 
   /// `shuffle(values)`: the Fisher-Yates shuffle, from the last element to the first.
-  public mutating func shuffle<Element>(_ values: inout [Element]) {
+  package mutating func shuffle<Element>(_ values: inout [Element]) {
     for i in stride(from: values.count - 1, to: 0, by: -1) {
       values.swapAt(i, Int(interval(UInt64(i))))
     }

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// A NumPy call with `size=n` draws the same numbers as n single calls. The numbers are the same on
 /// every host, except for the last bit of Glibc's `log`, which normal numbers use.
-public struct NumPyRandom: Sendable {
+package struct NumPyRandom: Sendable {
   private static let length = 624
   private var key: [UInt32]
   private var position = NumPyRandom.length
@@ -15,7 +15,7 @@ public struct NumPyRandom: Sendable {
   private var cachedNormal: Double?
 
   /// - Parameter seed: as in NumPy, 0 ..< 2^32.
-  public init(seed: UInt32) {
+  package init(seed: UInt32) {
     var value = seed
     key = (0..<UInt32(NumPyRandom.length)).map { i in
       defer { value = 1_812_433_253 &* (value ^ value >> 30) &+ i &+ 1 }
@@ -54,19 +54,19 @@ public struct NumPyRandom: Sendable {
 
 extension NumPyRandom {
   /// `random_sample()`: a multiple of 2^-53 in 0 ..< 1.
-  public mutating func randomSample() -> Double {
+  package mutating func randomSample() -> Double {
     let a = Double(nextUInt32() >> 5)
     let b = Double(nextUInt32() >> 6)
     return (a * 67_108_864 + b) / 9_007_199_254_740_992
   }
 
   /// `uniform(low, high)`: low + (high - low) u.
-  public mutating func uniform(low: Double = 0, high: Double = 1) -> Double {
+  package mutating func uniform(low: Double = 0, high: Double = 1) -> Double {
     low + (high - low) * randomSample()
   }
 
   /// `standard_normal()`: Marsaglia's polar method, with its two numbers in NumPy's order.
-  public mutating func standardNormal() -> Double {
+  package mutating func standardNormal() -> Double {
     if let cached = cachedNormal {
       cachedNormal = nil
       return cached
@@ -83,7 +83,7 @@ extension NumPyRandom {
   }
 
   /// `normal(mean, deviation)`: mean + deviation z.
-  public mutating func normal(mean: Double = 0, deviation: Double = 1) -> Double {
+  package mutating func normal(mean: Double = 0, deviation: Double = 1) -> Double {
     mean + deviation * standardNormal()
   }
 }

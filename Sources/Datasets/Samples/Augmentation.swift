@@ -4,26 +4,26 @@ import Tensors
 
 /// Random changes of a training sample, new in every epoch: a function of (seed, epoch, sample), so
 /// that the same sample of the same epoch is changed alike on any rank.
-public struct Augmentation: Sendable, Equatable {
+package struct Augmentation: Sendable, Equatable {
   /// Up to so many pixels along both axes, whole ones.
-  public var shift: Int
+  package var shift: Int
   /// Up to so many degrees either way, about the middle.
-  public var rotate: Double
+  package var rotate: Double
   /// Left and right, of every other sample.
-  public var flip: Bool
+  package var flip: Bool
   /// Standard deviation of normal noise, added to what the network sees.
-  public var noise: Double
+  package var noise: Double
 
-  public init(shift: Int = 0, rotate: Double = 0, flip: Bool = false, noise: Double = 0) {
+  package init(shift: Int = 0, rotate: Double = 0, flip: Bool = false, noise: Double = 0) {
     self.shift = shift
     self.rotate = rotate
     self.flip = flip
     self.noise = noise
   }
 
-  public var isNone: Bool { self == Augmentation() }
+  package var isNone: Bool { self == Augmentation() }
   /// Whether it moves pixels, which only images have.
-  public var isGeometric: Bool { shift > 0 || rotate > 0 || flip }
+  package var isGeometric: Bool { shift > 0 || rotate > 0 || flip }
 
   /// Shifts, turns and flips an image; what comes in from outside is 0. Turned images are sampled
   /// bilinearly.

@@ -9,7 +9,7 @@ public enum PixelScale: Sendable {
 }
 
 /// What a sample is held against.
-public enum TargetForm: Sendable, Equatable {
+package enum TargetForm: Sendable, Equatable {
   /// The source's own target.
   case own
   /// 1 at the class, 0 elsewhere: float32 [classes].
@@ -18,33 +18,36 @@ public enum TargetForm: Sendable, Equatable {
   case input
 }
 
-/// Samples as the network sees them, and what their outputs are held against.
-public struct Batch {
-  /// [N, inputShape...] float32.
-  public let inputs: Tensor
-  /// [N, targetShape...] int64 or float32.
-  public let targets: Tensor
+/// Samples as the network gets them, and their targets.
+package struct Batch {
+  /// Each [N, its feature's shape...], float32 or int64.
+  package var inputs: NamedTensors
+  /// Each [N, its feature's shape...], int64 or float32. A data set without targets gives y of no element.
+  package var targets: NamedTensors
 
-  public init(inputs: Tensor, targets: Tensor) {
+  package init(inputs: NamedTensors, targets: NamedTensors) {
     self.inputs = inputs
     self.targets = targets
   }
+
+  /// N.
+  package var sampleCount: Int { inputs.first.shape[0] }
 }
 
 /// Makes batches of stored samples.
-public struct SampleFormat: Sendable {
-  public var scale: PixelScale
-  public var target: TargetForm
-  public var augmentation: Augmentation
+package struct SampleFormat: Sendable {
+  package var scale: PixelScale
+  package var target: TargetForm
+  package var augmentation: Augmentation
   /// Standard deviation of normal noise on the inputs, in training and evaluation alike; the target
   /// stays clean.
-  public var corruption: Double
+  package var corruption: Double
   /// Of augmentation and corruption.
-  public var seed: UInt64
-  public var inputStandardization: Standardization?
-  public var targetStandardization: Standardization?
+  package var seed: UInt64
+  package var inputStandardization: Standardization?
+  package var targetStandardization: Standardization?
 
-  public init(
+  package init(
     scale: PixelScale = .unit, target: TargetForm = .own, augmentation: Augmentation = .init(),
     corruption: Double = 0, seed: UInt64 = 0
   ) {
@@ -55,26 +58,29 @@ public struct SampleFormat: Sendable {
     self.seed = seed
   }
 
-  public mutating func standardize(_ standardization: DataStandardization?) {
+  package mutating func standardize(_ standardization: DataStandardization?) {
     inputStandardization = standardization?.input
     targetStandardization = standardization?.target
   }
 
   /// Whether a training sample is another in every epoch.
-  public var isRandom: Bool { !augmentation.isNone || corruption > 0 }
+  package var isRandom: Bool { !augmentation.isNone || corruption > 0 }
 
   /// A batch of one shard's samples.
   /// - Parameters:
   ///   - local: local sample indices of the shard.
   ///   - epoch: of training, from 1; nil for evaluation, which augments nothing.
-  public func batch(
+  package func batch(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, epoch: Int?
   ) -> Batch {
+    if store.inputFeatures.count > 1 || store.targetFeatures.count != 1 || store.inputFeatures[0].type == .int64 {
+      return plainBatch(store, shard: shard, local: local)
+    }
     let n = local.count
     let inputs = Tensor(uninitialized: Shape([n] + store.inputShape))
     let values = inputs.pointer(Float.self)
     let width = store.inputShape.reduce(1, *)
-    store.gatherInputs(shard: shard, local: local, scale: scale, into: values)
+    store.gatherInput(shard: shard, local: local, scale: scale, into: values)
 
     func random(_ purpose: String, _ epoch: Int, _ row: Int) -> CountedRandom {
       let sample = store.sampleIndex(shard: shard, local: Int(local[row]))
@@ -100,7 +106,35 @@ public struct SampleFormat: Sendable {
     }
     if let epoch, augmentation.noise > 0 { add(augmentation.noise, "noise", epoch) }
     if corruption > 0 { add(corruption, "corruption", epoch ?? 0) }
-    return Batch(inputs: inputs, targets: targets)
+    return Batch(
+      inputs: NamedTensors(inputs, name: store.inputFeatures[0].name),
+      targets: NamedTensors(targets, name: store.targetFeatures[0].name))
+  }
+
+  /// Samples of several features, as they are; only pixels are scaled.
+  private func plainBatch(
+    _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>
+  ) -> Batch {
+    func empty(_ feature: Feature) -> Tensor {
+      let isFloat = feature.type == .uint8 || feature.type == .float32
+      return Tensor(
+        uninitialized: Shape([local.count] + feature.shape), isFloat ? .float32 : .int64)
+    }
+    let inputs = store.inputFeatures.enumerated().map { place, feature in
+      let tensor = empty(feature)
+      store.gatherInput(
+        place, shard: shard, local: local, scale: scale, into: tensor.rawPointer)
+      return (name: feature.name, tensor: tensor)
+    }
+    let targets = store.targetFeatures.enumerated().map { place, feature in
+      let tensor = empty(feature)
+      store.gatherTarget(place, shard: shard, local: local, into: tensor.rawPointer)
+      return (name: feature.name, tensor: tensor)
+    }
+    return Batch(
+      inputs: NamedTensors(inputs),
+      targets: targets.isEmpty
+        ? NamedTensors(Tensor(zeros: [local.count, 0]), name: "y") : NamedTensors(targets))
   }
 
   /// - inputs: not yet standardized and without noise.
@@ -119,14 +153,14 @@ public struct SampleFormat: Sendable {
       let isClass = store.targetType != .float32
       let targets = Tensor(
         uninitialized: Shape([n] + store.targetShape), isClass ? .int64 : .float32)
-      store.gatherTargets(shard: shard, local: local, into: targets.rawPointer)
+      store.gatherTarget(shard: shard, local: local, into: targets.rawPointer)
       return targets
     case .oneHot:
       guard case .classIndex(let count) = store.targetType else {
         fatalError("one-hot targets of a source whose targets are no classes")
       }
       let indices = Tensor(uninitialized: Shape([n] + store.targetShape), .int64)
-      store.gatherTargets(shard: shard, local: local, into: indices.rawPointer)
+      store.gatherTarget(shard: shard, local: local, into: indices.rawPointer)
       let targets = Tensor(zeros: Shape([n] + store.targetShape + [count]))
       let values = targets.pointer(Float.self)
       for (i, index) in indices.values(Int64.self).enumerated() {
@@ -137,7 +171,7 @@ public struct SampleFormat: Sendable {
   }
 
   /// What the target of one sample looks like.
-  public func targetShape(of source: any SampleSource) -> [Int] {
+  package func targetShape(of source: any SampleSource) -> [Int] {
     switch (target, source.targetType) {
     case (.input, _): source.inputShape
     case (.oneHot, .classIndex(let count)): source.targetShape + [count]
@@ -147,10 +181,10 @@ public struct SampleFormat: Sendable {
 }
 
 /// A sample's shape read as an image: [H, W] or [C, H, W].
-public struct ImageExtents: Sendable, Equatable {
-  public let channels, height, width: Int
+package struct ImageExtents: Sendable, Equatable {
+  package let channels, height, width: Int
 
-  public init?(_ shape: [Int]) {
+  package init?(_ shape: [Int]) {
     guard shape.count == 2 || shape.count == 3 else { return nil }
     channels = shape.count == 3 ? shape[0] : 1
     (height, width) = (shape[shape.count - 2], shape[shape.count - 1])

@@ -7,16 +7,16 @@ import Tensors
 /// perm[g div S]; global batch t holds positions tB ..< min((t + 1)B, N). So every sample is used
 /// exactly once an epoch, whatever N, B and S are. With shuffling off perm is the identity and the
 /// batches are the file's own order.
-public struct SampleOrder: Sendable {
-  public var sampleCount: Int { deal.sampleCount }  // N
-  public var shardCount: Int { deal.shardCount }  // S
-  public let batchSize: Int  // B, global
-  public let seed: UInt64
-  public let shuffled: Bool
+package struct SampleOrder: Sendable {
+  package var sampleCount: Int { deal.sampleCount }  // N
+  package var shardCount: Int { deal.shardCount }  // S
+  package let batchSize: Int  // B, global
+  package let seed: UInt64
+  package let shuffled: Bool
   private let deal: SampleDeal
 
   /// - Precondition: the three counts are positive.
-  public init(sampleCount: Int, shardCount: Int, batchSize: Int, seed: UInt64, shuffled: Bool) {
+  package init(sampleCount: Int, shardCount: Int, batchSize: Int, seed: UInt64, shuffled: Bool) {
     require(batchSize >= 1, "a batch of \(batchSize) samples")
     deal = SampleDeal(sampleCount: sampleCount, shardCount: shardCount)
     self.batchSize = batchSize
@@ -25,33 +25,33 @@ public struct SampleOrder: Sendable {
   }
 
   /// ceil(N / B): the last batch may be smaller.
-  public var stepsPerEpoch: Int { (sampleCount - 1) / batchSize + 1 }
+  package var stepsPerEpoch: Int { (sampleCount - 1) / batchSize + 1 }
 
   /// The positions of the epoch's batch `t`.
   /// - Precondition: 0 <= t < stepsPerEpoch.
-  public func positions(ofBatch t: Int) -> Range<Int> {
+  package func positions(ofBatch t: Int) -> Range<Int> {
     require(0..<stepsPerEpoch ~= t, "no batch \(t) among an epoch's \(stepsPerEpoch)")
     let start = t * batchSize
     return start..<start + min(batchSize, sampleCount - start)
   }
 
   /// Samples in the epoch's batch `t`, over all shards.
-  public func batchCount(_ t: Int) -> Int { positions(ofBatch: t).count }
+  package func batchCount(_ t: Int) -> Int { positions(ofBatch: t).count }
 
   /// Samples of the epoch's batch `t` on the shard that has the most; others have one less at most.
-  public func largestPart(ofBatch t: Int) -> Int { (batchCount(t) - 1) / shardCount + 1 }
+  package func largestPart(ofBatch t: Int) -> Int { (batchCount(t) - 1) / shardCount + 1 }
 
   /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
-  public func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+  package func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
 
   /// The sample's index in the file.
-  public func sampleIndex(shard: Int, local: Int) -> Int {
+  package func sampleIndex(shard: Int, local: Int) -> Int {
     deal.sampleIndex(shard: shard, local: local)
   }
 
   /// A whole epoch's order of one shard's samples.
   /// - Parameter epoch: counted from 1.
-  public func localSamples(epoch: Int, shard: Int) -> ShardOrder {
+  package func localSamples(epoch: Int, shard: Int) -> ShardOrder {
     require(epoch >= 1, "epochs count from 1, not \(epoch)")
     let count = localCount(shard)
     let locals =
@@ -68,12 +68,12 @@ public struct SampleOrder: Sendable {
 }
 
 /// One shard's samples in the order in which one epoch uses them.
-public struct ShardOrder: Sendable {
-  public let order: SampleOrder
-  public let epoch: Int
-  public let shard: Int
+package struct ShardOrder: Sendable {
+  package let order: SampleOrder
+  package let epoch: Int
+  package let shard: Int
   /// Local sample indices: a permutation of 0 ..< localCount(shard).
-  public let locals: [Int32]
+  package let locals: [Int32]
 
   fileprivate init(order: SampleOrder, epoch: Int, shard: Int, locals: [Int32]) {
     self.order = order
@@ -83,7 +83,7 @@ public struct ShardOrder: Sendable {
   }
 
   /// The same shard's order in another epoch; it costs nothing where samples are not shuffled.
-  public func ofEpoch(_ epoch: Int) -> ShardOrder {
+  package func ofEpoch(_ epoch: Int) -> ShardOrder {
     order.shuffled
       ? order.localSamples(epoch: epoch, shard: shard)
       : ShardOrder(order: order, epoch: epoch, shard: shard, locals: locals)
@@ -91,14 +91,14 @@ public struct ShardOrder: Sendable {
 
   /// Where in `locals` this shard's part of batch `t` lies: from the positions g of the batch with
   /// g mod S = shard, the g div S. Empty where the batch has none.
-  public func slice(batch t: Int) -> Range<Int> {
+  package func slice(batch t: Int) -> Range<Int> {
     let positions = order.positions(ofBatch: t)
     let start = order.localCount(shard, before: positions.lowerBound)
     return start..<order.localCount(shard, before: positions.upperBound)
   }
 
   /// Calls `body` with this shard's local samples of batch `t`, in order of position; not copied.
-  public func withSamples<Result>(
+  package func withSamples<Result>(
     ofBatch t: Int, _ body: (UnsafeBufferPointer<Int32>) throws -> Result
   ) rethrows -> Result {
     let range = slice(batch: t)

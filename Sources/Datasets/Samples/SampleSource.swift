@@ -1,26 +1,26 @@
 import System
 
 /// A part of a data set.
-public enum Split: String, Sendable, CaseIterable {
+package enum Split: String, Sendable, CaseIterable {
   case train, validation, test
 }
 
 /// What the numbers of an input are, as they lie in memory.
-public enum InputType: Sendable, Equatable {
+package enum InputType: Sendable, Equatable {
   /// A pixel, 0 ... 255.
   case uint8
   case float32
 
-  public var byteCount: Int { self == .uint8 ? 1 : 4 }
+  package var byteCount: Int { self == .uint8 ? 1 : 4 }
 }
 
 /// What the numbers of a target are, as they lie in memory.
-public enum TargetType: Sendable, Equatable {
+package enum TargetType: Sendable, Equatable {
   /// Int64, 0 ..< count.
   case classIndex(count: Int)
   case float32
 
-  public var byteCount: Int {
+  package var byteCount: Int {
     if case .classIndex = self { 8 } else { 4 }
   }
 }
@@ -28,7 +28,7 @@ public enum TargetType: Sendable, Equatable {
 /// The samples of a file, a folder or a generator, from front to back, once.
 ///
 /// The samples and their order are a function of what the source was opened with, on every host.
-public protocol SampleSource: AnyObject {
+package protocol SampleSource: AnyObject {
   /// The file, folder or generator, for messages.
   var name: String { get }
   var sampleCount: Int { get }
@@ -40,11 +40,15 @@ public protocol SampleSource: AnyObject {
   var targetType: TargetType { get }
   /// What the classes are called, in order; nil: by their numbers.
   var classNames: [String]? { get }
+  /// The arrays of a sample's input, which lie one after the other; the default is one, called x.
+  var inputFeatures: [Feature] { get }
+  /// The arrays of a sample's target; the default is one, called y.
+  var targetFeatures: [Feature] { get }
 
   /// Reads the next sample; where a pointer is nil, that part is passed over.
   /// - Parameters:
-  ///   - input: room for `inputShape` numbers of `inputType`.
-  ///   - target: room for `targetShape` numbers of `targetType`.
+  ///   - input: room for all `inputFeatures`.
+  ///   - target: room for all `targetFeatures`.
   /// - Precondition: a sample is left.
   /// - Throws: `badData` naming file and place; `ioError`.
   func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws
@@ -59,35 +63,57 @@ public protocol SampleSource: AnyObject {
 }
 
 extension SampleSource {
-  public var classNames: [String]? { nil }
-  public func finish() throws {}
-  public var digest: UInt64? { nil }
-  public var inputElementCount: Int { inputShape.reduce(1, *) }
-  public var targetElementCount: Int { targetShape.reduce(1, *) }
+  package var inputFeatures: [Feature] {
+    [Feature("x", shape: inputShape, inputType == .uint8 ? .uint8 : .float32)]
+  }
+  package var targetFeatures: [Feature] {
+    if case .classIndex(let count) = targetType {
+      return [Feature("y", shape: targetShape, .classIndex(count: count))]
+    }
+    return [Feature("y", shape: targetShape)]
+  }
+  package var classNames: [String]? { nil }
+  package func finish() throws {}
+  package var digest: UInt64? { nil }
+  package var inputElementCount: Int { inputShape.reduce(1, *) }
+  package var targetElementCount: Int { targetShape.reduce(1, *) }
+}
+
+extension [Feature] {
+  /// Bytes of a record that holds all of them, one after the other.
+  var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
+  /// Where each begins in such a record.
+  var offsets: [Int] {
+    var next = 0
+    return map { feature in
+      defer { next += feature.byteCount }
+      return next
+    }
+  }
 }
 
 /// Samples that are in memory already: generated, or from a small file.
-public final class ArraySource: SampleSource {
+package final class ArraySource: SampleSource {
   /// The targets of all samples, one after the other.
-  public enum Targets: Sendable, Equatable {
+  package enum Targets: Sendable, Equatable {
     case classes([Int64], count: Int)
     case numbers([Float])
   }
 
-  public let name: String
-  public let inputs: [Float]
-  public let targets: Targets
-  public let inputShape: [Int]
-  public let targetShape: [Int]
-  public let classNames: [String]?
-  public let sampleCount: Int
+  package let name: String
+  package let inputs: [Float]
+  package let targets: Targets
+  package let inputShape: [Int]
+  package let targetShape: [Int]
+  package let classNames: [String]?
+  package let sampleCount: Int
   private var position = 0
 
   /// - Parameters:
   ///   - inputs: [N, inputShape...].
   ///   - targets: [N, targetShape...].
   /// - Precondition: their counts fit the shapes.
-  public init(
+  package init(
     name: String, inputs: [Float], inputShape: [Int], targets: Targets, targetShape: [Int],
     classNames: [String]? = nil
   ) {
@@ -110,15 +136,15 @@ public final class ArraySource: SampleSource {
     self.classNames = classNames
   }
 
-  public var inputType: InputType { .float32 }
-  public var targetType: TargetType {
+  package var inputType: InputType { .float32 }
+  package var targetType: TargetType {
     switch targets {
     case .classes(_, let count): .classIndex(count: count)
     case .numbers: .float32
     }
   }
 
-  public func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
+  package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) {
     require(position < sampleCount, "\(name): all \(sampleCount) samples were read")
     func copy<T>(_ values: [T], _ count: Int, to place: UnsafeMutableRawPointer?) {
       values.withUnsafeBytes {

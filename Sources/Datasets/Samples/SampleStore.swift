@@ -6,21 +6,23 @@ import System
 /// Samples in memory, in the types of their source: those of a contiguous range of logical shards.
 ///
 /// Nothing is written after loading, so threads may share it.
-public final class SampleStore: @unchecked Sendable {
-  public let inputShape: [Int]
-  public let inputType: InputType
-  public let targetShape: [Int]
-  public let targetType: TargetType
-  public let classNames: [String]?
+package final class SampleStore: @unchecked Sendable {
+  package let inputShape: [Int]
+  package let inputType: InputType
+  package let targetShape: [Int]
+  package let targetType: TargetType
+  /// A sample's arrays; those of one kind lie one after the other in a record.
+  package let inputFeatures, targetFeatures: [Feature]
+  package let classNames: [String]?
   /// Samples of the whole split, not only of these shards.
-  public var sampleCount: Int { deal.sampleCount }
-  public var shardCount: Int { deal.shardCount }
-  public let shards: Range<Int>
+  package var sampleCount: Int { deal.sampleCount }
+  package var shardCount: Int { deal.shardCount }
+  package let shards: Range<Int>
   /// The source's name, for messages.
-  public let sourceName: String
+  package let sourceName: String
   /// The whole source's `digest`, also of the samples of other shards; nil where it has none, or where
   /// only the next samples of it were read.
-  public private(set) var sourceDigest: UInt64?
+  package private(set) var sourceDigest: UInt64?
 
   private let deal: SampleDeal
   private let firstSample: Int
@@ -37,7 +39,7 @@ public final class SampleStore: @unchecked Sendable {
   ///   - shards: whose samples to keep; may be shards that get none.
   /// - Throws: what the source throws; `trainingFailed` where memory does not suffice.
   /// - Precondition: `shards` is within 0 ..< shardCount; the selection has a sample.
-  public convenience init(
+  package convenience init(
     _ source: any SampleSource, _ selection: SplitPlan.Selection, shards: Range<Int>,
     shardCount: Int
   ) throws {
@@ -69,10 +71,11 @@ public final class SampleStore: @unchecked Sendable {
     self.shards = shards
     (inputShape, inputType) = (source.inputShape, source.inputType)
     (targetShape, targetType) = (source.targetShape, source.targetType)
+    (inputFeatures, targetFeatures) = (source.inputFeatures, source.targetFeatures)
     classNames = source.classNames
     sourceName = source.name
-    inputByteCount = source.inputElementCount * source.inputType.byteCount
-    targetByteCount = source.targetElementCount * source.targetType.byteCount
+    inputByteCount = inputFeatures.byteCount
+    targetByteCount = targetFeatures.byteCount
     for shard in shards {
       inputs.append(try allocate(inputByteCount, shard, source.name))
       targets.append(try allocate(targetByteCount, shard, source.name))
@@ -84,47 +87,65 @@ public final class SampleStore: @unchecked Sendable {
   }
 
   /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
-  public func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+  package func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
 
   /// Where sample `local` of a shard is in the split.
-  public func sampleIndex(shard: Int, local: Int) -> Int {
+  package func sampleIndex(shard: Int, local: Int) -> Int {
     firstSample + deal.sampleIndex(shard: shard, local: local)
   }
 
-  /// Copies samples, in that order.
+  /// Copies an input feature of samples, in that order, as float32 or int64.
   /// - Parameters:
+  ///   - feature: its place among `inputFeatures`.
   ///   - shard: one of `shards`.
   ///   - local: local sample indices; may repeat.
   ///   - scale: what becomes of pixels; numbers are left as they are.
-  ///   - inputs: [local.count, inputShape...] float32, written.
+  ///   - target: [local.count, the feature's shape...], written.
   /// - Precondition: each index is in 0 ..< localCount(shard).
-  public func gatherInputs(
-    shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
-    into target: UnsafeMutablePointer<Float>
+  package func gatherInput(
+    _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
+    into target: UnsafeMutableRawPointer
   ) {
     guard let rows = local.baseAddress else { return }
     let from = pointer(inputs, shard, local)
-    switch inputType {
-    case .uint8:
+    let type = inputFeatures[feature].type
+    guard type == .uint8 else {
+      return copy(inputFeatures, feature, from, local, inputByteCount, to: target)
+    }
+    let floats = target.assumingMemoryBound(to: Float.self)
+    if inputFeatures.count == 1 {
       nd_gather_u8(
-        target, from.assumingMemoryBound(to: UInt8.self), rows, local.count, inputByteCount,
+        floats, from.assumingMemoryBound(to: UInt8.self), rows, local.count, inputByteCount,
         scale == .unit ? 1 : 0)
-    case .float32: copyRows(from, local, inputByteCount, to: target)
+      return
+    }
+    // Among others the rows of one feature are not neighbours: one call for each.
+    let (offset, width) = (inputFeatures.offsets[feature], inputFeatures[feature].elementCount)
+    var first: Int32 = 0
+    for (row, index) in local.enumerated() {
+      let start = from + Int(index) * inputByteCount + offset
+      nd_gather_u8(
+        floats + row * width, start.assumingMemoryBound(to: UInt8.self), &first, 1, width,
+        scale == .unit ? 1 : 0)
     }
   }
 
-  /// The same for targets.
-  /// - Parameter target: [local.count, targetShape...], int64 or float32 as `targetType` says.
-  public func gatherTargets(
-    shard: Int, local: UnsafeBufferPointer<Int32>, into target: UnsafeMutableRawPointer
+  /// Copies a target feature of samples, in that order.
+  /// - Parameters:
+  ///   - feature: its place among `targetFeatures`.
+  ///   - target: [local.count, the feature's shape...], int64 or float32 as its type says.
+  package func gatherTarget(
+    _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>,
+    into target: UnsafeMutableRawPointer
   ) {
     guard !local.isEmpty else { return }
-    copyRows(pointer(targets, shard, local), local, targetByteCount, to: target)
+    copy(
+      targetFeatures, feature, pointer(targets, shard, local), local, targetByteCount, to: target)
   }
 
   /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
   /// where they are.
-  public func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
+  package func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
     guard let rows = local.baseAddress, local.count * inputByteCount <= 1 << 16 else { return }
     let from = pointer(inputs, shard, local).assumingMemoryBound(to: UInt8.self)
     nd_prefetch_rows(from, rows, local.count, inputByteCount)
@@ -143,12 +164,16 @@ public final class SampleStore: @unchecked Sendable {
     return buffers[shard - shards.lowerBound]
   }
 
-  private func copyRows(
-    _ from: UnsafeMutableRawPointer, _ rows: UnsafeBufferPointer<Int32>, _ byteCount: Int,
+  private func copy(
+    _ features: [Feature], _ feature: Int, _ from: UnsafeMutableRawPointer,
+    _ rows: UnsafeBufferPointer<Int32>, _ recordByteCount: Int,
     to target: UnsafeMutableRawPointer
   ) {
+    let byteCount = features[feature].byteCount
+    let start = from + (features.count == 1 ? 0 : features.offsets[feature])
     for (i, row) in rows.enumerated() {
-      (target + i * byteCount).copyMemory(from: from + Int(row) * byteCount, byteCount: byteCount)
+      (target + i * byteCount).copyMemory(
+        from: start + Int(row) * recordByteCount, byteCount: byteCount)
     }
   }
 }

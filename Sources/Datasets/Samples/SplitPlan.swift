@@ -2,13 +2,13 @@ import System
 import Tensors
 
 /// Samples drawn with replacement from a data set's own training and test samples.
-public struct SampleDraws: Sendable, Equatable {
+package struct SampleDraws: Sendable, Equatable {
   /// How many; nil leaves that part whole.
-  public var train: Int?
-  public var test: Int?
-  public var seed: UInt32
+  package var train: Int?
+  package var test: Int?
+  package var seed: UInt32
 
-  public init(train: Int?, test: Int?, seed: UInt32) {
+  package init(train: Int?, test: Int?, seed: UInt32) {
     (self.train, self.test, self.seed) = (train, test, seed)
   }
 }
@@ -40,22 +40,22 @@ public struct Holdout: Sendable, Equatable {
 
 /// Which of a source's samples make up each split: a function of the numbers of samples and of the
 /// rule, so every rank and every later run comes to the same.
-public struct SplitPlan: Sendable {
+package struct SplitPlan: Sendable {
   /// The samples of a split, as indices into its source; nil: all, in their order.
-  public struct Selection: Sendable, Equatable {
-    public let indices: [Int32]?
-    public let count: Int
+  package struct Selection: Sendable, Equatable {
+    package let indices: [Int32]?
+    package let count: Int
 
-    public init(indices: [Int32]?, of sourceCount: Int) {
+    package init(indices: [Int32]?, of sourceCount: Int) {
       self.indices = indices
       count = indices?.count ?? sourceCount
     }
   }
 
-  public let train: Selection
-  public let validation: Selection?
+  package let train: Selection
+  package let validation: Selection?
   /// Into the data set's own test samples where it has them, else into the training samples.
-  public let test: Selection?
+  package let test: Selection?
 
   /// - Parameters:
   ///   - trainCount: samples of the training source.
@@ -64,7 +64,7 @@ public struct SplitPlan: Sendable {
   ///   - name: the data set's, for messages.
   /// - Throws: `badData` where a split would be left without a sample, or a test split is asked for
   ///   where there is one.
-  public init(
+  package init(
     trainCount: Int, testCount: Int?, draws: SampleDraws?, holdout: Holdout, name: String
   ) throws {
     if testCount != nil && holdout.test > 0 {
@@ -138,7 +138,7 @@ public struct SplitPlan: Sendable {
     return (train, test)
   }
 
-  public func selection(_ split: Split) -> Selection? {
+  package func selection(_ split: Split) -> Selection? {
     switch split {
     case .train: train
     case .validation: validation

@@ -4,19 +4,19 @@ import System
 ///
 /// A whole source is read as it goes, so that no more than a batch is in memory; a part of one is
 /// loaded first.
-public final class SplitReader {
-  public let sampleCount: Int
-  public let inputShape: [Int]
-  public let targetType: TargetType
-  public let targetElementCount: Int
-  public let classNames: [String]?
+package final class SplitReader {
+  package let sampleCount: Int
+  package let inputShape: [Int]
+  package let targetType: TargetType
+  package let targetElementCount: Int
+  package let classNames: [String]?
   private let source: any SampleSource
   /// nil where the source is read as it goes.
   private let store: SampleStore?
   private var position = 0
 
   /// - Parameter selection: the split's samples; nil: all, in their order.
-  public init(_ source: any SampleSource, _ selection: SplitPlan.Selection? = nil) throws {
+  package init(_ source: any SampleSource, _ selection: SplitPlan.Selection? = nil) throws {
     let selection = selection ?? .init(indices: nil, of: source.sampleCount)
     sampleCount = selection.count
     inputShape = source.inputShape
@@ -31,7 +31,7 @@ public final class SplitReader {
 
   /// The next `count` samples as the network sees them in evaluation.
   /// - Precondition: so many are left.
-  public func read(_ count: Int, _ format: SampleFormat) throws -> Batch {
+  package func read(_ count: Int, _ format: SampleFormat) throws -> Batch {
     require(position + count <= sampleCount, "read: \(count) more than \(sampleCount) samples")
     let block = try store ?? SampleStore(next: count, of: source, firstSample: position)
     let first = store == nil ? 0 : position
@@ -41,7 +41,7 @@ public final class SplitReader {
   }
 
   /// Reads on to the end and keeps nothing: whether all of it can be read.
-  public func verify() throws {
+  package func verify() throws {
     guard store == nil else { return }
     for _ in position..<sampleCount {
       try source.next(input: nil, target: nil)
@@ -51,5 +51,5 @@ public final class SplitReader {
   }
 
   /// Checks that nothing follows, once all samples were read.
-  public func finish() throws { if store == nil { try source.finish() } }
+  package func finish() throws { if store == nil { try source.finish() } }
 }

@@ -13,10 +13,10 @@ public struct Standardization: Sendable, Equatable, Codable {
   }
 
   /// One for each element, or one for all.
-  public var mean: [Float]
-  public var deviation: [Float]
+  package var mean: [Float]
+  package var deviation: [Float]
 
-  public init(mean: [Float], deviation: [Float]) {
+  package init(mean: [Float], deviation: [Float]) {
     self.mean = mean
     self.deviation = deviation
   }
@@ -28,7 +28,7 @@ public struct Standardization: Sendable, Equatable, Codable {
   }
 
   /// x = y deviation + mean: what `apply` was given.
-  public func undo(_ values: UnsafeMutablePointer<Float>, count: Int) {
+  package func undo(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let width = mean.count
     for i in 0..<count { values[i] = values[i] * deviation[i % width] + mean[i % width] }
   }
@@ -36,19 +36,19 @@ public struct Standardization: Sendable, Equatable, Codable {
   /// What a part of the samples adds to the statistics: numbers, their means and the sums of squared
   /// differences from them, in float64. Parts are joined by Chan, Golub and LeVeque's formula ("Updating
   /// formulae and a pairwise algorithm for computing sample variances", 1979).
-  public struct Part: Sendable, Equatable, Codable {
-    public var count: Double
-    public var mean: [Double]
-    public var squares: [Double]
+  package struct Part: Sendable, Equatable, Codable {
+    package var count: Double
+    package var mean: [Double]
+    package var squares: [Double]
 
-    public init(width: Int = 0) {
+    package init(width: Int = 0) {
       count = 0
       mean = [Double](repeating: 0, count: width)
       squares = mean
     }
 
     /// Takes in rows of `mean.count` elements.
-    public mutating func add(_ values: UnsafeBufferPointer<Float>) {
+    package mutating func add(_ values: UnsafeBufferPointer<Float>) {
       let width = mean.count
       for start in stride(from: 0, to: values.count, by: width) {
         count += 1
@@ -62,7 +62,7 @@ public struct Standardization: Sendable, Equatable, Codable {
     }
 
     /// Takes in another part. The order of parts changes the last bits: join them in shard order.
-    public mutating func add(_ other: Part) {
+    package mutating func add(_ other: Part) {
       guard other.count > 0 else { return }
       guard count > 0 else {
         self = other
@@ -80,7 +80,7 @@ public struct Standardization: Sendable, Equatable, Codable {
 
   /// From the statistics of all parts; the deviation is the population's, as scikit-learn's
   /// StandardScaler takes it, and 1 where nothing varies.
-  public init(_ total: Part, kind: Kind) {
+  package init(_ total: Part, kind: Kind) {
     mean = total.mean.map { Float($0) }
     deviation = total.squares.map { squares in
       let value = Float((squares / max(total.count, 1)).squareRoot())
@@ -90,14 +90,14 @@ public struct Standardization: Sendable, Equatable, Codable {
 }
 
 /// What one shard's samples add to the statistics of their split.
-public struct SplitStatistics: Sendable, Equatable, Codable {
-  public var input = Standardization.Part()
+package struct SplitStatistics: Sendable, Equatable, Codable {
+  package var input = Standardization.Part()
   /// Without a number where targets are classes.
-  public var target = Standardization.Part()
+  package var target = Standardization.Part()
 }
 
 /// How a run standardizes its data: found once, from the training split, and kept in its checkpoints.
-public struct DataStandardization: Sendable, Equatable, Codable {
-  public var input: Standardization
-  public var target: Standardization?
+package struct DataStandardization: Sendable, Equatable, Codable {
+  package var input: Standardization
+  package var target: Standardization?
 }

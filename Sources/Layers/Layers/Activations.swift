@@ -1,10 +1,12 @@
 import Autograd
 import Tensors
 
-// Layers without parameters; input and output of any shape.
+// Activation layers. They have no parameters; input and output have the same shape, which is
+// arbitrary.
 
 extension OutputActivation {
-  /// The function that `module` is, if a linear layer can compute it at once.
+  /// The activation of `module`, if a linear layer can compute it together with its product; else
+  /// nil.
   init?(_ module: any Module) {
     switch module {
     case is ReLU: self = .relu
@@ -21,16 +23,16 @@ public final class LeakyReLU: Module {
 
   public init(_ slope: Double = 0.01) { self.slope = slope }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { leakyRelu(x, slope: slope) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyRelu(slope: slope) }
 
   public var extraDescription: String { "negative_slope=\(pythonNumber(slope))" }
 }
 
-/// y = x times the standard normal distribution's function at x.
+/// y = x times the cumulative distribution function of the standard normal distribution at x.
 public final class GELU: Module {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { gelu(x) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu() }
 
   public var extraDescription: String { "approximate='none'" }
 }
@@ -39,7 +41,7 @@ public final class GELU: Module {
 public final class SiLU: Module {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { silu(x) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
 }
 
 /// y = 1 / (1 + e^-x).
@@ -65,7 +67,7 @@ public final class Threshold: Module {
     self.value = value
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { threshold(x, limit: limit, value: value) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.threshold(limit: limit, value: value) }
 
   public var extraDescription: String {
     "threshold=\(pythonNumber(limit)), value=\(pythonNumber(value))"
@@ -78,7 +80,7 @@ public final class Softmax: Module {
 
   public init(axis: Int) { self.axis = axis }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { softmax(x, axis: axis) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 
   public var extraDescription: String { "dim=\(axis)" }
 }
@@ -89,7 +91,7 @@ public final class LogSoftmax: Module {
 
   public init(axis: Int) { self.axis = axis }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { logSoftmax(x, axis: axis) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(axis: axis) }
 
   public var extraDescription: String { "dim=\(axis)" }
 }

@@ -2,12 +2,19 @@ import Autograd
 import System
 import Tensors
 
-/// A batch norm of some number of axes.
-public protocol BatchNormLayer: Module {
+/// A batch norm for inputs with some number of axes.
+public protocol BatchNormLayer: GlobalBatchLayer {
   var core: BatchNormCore { get }
 }
 
 extension BatchNormLayer {
+  public var seesGlobalBatch: Bool { core.isSynchronized }
+  /// Two sums for each channel; or one, and the number of samples.
+  public var maximumSumCount: Int { max(2 * core.channels, 2) }
+  public var synchronizer: (any BatchSynchronizer)? {
+    get { core.synchronizer }
+    set { core.synchronizer = newValue }
+  }
   public func visit(_ v: inout Visitor) { core.visit(&v) }
   public func setMode(isTraining: Bool) { core.isTraining = isTraining }
   public var typeName: String {
@@ -71,7 +78,7 @@ public final class BatchNormCore {
   public let batchesTracked: Tensor?  // int64, no axes
   /// Whether the batch is a trainer's global one, and not a shard's part of it.
   public let isSynchronized: Bool
-  /// Where this shard meets the others in training; nil: it is alone, and its samples are the batch.
+  /// Adds values over the shards, in training; nil: this shard's samples are the whole batch.
   public var synchronizer: (any BatchSynchronizer)?
   public fileprivate(set) var isTraining = true
 
@@ -130,18 +137,5 @@ public final class BatchNormCore {
     "\(channels), eps=\(epsilon), momentum=\(momentum.map(pythonNumber) ?? "None"), "
       + "affine=\(pythonFlag(weight != nil)), bias=\(pythonFlag(bias != nil)), "
       + "track_running_stats=\(pythonFlag(runningMean != nil))"
-  }
-}
-
-extension Module {
-  /// The batch norms over the global batch, by full name, in `visit`'s order.
-  public var synchronizedBatchNorms: [(name: String, core: BatchNormCore)] {
-    var found: [(name: String, core: BatchNormCore)] = []
-    forEachModule { name, module in
-      if let layer = module as? any BatchNormLayer, layer.core.isSynchronized {
-        found.append((name, layer.core))
-      }
-    }
-    return found
   }
 }

@@ -2,9 +2,9 @@ import Autograd
 import System
 import Tensors
 
-/// The correlation of images with a kernel.
+/// A 2-dimensional convolution layer: it correlates images with a kernel.
 /// - Input [N, inChannels, H, W] or one image without N; output [N, outChannels, H', W'],
-///   H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, cut.
+///   H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down.
 public final class Conv2d: Module, HasPrecision {
   public let inChannels, outChannels, groups: Int
   public let kernel, stride, padding, dilation: HeightWidth
@@ -12,7 +12,8 @@ public final class Conv2d: Module, HasPrecision {
   public let bias: Tensor?  // [out]
   public var precision = Precision.float32
 
-  /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
+  /// - seed: the seed of the initial values. `initialize(seed:)` of the whole network replaces
+  ///   them.
   /// - Precondition: `groups` divides both numbers of channels.
   public init(
     _ inChannels: Int, _ outChannels: Int, kernel: HeightWidth, stride: HeightWidth = 1,
@@ -44,7 +45,7 @@ public final class Conv2d: Module, HasPrecision {
       groups: groups, precision: precision)
   }
 
-  /// What `pool` makes of the output.
+  /// `pool` applied to the output, computed together with it.
   func callAsFunction(_ x: Tensor, pooledBy pool: MaxPool2d) -> Tensor {
     conv2dMaxPooled(
       x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
@@ -58,7 +59,8 @@ public final class Conv2d: Module, HasPrecision {
   }
 }
 
-/// The transposed convolution: what a Conv2d's gradient does with its output's gradient.
+/// A transposed convolution layer: it computes what a Conv2d computes for the gradient of its
+/// input.
 /// - Input [N, inChannels, H, W] or one image without N; output [N, outChannels, H', W'],
 ///   H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1.
 public final class ConvTranspose2d: Module, HasPrecision {
@@ -68,7 +70,8 @@ public final class ConvTranspose2d: Module, HasPrecision {
   public let bias: Tensor?  // [out]
   public var precision = Precision.float32
 
-  /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
+  /// - seed: the seed of the initial values. `initialize(seed:)` of the whole network replaces
+  ///   them.
   /// - Precondition: `groups` divides both numbers of channels.
   public init(
     _ inChannels: Int, _ outChannels: Int, kernel: HeightWidth, stride: HeightWidth = 1,

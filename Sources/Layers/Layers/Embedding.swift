@@ -2,15 +2,17 @@ import Autograd
 import System
 import Tensors
 
-/// A learned row for every index.
+/// A table with a learned row of features for every index.
 /// - Input int64 or int32 indices of any shape, output that shape + [features].
 public final class Embedding: Module {
   public let rows, features: Int
   public let paddingIndex: Int?
   public let weight: Tensor  // [rows, features]
 
-  /// - paddingIndex: a row that begins as zeros and gets no gradient; negative ones count from the end.
-  /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
+  /// - paddingIndex: a row that is initialized to zeros and gets no gradient; negative ones count
+  ///   from the end.
+  /// - seed: the seed of the initial values. `initialize(seed:)` of the whole network replaces
+  ///   them.
   public init(_ rows: Int, _ features: Int, paddingIndex: Int? = nil, seed: UInt64 = 0) {
     let padding = paddingIndex.map { $0 < 0 ? $0 + rows : $0 }
     require(

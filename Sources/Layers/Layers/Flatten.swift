@@ -1,8 +1,8 @@
 import Autograd
 import Tensors
 
-/// Axes `startAxis` through `endAxis` as one.
-/// - Input [N, ...], output [N, rest] with the defaults, PyTorch's.
+/// Merges axes `startAxis` through `endAxis` into one.
+/// - Input [N, ...], output [N, rest] with the defaults, which are those of PyTorch.
 public final class Flatten: Module {
   public let startAxis: Int
   public let endAxis: Int

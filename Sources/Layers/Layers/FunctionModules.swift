@@ -2,10 +2,10 @@ import Autograd
 import System
 import Tensors
 
-// What stands in the forward method of a PyTorch class, as a module of a network that is a list. It
-// does not show in `summary`, as it does not there.
+// Modules for operations that a PyTorch class writes in its forward method. They let a network that
+// is a list of modules contain such operations. `summary` does not show them, as PyTorch does not.
 
-/// y = x / divisor, PyTorch's true division: whole numbers give float32.
+/// y = x / divisor, PyTorch's true division: integers give float32.
 /// - Input and output of any shape.
 public final class Divide: Module {
   public let divisor: Double
@@ -18,7 +18,7 @@ public final class Divide: Module {
   public var extraDescription: String { pythonNumber(divisor) }
 }
 
-/// Every sample under another shape, PyTorch's `x.view(-1, ...)` that keeps the samples apart.
+/// Reshapes every sample; PyTorch's `x.view(-1, ...)`, but the first axis always stays.
 /// - Input [N, ...], output [N, shape].
 public final class View: Module {
   public let shape: [Int]
@@ -29,7 +29,7 @@ public final class View: Module {
     self.shape = shape
   }
 
-  /// - Precondition: a sample has as many elements as `shape`.
+  /// - Precondition: a sample has the same number of elements as `shape`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let rows = x.shape.extent(of: 0, op: "View")
     let sample = Shape(Array(x.shape.dropFirst()))

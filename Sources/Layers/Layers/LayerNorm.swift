@@ -1,14 +1,15 @@
 import Autograd
 import Tensors
 
-/// y = weight (x - mean) / sqrt(variance + epsilon) + bias, each sample by itself over its last axes.
+/// y = weight (x - mean) / sqrt(variance + epsilon) + bias, with the moments of each sample over
+/// its last axes.
 /// - Input and output [..., shape].
 public final class LayerNorm: Module {
   public let shape: Shape
   public let epsilon: Double
-  public let weight, bias: Tensor?  // shape
+  public let weight, bias: Tensor?  // [shape]
 
-  /// - affine: whether there are weight and bias; with `bias` false the weight alone.
+  /// - affine: whether there are a weight and a bias. With `bias` false there is only the weight.
   public init(_ shape: Shape, epsilon: Double = 1e-5, affine: Bool = true, bias: Bool = true) {
     self.shape = shape
     self.epsilon = epsilon

@@ -2,7 +2,7 @@ import Autograd
 import Tensors
 
 /// y = x Wᵀ + b.
-/// - Input [..., inFeatures], output [..., outFeatures], with any axes in front.
+/// - Input [..., inFeatures], output [..., outFeatures], with any number of axes before the last.
 public final class Linear: Module, HasPrecision {
   public let inFeatures: Int
   public let outFeatures: Int
@@ -10,7 +10,8 @@ public final class Linear: Module, HasPrecision {
   public let bias: Tensor?  // [out]
   public var precision = Precision.float32
 
-  /// - seed: of the first values; `initialize(seed:)` of the whole network gives others.
+  /// - seed: the seed of the initial values. `initialize(seed:)` of the whole network replaces
+  ///   them.
   public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true, seed: UInt64 = 0) {
     self.inFeatures = inFeatures
     self.outFeatures = outFeatures
@@ -28,7 +29,7 @@ public final class Linear: Module, HasPrecision {
     linear(x, weight: weight, bias: bias, precision: precision)
   }
 
-  /// `activation` of what the layer puts out.
+  /// `activation` applied to the output, computed together with it.
   func callAsFunction(_ x: Tensor, activation: OutputActivation) -> Tensor {
     linear(x, weight: weight, bias: bias, precision: precision, activation: activation)
   }

@@ -3,10 +3,10 @@ import Glibc
 import System
 import Tensors
 
-/// Multi-head attention, PyTorch's MultiheadAttention with keys and values of as many features as the
-/// queries. Formula at Autograd's `multiheadAttention`.
-/// - query [L, N, E], key and value [S, N, E]; [N, L, E] and so on if `isBatchFirst`; or [L, E] and
-///   [S, E] of one sample.
+/// Multi-head attention: PyTorch's MultiheadAttention, where keys and values have the same number
+/// of features as queries. See `multiheadAttention` in Autograd for the formula.
+/// - query [L, N, E], key and value [S, N, E]; with `isBatchFirst` [N, L, E] and [N, S, E]; or [L,
+///   E] and [S, E] for one sample.
 public final class MultiheadAttention: Module {
   public let featureCount: Int
   public let headCount: Int
@@ -24,26 +24,25 @@ public final class MultiheadAttention: Module {
     self.featureCount = featureCount
     self.headCount = headCount
     self.isBatchFirst = isBatchFirst
-    inputWeight = Tensor(zeros: [3 * featureCount, featureCount])
-    inputWeight.requiresGrad = true
-    inputBias = bias ? Tensor(zeros: [3 * featureCount]) : nil
-    inputBias?.requiresGrad = true
+    inputWeight = newParameter([3 * featureCount, featureCount])
+    inputBias = bias ? newParameter([3 * featureCount]) : nil
     output = OutputProjection(featureCount, bias: bias)
   }
 
   public func visit(_ v: inout Visitor) {
-    // xavier_uniform_ of the whole matrix: sqrt(6 / (E + 3 E)).
+    // xavier_uniform_ of the whole matrix: the bound is sqrt(6 / (E + 3 E)).
     v("in_proj_weight", inputWeight, .uniform(bound: sqrt(1.5 / Float(max(featureCount, 1)))))
     if let inputBias { v("in_proj_bias", inputBias, .uniform(bound: 0)) }
     v("out_proj", output)
   }
 
-  /// The attention of x to itself, without its weights.
+  /// Self-attention: the output for x as query, key and value.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(query: x, key: x, value: x).output }
 
-  /// The output in the query's shape, and the attention averaged over the heads: [N, L, S], or [L, S]
-  /// of one sample.
-  /// - mask: [L, S] or [N heads, L, S]: bool, true where no attention is allowed, or float, added.
+  /// The output, in the shape of the query, and the attention averaged over the heads: [N, L, S],
+  /// or [L, S] for one sample.
+  /// - mask: [L, S] or [N heads, L, S]: bool, true where attention is not allowed; or float, added
+  ///   to the scores.
   public func callAsFunction(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor? = nil
   ) -> (output: Tensor, attention: Tensor) {
@@ -67,18 +66,16 @@ public final class MultiheadAttention: Module {
   }
 }
 
-/// The linear layer behind the heads of an attention. A class of its own for PyTorch's name of it, and
-/// for its bias, which begins at 0.
+/// The linear layer after the heads of an attention. It is a separate class because PyTorch prints
+/// it under another name, and because its bias is initialized to 0.
 /// - Input [N, E], output [N, E].
 public final class OutputProjection: Module {
   public let weight: Tensor  // [E, E]
   public let bias: Tensor?  // [E]
 
   init(_ featureCount: Int, bias: Bool) {
-    weight = Tensor(zeros: [featureCount, featureCount])
-    weight.requiresGrad = true
-    self.bias = bias ? Tensor(zeros: [featureCount]) : nil
-    self.bias?.requiresGrad = true
+    weight = newParameter([featureCount, featureCount])
+    self.bias = bias ? newParameter([featureCount]) : nil
   }
 
   public func visit(_ v: inout Visitor) {

@@ -1,13 +1,13 @@
 import Autograd
 import Tensors
 
-/// The largest element under a window that moves over each plane.
+/// Takes the largest element of a window that moves over each plane.
 /// - Input [N, C, H, W] or one image without N; output [N, C, H', W'],
-///   H' = (H + 2 padding - kernel) / stride + 1, cut.
+///   H' = (H + 2 padding - kernel) / stride + 1, rounded down.
 public final class MaxPool2d: Module {
   public let kernel, stride, padding: HeightWidth
 
-  /// - stride: nil is the kernel's size.
+  /// - stride: nil: the size of the kernel.
   public init(_ kernel: HeightWidth, stride: HeightWidth? = nil, padding: HeightWidth = 0) {
     self.kernel = kernel
     self.stride = stride ?? kernel
@@ -19,19 +19,20 @@ public final class MaxPool2d: Module {
   }
 
   public var extraDescription: String {
-    "kernel_size=\(shortest(kernel)), stride=\(shortest(stride)), padding=\(shortest(padding)), "
+    "kernel_size=\(compact(kernel)), stride=\(compact(stride)), padding=\(compact(padding)), "
       + "dilation=1, ceil_mode=False"
   }
 }
 
-/// The mean under a window that moves over each plane; padding counts as zeros.
-/// - Input and output as MaxPool2d's.
+/// Takes the mean of a window that moves over each plane.
+/// - Input and output: as for MaxPool2d.
 public final class AvgPool2d: Module {
   public let kernel, stride, padding: HeightWidth
   public let countsPadding: Bool
 
-  /// - stride: nil is the kernel's size.
-  /// - countsPadding: whether padding counts as zeros (PyTorch's default), or not at all.
+  /// - stride: nil: the size of the kernel.
+  /// - countsPadding: whether padding counts as zeros (PyTorch's default), or is left out of the
+  ///   mean.
   public init(
     _ kernel: HeightWidth, stride: HeightWidth? = nil, padding: HeightWidth = 0,
     countsPadding: Bool = true
@@ -48,11 +49,12 @@ public final class AvgPool2d: Module {
   }
 
   public var extraDescription: String {
-    "kernel_size=\(shortest(kernel)), stride=\(shortest(stride)), padding=\(shortest(padding))"
+    "kernel_size=\(compact(kernel)), stride=\(compact(stride)), padding=\(compact(padding))"
   }
 }
 
-/// The means of windows that share each plane out, as many as `size` says whatever the input's size.
+/// Takes the means of windows that together cover each plane. `size` gives the number of windows
+/// along each axis, independent of the size of the input.
 /// - Input [N, C, H, W] or one image without N; output [N, C] + size.
 public final class AdaptiveAvgPool2d: Module {
   public let size: HeightWidth
@@ -61,10 +63,10 @@ public final class AdaptiveAvgPool2d: Module {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { adaptiveAvgPool2d(x, size: size) }
 
-  public var extraDescription: String { "output_size=\(shortest(size))" }
+  public var extraDescription: String { "output_size=\(compact(size))" }
 }
 
-/// As one number where both are equal, which is how it is usually written.
-private func shortest(_ size: HeightWidth) -> String {
+/// One number if both are equal, as PyTorch's users write it; else a tuple.
+private func compact(_ size: HeightWidth) -> String {
   size.height == size.width ? "\(size.height)" : "\(size)"
 }

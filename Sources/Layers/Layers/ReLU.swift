@@ -5,5 +5,5 @@ import Tensors
 public final class ReLU: Module {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { relu(x) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.relu() }
 }

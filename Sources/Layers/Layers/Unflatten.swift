@@ -2,8 +2,9 @@ import Autograd
 import System
 import Tensors
 
-/// One axis as several.
-/// - Input [..., n, ...], output [..., sizes, ...]; at most one of `sizes` may be -1: what is left.
+/// Splits one axis into several.
+/// - Input [..., n, ...], output [..., sizes, ...]. At most one of `sizes` may be -1; it is
+///   computed from the others.
 public final class Unflatten: Module {
   public let axis: Int
   public let sizes: [Int]
@@ -14,8 +15,8 @@ public final class Unflatten: Module {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let place = axis < 0 ? axis + x.axisCount : axis
-    let extent = x.shape.extent(of: place, op: "Unflatten")
+    let index = axis < 0 ? axis + x.axisCount : axis
+    let extent = x.shape.extent(of: index, op: "Unflatten")
     let known = sizes.filter { $0 != -1 }.reduce(1, *)
     let open = sizes.filter { $0 == -1 }.count
     require(
@@ -23,7 +24,7 @@ public final class Unflatten: Module {
       "Unflatten: axis \(axis) of input \(x.shape) has \(extent) elements, which do not fill \(sizes)"
     )
     let whole = sizes.map { $0 == -1 ? extent / known : $0 }
-    return x.reshaped(Shape(Array(x.shape[..<place]) + whole + Array(x.shape[(place + 1)...])))
+    return x.reshaped(Shape(Array(x.shape[..<index]) + whole + Array(x.shape[(index + 1)...])))
   }
 
   public var extraDescription: String {

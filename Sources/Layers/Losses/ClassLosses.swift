@@ -8,6 +8,8 @@ import Tensors
 public struct CrossEntropyLoss: ReducedLoss {
   public let counting: ClassCounting
   public let reduction: LossReduction
+  public var predictionKind: PredictionKind { .classLogits }
+  public var targetKind: TargetRequirement { .classesOrDistributions }
 
   /// - Parameters:
   ///   - weights: how much a sample of each class counts.
@@ -49,6 +51,8 @@ public struct CrossEntropyLoss: ReducedLoss {
 public struct NLLLoss: ReducedLoss {
   public let counting: ClassCounting
   public let reduction: LossReduction
+  public var predictionKind: PredictionKind { .classLogProbabilities }
+  public var targetKind: TargetRequirement { .classes }
 
   public init(
     weights: [Double]? = nil, ignoredTarget: Int? = nil, reduction: LossReduction = .mean

@@ -7,6 +7,7 @@ import Tensors
 /// (prediction - target)^2, PyTorch's MSELoss.
 public struct MSELoss: ReducedLoss {
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
   public init(reduction: LossReduction = .mean) { self.reduction = reduction }
 
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
@@ -17,6 +18,7 @@ public struct MSELoss: ReducedLoss {
 /// |prediction - target|, PyTorch's L1Loss.
 public struct L1Loss: ReducedLoss {
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
   public init(reduction: LossReduction = .mean) { self.reduction = reduction }
 
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
@@ -28,6 +30,7 @@ public struct L1Loss: ReducedLoss {
 public struct SmoothL1Loss: ReducedLoss {
   public let beta: Double
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
 
   public init(beta: Double = 1, reduction: LossReduction = .mean) {
     self.beta = beta
@@ -43,6 +46,7 @@ public struct SmoothL1Loss: ReducedLoss {
 public struct HuberLoss: ReducedLoss {
   public let delta: Double
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
 
   public init(delta: Double = 1, reduction: LossReduction = .mean) {
     self.delta = delta
@@ -56,7 +60,9 @@ public struct HuberLoss: ReducedLoss {
 
 /// Cross-entropy of probabilities of one class against another: PyTorch's BCELoss.
 public struct BCELoss: ReducedLoss {
+  public var predictionKind: PredictionKind { .probabilities }
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
   public init(reduction: LossReduction = .mean) { self.reduction = reduction }
 
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
@@ -66,7 +72,9 @@ public struct BCELoss: ReducedLoss {
 
 /// The same of what a sigmoid would make probabilities: PyTorch's BCEWithLogitsLoss.
 public struct BCEWithLogitsLoss: ReducedLoss {
+  public var predictionKind: PredictionKind { .logits }
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
   public init(reduction: LossReduction = .mean) { self.reduction = reduction }
 
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor {
@@ -77,6 +85,7 @@ public struct BCEWithLogitsLoss: ReducedLoss {
 /// target (ln target - prediction), PyTorch's KLDivLoss: the prediction is a logarithm.
 public struct KLDivLoss: ReducedLoss {
   public let reduction: LossReduction
+  public var targetKind: TargetRequirement { .numbers }
   /// PyTorch's "batchmean", the divergence itself: the mean is over samples, not elements.
   public let isMeanOverSamples: Bool
   public let isTargetLog: Bool

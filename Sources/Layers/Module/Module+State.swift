@@ -51,13 +51,6 @@ extension Module {
 
   /// Puts this module and all below it into evaluation mode.
   @discardableResult public func eval() -> Self { train(false) }
-
-  /// Tells every dropout below which step and samples the next forward pass is of.
-  public func setDropoutKey(_ key: DropoutKey) {
-    forEachModule { name, module in
-      if let dropout = module as? Dropout { dropout.setKey(key, name: name) }
-    }
-  }
 }
 
 /// A new parameter: a leaf that requires a gradient.

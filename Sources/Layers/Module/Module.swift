@@ -7,7 +7,12 @@ public protocol Module: AnyObject {
   /// keys and the order in memory all come from this one walk.
   func visit(_ v: inout Visitor)
 
+  /// What the module computes of one input.
   func callAsFunction(_ x: Tensor) -> Tensor
+
+  /// What the network computes of a batch's inputs. The default calls it with the only input;
+  /// `MultiInputModule` is for several.
+  func callAsFunction(_ inputs: NamedTensors) -> NamedTensors
 
   /// The class's name as PyTorch prints it, such as "Linear".
   var typeName: String { get }
@@ -26,12 +31,26 @@ public protocol Module: AnyObject {
 }
 
 extension Module {
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors {
+    NamedTensors(self(inputs.only))
+  }
   public func visit(_ v: inout Visitor) {}
   public var typeName: String { String(describing: type(of: self)) }
   public var extraDescription: String { "" }
   public var printsRepeatsTogether: Bool { false }
   public var isFunction: Bool { false }
   public func setMode(isTraining: Bool) {}
+}
+
+/// A network with several inputs or outputs, under names.
+public protocol MultiInputModule: Module {
+  /// What the network computes of a batch's inputs, which have the data set's names.
+  func forward(_ inputs: NamedTensors) -> NamedTensors
+}
+
+extension MultiInputModule {
+  public func callAsFunction(_ inputs: NamedTensors) -> NamedTensors { forward(inputs) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { forward(NamedTensors(x, name: "x")).only }
 }
 
 /// Collects what a module names in `visit`.
@@ -88,8 +107,13 @@ extension Module {
     for parameter in namedParameters {
       parameter.tensor.initialize(parameter.initializer, seed: seed, name: parameter.name)
     }
+    nameRandomLayers(seed: seed)
+  }
+
+  /// Tells the random layers apart, for forward passes that no trainer gives a key.
+  package func nameRandomLayers(seed: UInt64) {
     forEachModule { name, module in
-      if let dropout = module as? Dropout { dropout.setName(name, seed: seed) }
+      (module as? any RandomLayer)?.random.setName(name, seed: seed)
     }
   }
 

@@ -2,9 +2,9 @@ import Autograd
 import System
 import Tensors
 
-/// Images through a narrow layer and back, the notebooks' AE (system S28). The encoder's output is that
-/// of the module "net.2".
-/// - Input [N, ...] with `inputs` elements a sample, output [N, image].
+/// An autoencoder: it maps images to a narrow layer and back. It is the notebooks' AE (system S28).
+/// The output of the encoder is that of the module "net.2".
+/// - Input [N, ...] with `inputs` elements for each sample, output [N, image].
 public final class Autoencoder: Module {
   public let net: Sequential
   public let image: [Int]

@@ -2,19 +2,19 @@ import Autograd
 import System
 import Tensors
 
-/// Linear layers with one activation behind each and another, or none, behind the last: the notebooks'
-/// ClassifierNet (systems S14 to S22).
+/// Linear layers with the same activation after each, and another one, or none, after the last: the
+/// notebooks' ClassifierNet (systems S14 to S22).
 /// - Input [N, inputs], output [N, outputs].
 public final class ClassifierNet: Module {
   public let layerList: ModuleList
   public let outputLayer: Linear
   public let activation: any Module
   public let outputActivation: (any Module)?
-  /// Where it is set, hidden activations a become 1 where a > it and 0 elsewhere, the notebook's
-  /// Threshold(t, 0)(a) / a. No gradient flows through them.
+  /// If it is set to t, hidden activations a become 1 where a > t and 0 elsewhere; in the notebook
+  /// this is Threshold(t, 0)(a) / a. No gradient flows through them.
   public var binaryThreshold: Double?
-  /// The activations, where a linear layer can compute them at once.
-  private let joined, outputJoined: OutputActivation?
+  /// The activations, if a linear layer can compute them together with its product; else nil.
+  private let fusedActivation, fusedOutputActivation: OutputActivation?
 
   /// - Precondition: at least one hidden layer.
   public init(
@@ -27,8 +27,8 @@ public final class ClassifierNet: Module {
     self.activation = activation
     self.outputActivation = outputActivation
     self.binaryThreshold = binaryThreshold
-    joined = OutputActivation(activation)
-    outputJoined = outputActivation.flatMap { OutputActivation($0) }
+    fusedActivation = OutputActivation(activation)
+    fusedOutputActivation = outputActivation.flatMap { OutputActivation($0) }
   }
 
   public func visit(_ v: inout Visitor) {
@@ -40,19 +40,20 @@ public final class ClassifierNet: Module {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let hidden = layerList.reduce(x) { x, layer in
-      let a = ClassifierNet.call(layer, activation, joined, x)
+      let a = ClassifierNet.call(layer, activation, fusedActivation, x)
       return binaryThreshold.map { (a .> $0).to(a.dtype) } ?? a
     }
     guard let outputActivation else { return outputLayer.call(hidden) }
-    return ClassifierNet.call(outputLayer, outputActivation, outputJoined, hidden)
+    return ClassifierNet.call(outputLayer, outputActivation, fusedOutputActivation, hidden)
   }
 
-  /// A layer and its activation, at once where that can be and nobody looks at what lies between.
+  /// Applies a layer and its activation: together if possible and if no recorder needs the output
+  /// of the layer.
   private static func call(
-    _ layer: any Module, _ activation: any Module, _ joined: OutputActivation?, _ x: Tensor
+    _ layer: any Module, _ activation: any Module, _ fused: OutputActivation?, _ x: Tensor
   ) -> Tensor {
-    if let joined, !ActivationRecorder.isRecording, let layer = layer as? Linear {
-      return layer(x, activation: joined)
+    if let fused, !ActivationRecorder.isRecording, let layer = layer as? Linear {
+      return layer(x, activation: fused)
     }
     return activation.call(layer.call(x))
   }

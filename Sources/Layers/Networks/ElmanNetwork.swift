@@ -2,8 +2,8 @@ import Autograd
 import System
 import Tensors
 
-/// h = activation(W_hx x + W_hh h + b_h) and y = W_yh h + b_y at every step, from h = 0: the recurrent
-/// network that the notebooks write by hand (systems S31 to S34; Elman, 1990).
+/// h = activation(W_hx x + W_hh h + b_h) and y = W_yh h + b_y at every step, starting with h = 0:
+/// the recurrent network that the notebooks implement by hand (systems S31 to S34; Elman, 1990).
 /// - Input [N, T, I], output [N, T, O] (I inputs, O outputs, H hidden features).
 public final class ElmanNetwork: Module, Forecaster {
   public let inputSize, hiddenSize, outputSize: Int
@@ -32,7 +32,7 @@ public final class ElmanNetwork: Module, Forecaster {
   }
 
   public func visit(_ v: inout Visitor) {
-    // kaiming_uniform_ with its defaults: the gain of a ReLU, the fan-in.
+    // kaiming_uniform_ with its defaults: the gain of ReLU, and fan-in.
     let kaiming = Initializer.kaimingUniform(.fanIn, gain: Initializer.Nonlinearity.relu.gain)
     v("w_hh", hiddenToHidden, kaiming)
     v("w_hx", inputToHidden, kaiming)
@@ -57,7 +57,8 @@ public final class ElmanNetwork: Module, Forecaster {
       input: inputToHidden, hidden: hiddenToHidden,
       inputBias: hiddenBias.reshaped([hiddenSize] as Shape))
     var run = recurrent(cell, x.transposed(0, 1), state: state, layers: [weights])
-    // The activation is part of the recurrent operation; its outputs are all hidden states.
+    // The recurrent op has already applied the activation; the outputs of the activation are all
+    // hidden states.
     let hidden = activation.noted(run.output.transposed(0, 1))
     run.output = linear(
       hidden, weight: hiddenToOutput, bias: outputBias.reshaped([outputSize] as Shape))

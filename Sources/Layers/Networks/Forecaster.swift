@@ -2,19 +2,19 @@ import Autograd
 import System
 import Tensors
 
-/// A network over series that can go on by itself, with its own outputs as inputs.
+/// A network for series that can continue a series, with its own outputs as inputs.
 public protocol Forecaster: Module {
-  /// What comes after a series: the output of its last step, the output where that is the input, and
-  /// so on. Records no graph.
+  /// The continuation of a series: the output of its last step, then the output for that output as
+  /// input, and so on. Records no graph.
   /// - warmUp: [N, T, I] with T > 0.  Returns [N, steps, I].
-  /// - Throws: `Failure(.usage)` where the network cannot run on its outputs.
+  /// - Throws: `Failure(.usage)` if the network cannot take its own outputs as inputs.
   func forecast(warmUp: Tensor, steps: Int) throws -> Tensor
 }
 
 extension Forecaster {
-  /// The forecast of a network with `inputs` and `outputs` a step.
-  /// - run: the outputs [N, T, O] for inputs [N, T, I] from a state.
-  /// - Throws: `Failure(.usage)` unless I is O.
+  /// The forecast of a network with I `inputs` and O `outputs` at each step.
+  /// - run: computes the outputs [N, T, O] for inputs [N, T, I], starting from a state; nil: zeros.
+  /// - Throws: `Failure(.usage)` if I is not O.
   func freeRunning(
     warmUp: Tensor, steps: Int, inputs: Int, outputs: Int,
     _ run: (Tensor, RecurrentState?) -> RecurrentRun

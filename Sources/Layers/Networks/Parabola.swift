@@ -1,7 +1,7 @@
 import Autograd
 import Tensors
 
-/// y = w x^2 + b, both of them 1 in the beginning (system S08).
+/// y = w x^2 + b, where w and b are initialized to 1 (system S08).
 /// - Input and output of any shape.
 public final class Parabola: Module {
   public let w, b: Tensor  // no axes
@@ -20,8 +20,8 @@ public final class Parabola: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor { w * x.square() + b }
 }
 
-/// A number that is its own output, whatever the input: its mean squared error against 0 is the
-/// parabola x^2, which gradient descent walks down (system S07).
+/// A trained number that is the output for every input. Its mean squared error against 0 is the
+/// parabola x^2, which gradient descent minimizes (system S07).
 /// - Input [N, ...], output [N, 1].
 public final class Point: Module {
   public let start: Double

@@ -2,16 +2,17 @@ import Autograd
 import System
 import Tensors
 
-/// One series of symbols into another of the same length (Sutskever, Vinyals and Le, 2014): the state in
-/// which an encoder leaves the source is the decoder's first, and the decoder gets at each step the
-/// symbol before.
+/// Maps a series of symbols to another one of the same length (Sutskever, Vinyals and Le, 2014).
+/// The state of the encoder after the source is the initial state of the decoder. At each step the
+/// decoder gets the previous symbol.
 ///
-/// Symbols are one-hot among `symbols` + 1: the last, number `symbols`, is the start token, which the
-/// decoder gets first and never puts out. What a recorder finds under "encoder" is the last hidden
-/// state, [N, H].
-/// - Input [N, 2, T, symbols + 1]: at 0 the source, at 1 what the decoder gets, the target one step
-///   late. Output: scores [N, symbols, T], as CrossEntropyLoss takes them for targets [N, T].
-public final class Seq2Seq: Module {
+/// Symbols are one-hot vectors of `symbols` + 1 elements. The last symbol, number `symbols`, is the
+/// start token, which the decoder gets first and never outputs. A recorder records the last hidden
+/// state, [N, H], as the output of "encoder".
+/// - Input [N, 2, T, symbols + 1]: at index 0 the source, at index 1 the input of the decoder,
+///   which is the target one step later. Output: scores [N, symbols, T], as CrossEntropyLoss takes
+///   them for targets [N, T].
+public final class Seq2Seq: SequenceGenerator {
   public let symbols: Int
   private let encoder, decoder: any RecurrentLayer
   private let head: Linear
@@ -38,8 +39,8 @@ public final class Seq2Seq: Module {
     return scores(x[Every(), 1], from: encoded(x[Every(), 0])).output.transposed(1, 2)
   }
 
-  /// The likeliest symbol at each step, which is the decoder's next input: what the network makes of
-  /// the sources alone. Records no graph.
+  /// Generates the targets for the sources. The symbol with the highest score at each step is the
+  /// next input of the decoder. Records no graph.
   /// - source: [N, T, symbols + 1].  Returns N series of T symbols.
   public func generate(source: Tensor) -> [[Int]] {
     require(
@@ -63,6 +64,7 @@ public final class Seq2Seq: Module {
     return series
   }
 
+  /// The state of the encoder after the source.
   private func encoded(_ source: Tensor) -> RecurrentState {
     let state = encoder.run(source).state
     _ = encoder.noted(state.lastHidden)

@@ -2,11 +2,11 @@ import Autograd
 import System
 import Tensors
 
-/// A series through one hidden state and back: an encoder reads it, a decoder gets the encoder's last
-/// hidden state at each step and a linear layer and a sigmoid make the series of what it puts out
-/// (Srivastava et al., 2015, without the feedback).
+/// An autoencoder for series. The encoder reads the series into its last hidden state. The decoder
+/// gets that hidden state at each step, and a linear layer and a sigmoid compute the series from
+/// its outputs (Srivastava et al., 2015, without the feedback).
 ///
-/// What a recorder finds under "encoder" is that hidden state, [N, H].
+/// A recorder records that hidden state, [N, H], as the output of "encoder".
 /// - Input [N, image] or [N, length, features], output of the input's shape, in 0 ... 1.
 public final class SequenceAutoencoder: Module {
   public let length, features: Int
@@ -15,7 +15,7 @@ public final class SequenceAutoencoder: Module {
   private let head: Linear
   private let outputActivation = Sigmoid()
 
-  /// - image: a sample's shape; nil: [length, features].
+  /// - image: the shape of a sample; nil: [length, features].
   /// - Precondition: `image` has length times features elements.
   public init(
     cell: RecurrentCell, features: Int, length: Int, hiddenSize: Int, image: [Int]? = nil

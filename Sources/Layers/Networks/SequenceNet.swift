@@ -2,7 +2,7 @@ import Autograd
 import System
 import Tensors
 
-/// A recurrent layer and a linear one behind each of its steps.
+/// A recurrent layer, and a linear layer applied to its output at each step.
 /// - Input [N, T, I], output [N, T, O] (I inputs, O outputs, H hidden features).
 public final class SequenceNet: Module, Forecaster {
   public let inputSize, outputSize: Int

@@ -1,9 +1,11 @@
 import Autograd
 import Tensors
 
-/// Long short-term memory (Hochreiter and Schmidhuber, 1997), PyTorch's LSTM: formulas at RecurrentCell.
-/// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] of one sample; output the last layer's
-///   hidden states, [T, N, D H] and so on (L layers, D directions, H hidden features).
+/// Long short-term memory (Hochreiter and Schmidhuber, 1997), PyTorch's LSTM. See RecurrentCell for
+/// the formulas.
+/// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] for one sample. Output: the hidden
+///   states of the last layer, [T, N, D H], [N, T, D H] or [T, D H] (T steps, N samples, F input
+///   features, D directions, H hidden features).
 public final class LSTM: Module {
   let stack: RecurrentStack
 
@@ -18,11 +20,12 @@ public final class LSTM: Module {
 
   public func visit(_ v: inout Visitor) { stack.visit(&v) }
 
-  /// The outputs alone, from a state of zeros.
+  /// The outputs, for an initial state of zeros.
   public func callAsFunction(_ x: Tensor) -> Tensor { stack(x, nil).output }
 
   /// The outputs, and the states after the last step.
-  /// - state: hidden and memory, [L D, N, H] each, before the first step; nil: zeros.
+  /// - state: the hidden state and the memory before the first step, [L D, N, H] each (L layers);
+  ///   nil: zeros.
   public func callAsFunction(
     _ x: Tensor, state: RecurrentState?
   ) -> (output: Tensor, state: RecurrentState) {

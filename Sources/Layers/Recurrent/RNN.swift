@@ -1,12 +1,13 @@
 import Autograd
 import Tensors
 
-/// What a plain recurrent layer puts its sums through.
+/// The activation of a plain recurrent layer.
 public enum RecurrentActivation: Sendable { case tanh, relu }
 
 /// h = tanh(W_ih x + b_ih + W_hh h + b_hh) at every step: Elman's network, PyTorch's RNN.
-/// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] of one sample; output the last layer's
-///   hidden states, [T, N, D H] and so on (L layers, D directions, H hidden features).
+/// - Input [T, N, F], [N, T, F] if `isBatchFirst`, or [T, F] for one sample. Output: the hidden
+///   states of the last layer, [T, N, D H], [N, T, D H] or [T, D H] (T steps, N samples, F input
+///   features, D directions, H hidden features).
 public final class RNN: Module {
   let stack: RecurrentStack
 
@@ -23,11 +24,11 @@ public final class RNN: Module {
 
   public func visit(_ v: inout Visitor) { stack.visit(&v) }
 
-  /// The outputs alone, from a state of zeros.
+  /// The outputs, for an initial state of zeros.
   public func callAsFunction(_ x: Tensor) -> Tensor { stack(x, nil).output }
 
   /// The outputs, and the hidden states after the last step.
-  /// - state: [L D, N, H], before the first step; nil: zeros.
+  /// - state: [L D, N, H], the state before the first step (L layers); nil: zeros.
   public func callAsFunction(_ x: Tensor, state: Tensor?) -> (output: Tensor, state: Tensor) {
     let run = stack(x, state.map { RecurrentState(hidden: $0) })
     return (run.output, run.state.hidden)

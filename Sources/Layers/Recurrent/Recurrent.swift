@@ -2,10 +2,11 @@ import Autograd
 import System
 import Tensors
 
-/// The layers of a recurrent network and their weights: what RNN, LSTM and GRU share.
+/// The layers of a recurrent network and their weights. Shared by RNN, LSTM and GRU.
 ///
-/// Input [T, N, F], or [N, T, F] if `isBatchFirst`, or [T, F] of one sample; outputs the same with D H
-/// for F; states [L D, N, H], or [L D, H] of one sample (L layers, D directions, H hidden features).
+/// Input [T, N, F], or [N, T, F] if `isBatchFirst`, or [T, F] for one sample. The output has the
+/// same shape with D H instead of F. States are [L D, N, H], or [L D, H] for one sample (T steps, N
+/// samples, F input features, L layers, D directions, H hidden features).
 struct RecurrentStack {
   let cell: RecurrentCell
   let inputSize, hiddenSize, layerCount: Int
@@ -26,21 +27,17 @@ struct RecurrentStack {
     self.isBatchFirst = isBatchFirst
     self.isBidirectional = isBidirectional
     let rows = cell.gateCount * hiddenSize
-    func parameter(_ shape: Shape) -> Tensor {
-      let tensor = Tensor(zeros: shape)
-      tensor.requiresGrad = true
-      return tensor
-    }
     let directions = isBidirectional ? 2 : 1
     layers = (0..<layerCount * directions).map { index in
       let fanIn = index < directions ? inputSize : hiddenSize * directions
       return RecurrentWeights(
-        input: parameter([rows, fanIn]), hidden: parameter([rows, hiddenSize]),
-        inputBias: bias ? parameter([rows]) : nil, hiddenBias: bias ? parameter([rows]) : nil)
+        input: newParameter([rows, fanIn]), hidden: newParameter([rows, hiddenSize]),
+        inputBias: bias ? newParameter([rows]) : nil, hiddenBias: bias ? newParameter([rows]) : nil)
     }
   }
 
-  /// All uniform within 1 / sqrt(H), PyTorch's default for recurrent layers.
+  /// All parameters are uniform in -1 / sqrt(H) ... 1 / sqrt(H), PyTorch's default for recurrent
+  /// layers.
   func visit(_ v: inout Visitor) {
     let initializer = Initializer.defaultUniform(fanIn: hiddenSize)
     for (index, layer) in layers.enumerated() {

@@ -1,7 +1,7 @@
 import Autograd
 import Tensors
 
-/// What a network needs of RNN, LSTM and GRU alike.
+/// The common interface of RNN, LSTM and GRU, for networks that take any of them.
 protocol RecurrentLayer: Module {
   var stack: RecurrentStack { get }
 }
@@ -11,12 +11,13 @@ extension LSTM: RecurrentLayer {}
 extension GRU: RecurrentLayer {}
 
 extension RecurrentLayer {
-  /// The outputs of all steps [N, T, D H] and the states after the last (a batch-first layer's).
+  /// The outputs of all steps, [N, T, D H] for a batch-first layer, and the states after the last
+  /// step.
   func run(_ x: Tensor, from state: RecurrentState? = nil) -> RecurrentRun { stack(x, state) }
 }
 
 extension RecurrentCell {
-  /// PyTorch's layer of this cell, batch first.
+  /// A layer with this cell, batch first.
   func layer(
     _ inputSize: Int, _ hiddenSize: Int, layerCount: Int = 1, isBidirectional: Bool = false
   ) -> any RecurrentLayer {
@@ -38,6 +39,6 @@ extension RecurrentCell {
 }
 
 extension RecurrentState {
-  /// The last layer's hidden state [N, H], of one direction.
+  /// The hidden state of the last layer, [N, H]. For networks with one direction.
   var lastHidden: Tensor { hidden[-1] }
 }

@@ -114,6 +114,11 @@ enum Reader {
     if table.allowsNameAlone, let name = node.scalar?.string, !isNull(node) {
       try checkName(name, among: names, path)
       let kind = table.kinds.first { $0.name == name }!
+      if kind.readOptions != nil {
+        return Variant(
+          tag: table.tag, kind: name,
+          arguments: try ownArguments(Node.Mapping([]), kind, table, path))
+      }
       guard let arguments = Arguments(defaultsOf: table.fields(of: kind)) else {
         throw RecipeProblem(
           path, "\(name) needs more than its name; write \(example(kind, table))")
@@ -126,11 +131,55 @@ enum Reader {
     }
     let mapping = try mapping(node, path, orName: table.allowsNameAlone)
     let (kind, tag) = try kind(mapping, table, path)
+    if kind.readOptions != nil {
+      return Variant(
+        tag: tag, kind: kind.name, arguments: try ownArguments(mapping, kind, table, path))
+    }
     let arguments = try fields(mapping, table.fields(of: kind), path, tag: tag)
     if let mistake = kind.mistake(arguments) {
       throw RecipeProblem(path + [mistake.key], mistake.what)
     }
     return Variant(tag: tag, kind: kind.name, arguments: arguments)
+  }
+
+  /// The arguments of a kind of a program: the options that it reads, between the keys of all kinds.
+  private static func ownArguments(
+    _ mapping: Node.Mapping, _ kind: Kind, _ table: VariantTable, _ path: [String]
+  ) throws -> Arguments {
+    let shared = [table.tag] + (table.first + table.last).map(\.key)
+    let options = Options(mapping, path: path)
+    do {
+      try kind.readOptions!(options)
+    } catch let error where !(error is RecipeProblem || error is Failure) {
+      throw RecipeProblem(path, "\(kind.name) cannot be made: \(error)")
+    }
+    if let taken = options.values.first(where: { shared.contains($0.0) })?.0 {
+      throw RecipeProblem(
+        path + [taken], "\(kind.name) reads an option of this name, which every \(table.name) has")
+    }
+    let known = shared + options.values.map(\.0)
+    // The keys of all kinds are read as for any other kind; the program's own are left out there.
+    let own = mapping.filter { pair in !known.contains(pair.key.string ?? "") }
+    if let (key, _) = own.first {
+      let name = key.string ?? "?"
+      throw RecipeProblem(
+        path + [name], "unknown key; \(Spelling.hint(for: name, among: known))",
+        line: key.mark?.line)
+    }
+    func common(_ fields: [Field]) throws -> [(String, Value)] {
+      try fields.map { field in
+        guard let node = mapping[Node(field.key)] else {
+          guard let defaultValue = field.defaultValue else {
+            throw RecipeProblem(
+              path + [field.key], "this key is missing", line: mapping.mark?.line)
+          }
+          return (field.key, defaultValue)
+        }
+        if isNull(node), let defaultValue = field.defaultValue { return (field.key, defaultValue) }
+        return (field.key, try value(node, field.type, path + [field.key]))
+      }
+    }
+    return Arguments(try common(table.first) + options.values + common(table.last))
   }
 
   /// An example of the mapping that a kind needs.

@@ -1,9 +1,9 @@
 import Foundation
 
 /// The JSON Schema (draft 2020-12) of a recipe, made from the tables that also read and write it.
-public enum RecipeSchema {
+package enum RecipeSchema {
   /// The schema as JSON.
-  public static var json: String {
+  package static var json: String {
     var schema: [(String, JSON)] = [
       ("$schema", .text("https://json-schema.org/draft/2020-12/schema")),
       ("title", .text("nndist recipe")),
@@ -74,7 +74,8 @@ public enum RecipeSchema {
       (tag.map { [$0.key] } ?? []) + fields.filter { $0.defaultValue == nil }.map(\.key)
     return [("type", .text("object")), ("properties", .object(properties))]
       + (required.isEmpty ? [] : [("required", .list(required.map(JSON.text)))])
-      + [("additionalProperties", .flag(false))]
+      // The options of a program's own kinds are known only to its code.
+      + [("additionalProperties", .flag(tag?.kind.readOptions != nil))]
   }
 
   private static func variant(_ table: VariantTable, _ definitions: inout Definitions)

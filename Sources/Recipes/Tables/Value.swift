@@ -2,7 +2,7 @@ import System
 import Tensors
 
 /// A value of a recipe, of the type that its table gives.
-public indirect enum Value: Equatable, Sendable {
+package indirect enum Value: Equatable, Sendable {
   case null
   case flag(Bool)
   case integer(Int)
@@ -17,12 +17,12 @@ public indirect enum Value: Equatable, Sendable {
 }
 
 /// A kind (of layer, loss, optimizer or data set) with its arguments.
-public struct Variant: Equatable, Sendable {
+package struct Variant: Equatable, Sendable {
   /// The key that holds the name of the kind, such as "layer"; nil: the kind without a tag.
-  public let tag: String?
+  package let tag: String?
   /// The name of the kind, such as "Linear".
-  public let kind: String
-  public var arguments: Arguments
+  package let kind: String
+  package var arguments: Arguments
 
   package init(tag: String?, kind: String, arguments: Arguments) {
     self.tag = tag
@@ -32,7 +32,7 @@ public struct Variant: Equatable, Sendable {
 }
 
 /// The values of all keys of a table, in its order.
-public struct Arguments: Equatable, Sendable {
+package struct Arguments: Equatable, Sendable {
   package struct Entry: Equatable, Sendable {
     package let key: String
     package var value: Value
@@ -51,7 +51,7 @@ public struct Arguments: Equatable, Sendable {
   }
 
   /// Whether the table has the key.
-  public func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
+  package func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
   private func index(of key: String) -> Int {
     let index = entries.firstIndex { $0.key == key }
@@ -63,60 +63,60 @@ public struct Arguments: Equatable, Sendable {
 /// The values by type.
 /// - Precondition: the table has the key, with that type.
 extension Arguments {
-  public func integer(_ key: String) -> Int { typed(key, optionalInteger(key)) }
-  public func optionalInteger(_ key: String) -> Int? {
+  package func integer(_ key: String) -> Int { typed(key, optionalInteger(key)) }
+  package func optionalInteger(_ key: String) -> Int? {
     optional(key) { if case .integer(let value) = $0 { value } else { nil } }
   }
 
-  public func seed(_ key: String) -> UInt64 {
+  package func seed(_ key: String) -> UInt64 {
     if case .seed(let value) = self[key] { value } else { wrong(key) }
   }
 
-  public func number(_ key: String) -> Double { typed(key, optionalNumber(key)) }
-  public func optionalNumber(_ key: String) -> Double? {
+  package func number(_ key: String) -> Double { typed(key, optionalNumber(key)) }
+  package func optionalNumber(_ key: String) -> Double? {
     optional(key) { if case .number(let value) = $0 { value } else { nil } }
   }
 
-  public func flag(_ key: String) -> Bool {
+  package func flag(_ key: String) -> Bool {
     if case .flag(let value) = self[key] { value } else { wrong(key) }
   }
 
   /// A text, or the name that was chosen.
-  public func text(_ key: String) -> String { typed(key, optionalText(key)) }
-  public func optionalText(_ key: String) -> String? {
+  package func text(_ key: String) -> String { typed(key, optionalText(key)) }
+  package func optionalText(_ key: String) -> String? {
     optional(key) { if case .text(let value) = $0 { value } else { nil } }
   }
 
-  public func pair(_ key: String) -> HeightWidth { typed(key, optionalPair(key)) }
-  public func optionalPair(_ key: String) -> HeightWidth? {
+  package func pair(_ key: String) -> HeightWidth { typed(key, optionalPair(key)) }
+  package func optionalPair(_ key: String) -> HeightWidth? {
     optional(key) { if case .pair(let value) = $0 { value } else { nil } }
   }
 
-  public func numbers(_ key: String) -> [Double] {
+  package func numbers(_ key: String) -> [Double] {
     list(key).map { if case .number(let value) = $0 { value } else { wrong(key) } }
   }
 
-  public func integers(_ key: String) -> [Int] { typed(key, optionalIntegers(key)) }
-  public func optionalIntegers(_ key: String) -> [Int]? {
+  package func integers(_ key: String) -> [Int] { typed(key, optionalIntegers(key)) }
+  package func optionalIntegers(_ key: String) -> [Int]? {
     self[key] == .null
       ? nil : list(key).map { if case .integer(let value) = $0 { value } else { wrong(key) } }
   }
 
-  public func optionalTexts(_ key: String) -> [String]? {
+  package func optionalTexts(_ key: String) -> [String]? {
     self[key] == .null
       ? nil : list(key).map { if case .text(let value) = $0 { value } else { wrong(key) } }
   }
 
-  public func variant(_ key: String) -> Variant {
+  package func variant(_ key: String) -> Variant {
     if case .variant(let value) = self[key] { value } else { wrong(key) }
   }
 
-  public func variants(_ key: String) -> [Variant] {
+  package func variants(_ key: String) -> [Variant] {
     list(key).map { if case .variant(let value) = $0 { value } else { wrong(key) } }
   }
 
-  public func fields(_ key: String) -> Arguments { typed(key, optionalFields(key)) }
-  public func optionalFields(_ key: String) -> Arguments? {
+  package func fields(_ key: String) -> Arguments { typed(key, optionalFields(key)) }
+  package func optionalFields(_ key: String) -> Arguments? {
     optional(key) { if case .fields(let value) = $0 { value } else { nil } }
   }
 

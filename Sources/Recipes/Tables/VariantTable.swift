@@ -89,6 +89,8 @@ package struct Kind: Sendable {
   package let fields: [Field]
   /// Checks arguments that are valid one by one: the key at fault and an explanation, or nil.
   let mistake: @Sendable (Arguments) -> (key: String, what: String)?
+  /// Reads all its options, which tells the keys that it has; nil: `fields` has them.
+  let readOptions: (@Sendable (Options) throws -> Void)?
 
   init(
     _ name: String, _ doc: String, _ fields: [Field] = [],
@@ -98,6 +100,18 @@ package struct Kind: Sendable {
     self.doc = doc
     self.fields = fields
     self.mistake = mistake
+    readOptions = nil
+  }
+
+  /// A kind of a program, whose keys are the options that it reads.
+  init(
+    own name: String, _ doc: String, readOptions: @escaping @Sendable (Options) throws -> Void
+  ) {
+    self.name = name
+    self.doc = doc
+    fields = []
+    mistake = { _ in nil }
+    self.readOptions = readOptions
   }
 }
 

@@ -62,7 +62,7 @@ extension Value: Encodable {
     init?(intValue: Int) { nil }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     func encode(_ tag: (String, String)?, _ arguments: Arguments) throws {
       var fields = encoder.container(keyedBy: Key.self)
       if let (key, kind) = tag { try fields.encode(kind, forKey: Key(stringValue: key)) }

@@ -13,27 +13,27 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 
   /// Optimizer updates made.
-  public var step: Int
+  package var step: Int
   /// The epoch the next step belongs to, from 1.
-  public var epoch: Int
+  package var epoch: Int
   /// Samples of that epoch already used.
-  public var position: Int
-  public var seed: UInt64
+  package var position: Int
+  package var seed: UInt64
   /// Shards of that epoch.
-  public var shards: Int
-  public var recipeDigest: String
-  public var best: Best?
+  package var shards: Int
+  package var recipeDigest: String
+  package var best: Best?
   /// Evaluations since the best one.
-  public var evaluationsSinceBest = 0
+  package var evaluationsSinceBest = 0
   /// From the training split the run began with; nil where nothing is standardized.
-  public var standardization: DataStandardization?
+  package var standardization: DataStandardization?
   /// Of the training samples' source, 16 hexadecimal digits; nil where no file is read, and in
   /// checkpoints of older versions.
-  public var dataDigest: String?
+  package var dataDigest: String?
   /// How many steps up to this one were skipped, as they were not finite; nil: none.
-  public var skippedInARow: Int?
+  package var skippedInARow: Int?
   /// The two other files of the checkpoint.
-  public var files: [String: FileDigest] = [:]
+  package var files: [String: FileDigest] = [:]
   /// Of all the above: no bit of this file changes unnoticed either.
   package var digest: String?
 
@@ -59,8 +59,8 @@ public struct CheckpointState: Codable, Equatable, Sendable {
 
 /// A checkpoint: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`,
 /// which exists whole or not at all.
-public enum Checkpoint {
-  public typealias Tensors = [(name: String, tensor: Tensor)]
+package enum Checkpoint {
+  package typealias Tensors = [(name: String, tensor: Tensor)]
 
   static let modelFile = "model.safetensors"
   static let optimizerFile = "optimizer.safetensors"
@@ -82,7 +82,7 @@ public enum Checkpoint {
 
   /// Loads and verifies a checkpoint: lengths, digests, then contents.
   /// - Throws: `Failure(.badData)` naming the file and what is wrong with it.
-  public static func load(_ path: String) throws -> (
+  package static func load(_ path: String) throws -> (
     state: CheckpointState, model: Tensors, optimizer: Tensors
   ) {
     let statePath = path + "/" + stateFile

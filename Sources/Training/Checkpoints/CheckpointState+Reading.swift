@@ -1,3 +1,4 @@
+import DataParallel
 import Datasets
 import Foundation
 import System
@@ -46,7 +47,7 @@ extension CheckpointState {
     if epoch - 1 + (position > 0 ? 1 : 0) > step { return "epoch" }
     if !(1...65536 ~= shards) { return "shards" }
     if !counts.contains(evaluationsSinceBest) { return "evaluations_since_best" }
-    if let skippedInARow, !(1...Trainer.skippedStepLimit ~= skippedInARow) {
+    if let skippedInARow, !(1...StepEngine.skippedStepLimit ~= skippedInARow) {
       return "skipped_in_a_row"
     }
     if let best, !(0...step ~= best.step) { return "best.step" }

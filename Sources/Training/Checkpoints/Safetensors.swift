@@ -7,7 +7,7 @@ import Tensors
 /// The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length (little
 /// endian), a JSON header of names, types, shapes and byte ranges, and the tensors' bytes without a
 /// gap.
-public enum Safetensors {
+package enum Safetensors {
   /// Writes `tensors` in their order.
   /// - Returns: the file's length and digest; it is on the disk then.
   package static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
@@ -44,7 +44,7 @@ public enum Safetensors {
   /// Reads and verifies a whole file.
   /// - Throws: `Failure(.badData)` naming the file and what in it is wrong; nothing of a file that
   ///   does not hold what its header says is returned.
-  public static func read(_ path: String) throws -> [(name: String, tensor: Tensor)] {
+  package static func read(_ path: String) throws -> [(name: String, tensor: Tensor)] {
     let file = try DataFile(path: path, format: "a safetensors file")
     func bad(_ what: String) -> Failure {
       Failure(.badData, "\(path): \(what)", remedy: "the file is damaged or not a safetensors file")

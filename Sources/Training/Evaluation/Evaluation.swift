@@ -6,29 +6,31 @@ import System
 import Tensors
 
 /// What a network makes of a split.
-public struct Evaluation: Sendable, Equatable {
+package struct Evaluation: Sendable {
   /// Mean over the samples.
-  public var loss: Double
+  package var loss: Double
   /// Mean of the batches' means, the figure that notebooks print; another number than `loss` where
   /// the last batch is smaller.
-  public var lossBatchMean: Double
+  package var lossBatchMean: Double
   /// Samples.
-  public var count: Int
+  package var count: Int
   /// nil where nothing is right or wrong.
-  public var confusion: ConfusionMatrix?
+  package var confusion: ConfusionMatrix?
+  /// The values of the job's own metrics.
+  package var metrics: [(name: String, value: Double)] = []
 
-  public init(loss: Double, lossBatchMean: Double, count: Int, confusion: ConfusionMatrix?) {
+  package init(loss: Double, lossBatchMean: Double, count: Int, confusion: ConfusionMatrix?) {
     self.loss = loss
     self.lossBatchMean = lossBatchMean
     self.count = count
     self.confusion = confusion
   }
 
-  public var correct: Int? { confusion?.correct }
-  public var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
+  package var correct: Int? { confusion?.correct }
+  package var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
   /// Of the accuracy, if each decision is right with the same probability p: sqrt(p (1 - p) / N), the
   /// binomial distribution's sqrt(N p (1 - p)) over N.
-  public var standardError: Double? {
+  package var standardError: Double? {
     guard let confusion, let p = accuracy else { return nil }
     return (p * (1 - p) / Double(confusion.total)).squareRoot()
   }
@@ -42,9 +44,9 @@ public struct Evaluation: Sendable, Equatable {
   ///   - data: the split, from its beginning.
   ///   - batchSize: that of `lossBatchMean`.
   ///   - observe: called for each block in order: its batch and outputs.
-  public static func run(
+  package static func run(
     _ module: any Module, on data: SplitReader, job: TrainingJob, format: SampleFormat,
-    threads: ShardThreads, observe: ((Batch, Tensor) throws -> Void)? = nil
+    threads: ShardThreads, observe: ((Batch, NamedTensors) throws -> Void)? = nil
   ) throws -> Evaluation {
     module.eval()
     defer { module.train() }
@@ -52,8 +54,9 @@ public struct Evaluation: Sendable, Equatable {
     let batchSize = min(job.batchSize, count)
     let blockSize = rowsPerBlock(batchSize: batchSize)
     var batchSums = [Double](repeating: 0, count: (count + batchSize - 1) / batchSize)
-    let metric = job.metric(data.targetType)
-    var confusion = metric == .none ? nil : ConfusionMatrix(classCount: metric.classCount)
+    let rule = job.accuracy(for: data.targetType)
+    var confusion = rule == .none ? nil : ConfusionMatrix(classCount: rule.classCount)
+    var metricCounts = MetricCounts()
     var next = 0
     while next < count {
       var blocks: [Block] = []
@@ -69,7 +72,7 @@ public struct Evaluation: Sendable, Equatable {
         threads.run(pieces: blocks.count) { index in
           noGrad {
             blocks[index].evaluate(
-              module, batchSize: batchSize, loss: job.loss, metric: metric)
+              module, batchSize: batchSize, loss: job.loss, rule: rule, metrics: job.metrics)
           }
         }
       }
@@ -77,6 +80,7 @@ public struct Evaluation: Sendable, Equatable {
       for block in blocks {
         for (batch, sum) in block.sums { batchSums[batch] += sum }
         if let part = block.confusion { confusion?.add(part) }
+        if !block.metricCounts.isEmpty { metricCounts.add(block.metricCounts) }
         if let observe, let outputs = block.outputs { try observe(block.batch, outputs) }
       }
     }
@@ -84,9 +88,11 @@ public struct Evaluation: Sendable, Equatable {
     let means = batchSums.enumerated().map { batch, sum in
       sum / Double(min(batchSize, count - batch * batchSize))
     }
-    return Evaluation(
+    var result = Evaluation(
       loss: batchSums.reduce(0, +) / Double(count),
       lossBatchMean: means.reduce(0, +) / Double(means.count), count: count, confusion: confusion)
+    result.metrics = metricCounts.values(job.metrics)
+    return result
   }
 
   /// Some 250 rows run at the kernels' full speed and take little memory: whole small batches, or
@@ -98,10 +104,12 @@ public struct Evaluation: Sendable, Equatable {
   private struct Block {
     let batch: Batch
     private let firstRow: Int
-    private(set) var outputs: Tensor?
+    private(set) var outputs: NamedTensors?
     /// The losses' sums by batch.
     private(set) var sums: [(batch: Int, sum: Double)] = []
     private(set) var confusion: ConfusionMatrix?
+    /// By metric.
+    private(set) var metricCounts: [[Double]] = []
 
     init(_ batch: Batch, firstRow: Int) {
       self.batch = batch
@@ -109,20 +117,22 @@ public struct Evaluation: Sendable, Equatable {
     }
 
     mutating func evaluate(
-      _ module: any Module, batchSize: Int, loss: any Loss, metric: Metric
+      _ module: any Module, batchSize: Int, loss: any Loss, rule: AccuracyRule,
+      metrics: [any Metric]
     ) {
       let prediction = module(batch.inputs)
       outputs = prediction
-      let rowCount = batch.inputs.shape[0]
+      let rowCount = batch.sampleCount
       for start in stride(from: 0, to: rowCount, by: batchSize) {
         let rows = start..<min(start + batchSize, rowCount)
         let sum = loss(prediction.rows(rows), batch.targets.rows(rows), globalCount: 1)
         sums.append(((firstRow + start) / batchSize, sum.item()))
       }
-      guard metric != .none else { return }
-      var confusion = ConfusionMatrix(classCount: metric.classCount)
+      metricCounts = metrics.map { $0.counts(prediction, batch.targets) }
+      guard rule != .none else { return }
+      var confusion = ConfusionMatrix(classCount: rule.classCount)
       for (predicted, actual) in zip(
-        metric.predicted(prediction), metric.actual(batch.targets))
+        rule.predicted(prediction.first), rule.actual(batch.targets.first))
       {
         confusion.add(predicted: predicted, actual: actual)
       }
@@ -134,7 +144,7 @@ public struct Evaluation: Sendable, Equatable {
 extension Checkpoint {
   /// Loads a checkpoint's weights and buffers into a network.
   /// - Throws: `Failure(.badData)` where the file is damaged or belongs to another network.
-  public static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
+  package static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
     let (state, model, _) = try load(path)
     try restore(model, into: module.namedState.map { ($0.name, $0.tensor) }, from: path)
     return state

@@ -12,7 +12,7 @@ extension DataSpec {
   }
 
   /// Image sets that an operating system may have as a package.
-  public enum ImageSet: String, CaseIterable, Sendable {
+  package enum ImageSet: String, CaseIterable, Sendable {
     case mnist
     case fashionMNIST = "fashion-mnist"
 
@@ -23,7 +23,7 @@ extension DataSpec {
 
     /// Its files in `directory`, or where the system has them.
     /// - Throws: `Failure(.inputMissing)` naming what is not there and where to get it.
-    public func folder(_ directory: String?) throws -> ImageFolder {
+    package func folder(_ directory: String?) throws -> ImageFolder {
       guard let directory = directory ?? systemPath else {
         throw Failure(
           .inputMissing, "no folder is named for the data set \(rawValue)",

@@ -2,16 +2,16 @@ import Datasets
 import Foundation
 
 /// Which samples, and what is done to them.
-public struct DataSpec: Equatable, Sendable {
+package struct DataSpec: Equatable, Sendable {
   var variant: Variant
 
   /// The kind of data set, such as "csv".
-  public var dataset: String { variant.kind }
+  package var dataset: String { variant.kind }
   /// The kind's own arguments beside those of all kinds.
-  public var arguments: Arguments { variant.arguments }
+  package var arguments: Arguments { variant.arguments }
 
   /// The file or folder of those that are read; nil: where the system has it, or generated.
-  public var path: String? {
+  package var path: String? {
     arguments.has("path") ? arguments.optionalText("path") : nil
   }
 
@@ -35,7 +35,7 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   /// What the network is to make of an input.
-  public enum Target: String, CaseIterable, Sendable {
+  package enum Target: String, CaseIterable, Sendable {
     case classIndex = "class"
     /// 1 at the class, 0 at the others.
     case oneHot = "one-hot"
@@ -44,10 +44,19 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   /// nil: the data set's own.
-  public var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
+  package var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
+
+  /// What a sample is compared with.
+  var targetForm: TargetForm {
+    switch target {
+    case .oneHot: .oneHot
+    case .input: .input
+    case .classIndex, nil: .own
+    }
+  }
 
   /// Draws with replacement; nil: all samples.
-  public var draws: SampleDraws? {
+  package var draws: SampleDraws? {
     arguments.optionalFields("sample").map {
       SampleDraws(
         train: $0.optionalInteger("train"), test: $0.optionalInteger("test"),
@@ -55,7 +64,7 @@ public struct DataSpec: Equatable, Sendable {
     }
   }
 
-  public var holdout: Holdout {
+  package var holdout: Holdout {
     let fields = arguments.fields("split")
     return Holdout(
       test: fields.number("test"), validation: fields.number("validation"),
@@ -63,12 +72,12 @@ public struct DataSpec: Equatable, Sendable {
       seed: UInt64(fields.integer("seed")))
   }
 
-  public var standardize: Standardization.Kind {
+  package var standardize: Standardization.Kind {
     Standardization.Kind(rawValue: arguments.text("standardize"))!
   }
-  public var standardizesTarget: Bool { arguments.flag("standardize_target") }
+  package var standardizesTarget: Bool { arguments.flag("standardize_target") }
 
-  public var augmentation: Augmentation {
+  package var augmentation: Augmentation {
     let fields = arguments.fields("augment")
     return Augmentation(
       shift: fields.integer("shift"), rotate: fields.number("rotate"), flip: fields.flag("flip"),
@@ -76,7 +85,7 @@ public struct DataSpec: Equatable, Sendable {
   }
 
   /// The standard deviation of the noise added to inputs, in training and in evaluation.
-  public var corrupt: Double { arguments.number("corrupt") }
+  package var corrupt: Double { arguments.number("corrupt") }
 
   static let table = VariantTable(
     "data", "Which samples, and what is done to them.", tag: "dataset",

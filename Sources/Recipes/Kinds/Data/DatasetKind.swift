@@ -1,15 +1,15 @@
 import Datasets
 
 /// What a sample looks like, the batch axis left out.
-public struct SampleShapes: Equatable, Sendable {
-  public let input: [Int]
+package struct SampleShapes: Equatable, Sendable {
+  package let input: [Int]
   /// [] is one number.
-  public let target: [Int]
+  package let target: [Int]
   /// Classes where targets are such; nil: targets are numbers.
-  public let classCount: Int?
-  public let classNames: [String]?
+  package let classCount: Int?
+  package let classNames: [String]?
 
-  public init(
+  package init(
     input: [Int], target: [Int], classCount: Int? = nil, classNames: [String]? = nil
   ) {
     self.input = input
@@ -43,7 +43,17 @@ struct DatasetKind: Sendable {
     self.source = source
   }
 
-  static let all: [DatasetKind] = files + generators
+  /// A data set of a program.
+  init(own kind: Kind, data: @escaping @Sendable (Arguments) throws -> TrainingData) {
+    self.kind = kind
+    shapes = { _ in nil }
+    hasTestSource = { (try? data($0))?.hasTestSource ?? false }
+    source = { try data($0).open($1) }
+  }
+
+  static let all: [DatasetKind] = builtIn + OwnKinds.datasetKinds()
+
+  static let builtIn: [DatasetKind] = files + generators
 
   static func of(_ data: DataSpec) -> DatasetKind { all.first { $0.kind.name == data.dataset }! }
 }

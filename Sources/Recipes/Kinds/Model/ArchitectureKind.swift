@@ -1,5 +1,6 @@
 import Autograd
 import Layers
+import Tensors
 
 /// A network that is more than a list of layers: its arguments, its module, and the shape it gives
 /// to a sample.
@@ -26,7 +27,21 @@ struct ArchitectureKind: Sendable {
     all.first { $0.kind.name == model.kind }!
   }
 
-  static let all: [ArchitectureKind] = feedForward + descents + sequences
+  /// A network of a program. Its output's shape is found by passing zeros through it.
+  init(own kind: Kind, module: @escaping @Sendable (Arguments) -> any Module) {
+    self.kind = kind
+    self.module = module
+    shape = { arguments, input, _ in
+      let network = module(arguments)
+      network.eval()
+      let output = noGrad { network(Tensor(zeros: Shape([1] + input))) }
+      return Array(output.shape.dropFirst())
+    }
+  }
+
+  static let all: [ArchitectureKind] = builtIn + OwnKinds.architectures()
+
+  static let builtIn: [ArchitectureKind] = feedForward + descents + sequences
 
   /// - Throws: RecipeProblem unless a sample has `shape`, where -1 is any extent.
   private static func check(

@@ -2,7 +2,7 @@ import Layers
 import Tensors
 
 /// A network: a list of layers, or a named architecture.
-public struct ModelSpec: Equatable, Sendable {
+package struct ModelSpec: Equatable, Sendable {
   let variant: Variant
 
   static let table = VariantTable(
@@ -24,15 +24,15 @@ public struct ModelSpec: Equatable, Sendable {
     ])
 
   /// The layers; nil where the model is an architecture.
-  public var layers: [Variant]? {
+  package var layers: [Variant]? {
     variant.tag == nil ? variant.arguments.variants("layers") : nil
   }
 
   /// The architecture and its arguments; nil where the model is a list of layers.
-  public var architecture: Variant? { variant.tag == nil ? nil : variant }
+  package var architecture: Variant? { variant.tag == nil ? nil : variant }
 
   /// The initial values of parameters: one number for all elements, or one for each element.
-  public var initial: [(name: String, values: [Double])] {
+  package var initial: [(name: String, values: [Double])] {
     guard let fields = variant.arguments.optionalFields("initial") else { return [] }
     return fields.entries.map { entry in
       if case .number(let number) = entry.value { return (entry.key, [number]) }
@@ -41,13 +41,13 @@ public struct ModelSpec: Equatable, Sendable {
   }
 
   /// The network; its parameters have neither seeded values nor those of `initial` yet.
-  public func module() -> any Module {
+  package func module() -> any Module {
     guard let layers else { return ArchitectureKind.of(variant).module(variant.arguments) }
     return LayerKind.sequential(layers, typeName: variant.arguments.text("class"))
   }
 
   /// Sets the parameters that `initial` names. Call it after `initialize(seed:)`.
-  public func setInitialValues(of module: any Module) {
+  package func setInitialValues(of module: any Module) {
     let parameters = module.namedParameters
     for (name, values) in initial {
       let tensor = parameters.first { $0.name == name }!.tensor

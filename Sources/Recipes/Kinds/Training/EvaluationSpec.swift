@@ -1,16 +1,16 @@
 import Training
 
 /// What is measured on the samples that are not trained on.
-public struct EvaluationSpec: Equatable, Sendable {
-  public enum Metric: String, Sendable { case accuracy, none }
+package struct EvaluationSpec: Equatable, Sendable {
+  package enum Metric: String, Sendable { case accuracy, none }
 
   /// nil: as loss and targets say.
-  public let metric: Metric?
+  package let metric: Metric?
   /// Of one output, such as a probability: above it is class 1.
-  public let threshold: Double
-  public let earlyStopping: EarlyStopping?
+  package let threshold: Double
+  package let earlyStopping: EarlyStopping?
   /// Epochs from one evaluation to the next.
-  public let every: Int
+  package let every: Int
 
   init(_ fields: Arguments) {
     metric = fields.optionalText("metric").map { Metric(rawValue: $0)! }

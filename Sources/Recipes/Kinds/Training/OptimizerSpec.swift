@@ -1,18 +1,17 @@
 import Optimizers
 
 /// How gradients become new parameters.
-public struct OptimizerSpec: Equatable, Sendable {
+package struct OptimizerSpec: Equatable, Sendable {
   let variant: Variant
 
   /// Such as "adam".
-  public var kind: String { variant.kind }
-  public var arguments: Arguments { variant.arguments }
+  package var kind: String { variant.kind }
+  package var arguments: Arguments { variant.arguments }
   /// The learning rate the schedule starts from.
-  public var lr: Double { arguments.number("lr") }
+  package var lr: Double { arguments.number("lr") }
 
-  /// - Parameter elementCount: elements of the parameter arena.
-  public func optimizer(elementCount: Int) -> any Optimizer {
-    OptimizerKind.all.first { $0.kind.name == kind }!.optimizer(arguments, elementCount)
+  package func factory() -> OptimizerFactory {
+    OptimizerKind.all.first { $0.kind.name == kind }!.factory(arguments)
   }
 
   static let table = VariantTable(
@@ -23,7 +22,7 @@ public struct OptimizerSpec: Equatable, Sendable {
 
 struct OptimizerKind: Sendable {
   let kind: Kind
-  let optimizer: @Sendable (Arguments, _ elementCount: Int) -> any Optimizer
+  let factory: @Sendable (Arguments) -> OptimizerFactory
 
   // The defaults are PyTorch's.
   static let all = [
@@ -42,29 +41,26 @@ struct OptimizerKind: Sendable {
           return arguments.flag("nesterov") && !(momentum > 0 && dampening == 0)
             ? ("nesterov", "it needs a momentum above 0 and a dampening of 0") : nil
         })
-    ) { arguments, elementCount in
-      let momentum = arguments.number("momentum")
-      if momentum == 0 { return SGD(weightDecay: arguments.number("weight_decay")) }
-      return SGD(
-        elementCount: elementCount, momentum: momentum, dampening: arguments.number("dampening"),
-        isNesterov: arguments.flag("nesterov"), weightDecay: arguments.number("weight_decay"))
+    ) {
+      .sgd(
+        learningRate: $0.number("lr"), momentum: $0.number("momentum"),
+        dampening: $0.number("dampening"), nesterov: $0.flag("nesterov"),
+        weightDecay: $0.number("weight_decay"))
     },
     OptimizerKind(
       kind: Kind("adam", "Adam: each parameter at a rate of its own.", betas + [weightDecay(0)])
-    ) { arguments, elementCount in
-      let betas = arguments.numbers("betas")
-      return Adam(
-        elementCount: elementCount, beta1: betas[0], beta2: betas[1],
-        epsilon: arguments.number("eps"), weightDecay: arguments.number("weight_decay"))
+    ) {
+      .adam(
+        learningRate: $0.number("lr"), betas: betas($0), epsilon: $0.number("eps"),
+        weightDecay: $0.number("weight_decay"))
     },
     OptimizerKind(
       kind: Kind(
         "adamw", "Adam with weight decay apart from the gradient.", betas + [weightDecay(0.01)])
-    ) { arguments, elementCount in
-      let betas = arguments.numbers("betas")
-      return AdamW(
-        elementCount: elementCount, beta1: betas[0], beta2: betas[1],
-        epsilon: arguments.number("eps"), weightDecay: arguments.number("weight_decay"))
+    ) {
+      .adamW(
+        learningRate: $0.number("lr"), betas: betas($0), epsilon: $0.number("eps"),
+        weightDecay: $0.number("weight_decay"))
     },
     OptimizerKind(
       kind: Kind(
@@ -75,11 +71,11 @@ struct OptimizerKind: Sendable {
           .number("momentum", .nonNegative, 0, "How much of the last step's direction stays."),
           .flag("centered", false, "Whether the squares are about a running mean."),
         ])
-    ) { arguments, elementCount in
-      RMSprop(
-        elementCount: elementCount, alpha: arguments.number("alpha"),
-        epsilon: arguments.number("eps"), momentum: arguments.number("momentum"),
-        isCentered: arguments.flag("centered"), weightDecay: arguments.number("weight_decay"))
+    ) {
+      .rmsprop(
+        learningRate: $0.number("lr"), alpha: $0.number("alpha"), epsilon: $0.number("eps"),
+        momentum: $0.number("momentum"), centered: $0.flag("centered"),
+        weightDecay: $0.number("weight_decay"))
     },
     OptimizerKind(
       kind: Kind(
@@ -90,12 +86,11 @@ struct OptimizerKind: Sendable {
           .number("initial_accumulator_value", .nonNegative, 0, "What the sums begin with."),
           .number("eps", .nonNegative, 1e-10, "Added to the root."),
         ])
-    ) { arguments, elementCount in
-      Adagrad(
-        elementCount: elementCount, learningRateDecay: arguments.number("lr_decay"),
-        epsilon: arguments.number("eps"),
-        initialSum: Float(arguments.number("initial_accumulator_value")),
-        weightDecay: arguments.number("weight_decay"))
+    ) {
+      .adagrad(
+        learningRate: $0.number("lr"), learningRateDecay: $0.number("lr_decay"),
+        initialSum: Float($0.number("initial_accumulator_value")), epsilon: $0.number("eps"),
+        weightDecay: $0.number("weight_decay"))
     },
   ]
 
@@ -105,6 +100,11 @@ struct OptimizerKind: Sendable {
       "How much of the running means of gradients and of their squares stays at a step."),
     .number("eps", .nonNegative, 1e-8, "Added to the root."),
   ]
+
+  private static func betas(_ arguments: Arguments) -> (Double, Double) {
+    let betas = arguments.numbers("betas")
+    return (betas[0], betas[1])
+  }
 
   private static func weightDecay(_ defaultValue: Double) -> Field {
     .number(

@@ -1,14 +1,14 @@
 import Optimizers
 
 /// How the learning rate goes along a run.
-public struct ScheduleSpec: Equatable, Sendable {
+package struct ScheduleSpec: Equatable, Sendable {
   let variant: Variant
 
   /// Such as "cosine".
-  public var kind: String { variant.kind }
-  public var arguments: Arguments { variant.arguments }
+  package var kind: String { variant.kind }
+  package var arguments: Arguments { variant.arguments }
 
-  public func schedule() -> Schedule {
+  package func schedule() -> Schedule {
     let own = ScheduleSpec.kinds.first { $0.kind.name == kind }!.schedule(arguments)
     let steps = arguments.integer("warm_up")
     return steps == 0

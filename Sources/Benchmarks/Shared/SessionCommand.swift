@@ -1,0 +1,9 @@
+import ArgumentParser
+import Communication
+
+/// A command that runs on the ranks it finds.
+package protocol SessionCommand: ParsableCommand {
+  /// Called on every rank.
+  /// - Returns: the exit status.
+  func run(in session: RankSession) throws -> Int32
+}

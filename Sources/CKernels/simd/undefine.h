@@ -1,0 +1,26 @@
+// Undefines a table of instructions (avx512.h and its like), so that another can be included.
+#undef SET
+#undef TARGET
+#undef LANES
+#undef vector
+#undef mask
+#undef ZERO
+#undef MASK
+#undef LOAD
+#undef STORE
+#undef MASKED_LOAD
+#undef MASKED_STORE
+#undef BROADCAST
+#undef BROADCAST_INTEGER
+#undef ADD
+#undef FMA
+#undef comparison
+#undef EXCEEDS
+#undef CHOOSE
+#undef NONZERO
+#undef HAS_NONFINITE
+#undef LARGER
+#undef TRANSPOSE
+#undef SPAN
+#undef PAIR
+#undef JOIN

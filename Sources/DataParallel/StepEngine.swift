@@ -1,0 +1,267 @@
+import Autograd
+import Communication
+import Datasets
+import Layers
+import Optimizers
+import System
+import Tensors
+
+/// How steps are computed. Nothing here but `clipNorm`, `microBatchSize` and `compressesGradients` changes a
+/// bit of the result.
+public struct StepOptions: Sendable {
+  /// Threads of this rank; nil: the cores it may use, shared with the other ranks of its host.
+  public var threads: Int?
+  /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
+  public var clipNorm: Double?
+  /// The most samples of a shard's part of a batch that are computed at once, which bounds the memory; nil:
+  /// the whole part.
+  public var microBatchSize: Int?
+  /// Whether each rank keeps the optimizer's state of a slice of the parameters, and updates that slice
+  /// (ZeRO-1). All ranks alike.
+  public var shardsOptimizer = false
+  /// Whether each shard's gradient, and every sum of them, is rounded to bfloat16, so that hosts send half the
+  /// bytes.
+  public var compressesGradients = false
+  /// Of the random layers.
+  public var seed: UInt64 = 0
+  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
+  package var hasLeftoverGradient = false
+
+  public init() {}
+}
+
+/// The replicas of a network on one rank, and what keeps them equal to those of the other ranks: one arena of
+/// parameters, a gradient arena for each shard, their sum over all ranks, and the optimizer.
+///
+/// `DataParallelStep` is its public face.
+package final class StepEngine {
+  package let communicator: Communicator
+  package let options: StepOptions
+  package let threads: ShardThreads
+  package let layout: ArenaLayout
+  package let parameterCount: Int
+  /// The one copy of the parameters on this rank: float32, [layout.elementCount].
+  package let parameters: Tensor
+  /// Batch norm's running statistics and their kin.
+  package let buffers: ModuleBuffers
+  /// Which parameters this rank's optimizer updates.
+  package let slices: ParameterSlices
+  package let optimizer: any Optimizer
+  private let makeModel: () -> any Module
+  private let rules: [ParameterRule]
+
+  private(set) var workers: [ShardWorker] = []
+  package private(set) var reduction: TreeReduction
+  package private(set) var shardCount: Int
+  /// nil where no layer sees the global batch.
+  private(set) var synchronizer: ShardSynchronizer?
+  private var needsSynchronizer = false
+  /// The data that the network was checked against.
+  private var preparedFor: ShardedData?
+
+  /// The step that was taken last.
+  package var step = 0 {
+    didSet { communicator.step = step }
+  }
+  /// How many steps up to this one were skipped, as they were not finite; nil: none.
+  package var skippedInARow: Int?
+  /// Whether root finds that there is no time for another step.
+  package var timeIsUp = false
+  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike; changes no
+  /// bit.
+  package var overlaps = true
+  var threadChoice = ThreadChoice()
+  var pace = Pace()
+
+  /// Makes the network's replicas, with the values that `initialize` gives it.
+  ///
+  /// Collective: every rank, with the same arguments.
+  /// - Parameters:
+  ///   - shardCount: S; at least the number of ranks.
+  ///   - makeModel: makes a network; each shard gets one.
+  /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree` where the
+  ///   networks differ by rank.
+  package init(
+    _ communicator: Communicator, shards shardCount: Int, model makeModel: @escaping () -> any Module,
+    optimizer factory: OptimizerFactory, options: StepOptions
+  ) throws {
+    StopSignals.install()
+    self.communicator = communicator
+    self.options = options
+    self.makeModel = makeModel
+    self.shardCount = shardCount
+    rules = factory.rules
+    let threadCount = options.threads ?? Cores.threads(localSize: communicator.localSize)
+    threads = ShardThreads(count: threadCount)
+    do {
+      // The memory of the template is free again before the shards get theirs.
+      let template = makeModel()
+      layout = ArenaLayout(of: template)
+      parameterCount = template.parameterCount
+      buffers = ModuleBuffers(of: template)
+    }
+    try ModelAgreement.check(layout, buffers.layout, communicator: communicator)
+    guard layout.elementCount > 0 else {
+      throw Failure(.usage, "the network has no parameters", remedy: "name them in its visit(_:)")
+    }
+    slices = try ParameterSlices(
+      elementCount: layout.elementCount, isSharded: options.shardsOptimizer,
+      communicator: communicator)
+    parameters = slices.parameters
+    optimizer = factory.optimizer(
+      elementCount: slices.own.count, groups: layout.groups(rules, within: slices.own))
+    reduction = try StepEngine.reduction(communicator, shardCount, layout, buffers, options)
+    makeWorkers()
+  }
+
+  /// Ends the threads; the engine is not to be used after it.
+  package func end() { threads.end() }
+
+  /// The network of this rank's first shard.
+  package var module: any Module { workers[0].replica.module }
+  /// The first of this rank's shards.
+  package var firstShard: Int { workers[0].replica.shard }
+  package var modules: [any Module] { workers.map(\.replica.module) }
+
+  /// Gives the network's buffers of the first replica the replicated values, for an evaluation.
+  package func loadBuffers() { workers[0].replica.load(buffers) }
+
+  /// Works over another number of shards from the next step on.
+  ///
+  /// Collective: every rank.
+  package func setShards(_ count: Int) throws {
+    guard count != shardCount else { return }
+    shardCount = count
+    workers = []
+    (synchronizer, preparedFor) = (nil, nil)
+    reduction = try StepEngine.reduction(communicator, count, layout, buffers, options)
+    makeWorkers()
+  }
+
+  private static func reduction(
+    _ communicator: Communicator, _ shardCount: Int, _ layout: ArenaLayout,
+    _ buffers: ModuleBuffers, _ options: StepOptions
+  ) throws -> TreeReduction {
+    _ = try ShardRange.checked(communicator, shardCount: shardCount)
+    return try TreeReduction(
+      communicator: communicator, shardCount: shardCount,
+      elementCount: ShardReplica.arenaElementCount(layout, buffers),
+      roundedCount: options.compressesGradients ? layout.elementCount : 0)
+  }
+
+  private func makeWorkers() {
+    let shards = ShardRange.of(
+      rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
+    let reduction = reduction
+    workers = zip(shards, reduction.arenas).map { shard, arena in
+      let replica = ShardReplica(
+        shard: shard, module: makeModel(), layout: layout, parameters: parameters,
+        gradients: arena, buffers: buffers,
+        isFrozen: { name in self.rules.first { $0.matches(name) }?.isFrozen ?? false })
+      if reduction.overlaps {
+        replica.onFinal = { [unowned reduction] in reduction.noteFinal(shard: shard, from: $0) }
+      }
+      return ShardWorker(replica: replica, rank: communicator.rank)
+    }
+    needsSynchronizer = !module.globalBatchLayers.isEmpty
+    // The parameters that the networks were made with, before the arena was given to them.
+    BufferPool.shared.trim()
+  }
+
+  func isPrepared(for data: ShardedData) -> Bool { preparedFor === data }
+
+  /// Checks that the network can be trained on the batches of `data`; the first step does it where nobody has.
+  ///
+  /// Collective: every rank.
+  /// - Throws: `Failure(.usage)`, the same on every rank.
+  package func prepare(for data: ShardedData) throws {
+    if preparedFor === data { return }
+    guard data.shardCount == shardCount else {
+      throw Failure(
+        .usage, "the data have \(data.shardCount) shards, and the network's replicas \(shardCount)",
+        remedy: "give both the same number of shards")
+    }
+    try communicator.agree(on: "looking at batch normalization") {
+      try BatchNormCheck.verify(module, data, microBatchSize: options.microBatchSize)
+    }
+    preparedFor = data
+  }
+
+  // MARK: - Layers that see the global batch
+
+  /// Connects the layers that see the global batch between the shards, at the first step.
+  ///
+  /// Shards without samples in a batch must come to each of their sums too, so how many a step has is counted
+  /// before: on root, by one pass forward and back over two samples.
+  ///
+  /// Collective: every rank.
+  func connectGlobalBatchLayers(
+    _ batch: GlobalBatch, loss: (any Module, BatchPart) throws -> Tensor
+  ) throws {
+    guard needsSynchronizer else { return }
+    needsSynchronizer = false
+    let layers = module.globalBatchLayers
+    guard options.microBatchSize == nil else {
+      throw Failure(
+        .usage,
+        "layer \(layers[0].name) sees the global batch, which must then be in memory at once, and "
+          + "micro_batch is \(options.microBatchSize!)", remedy: "leave the micro-batch size away")
+    }
+    let counted = try communicator.agree(on: "counting sums over the global batch") {
+      communicator.isRoot ? try countSums(layers.map(\.layer), batch, loss) : 0
+    }
+    let synchronizer = try ShardSynchronizer(
+      communicator: communicator, shardCount: shardCount,
+      valueCount: layers.map(\.layer.maximumSumCount).max()!,
+      meetingCount: Int(try communicator.allreduceMax(Int64(counted))))
+    self.synchronizer = synchronizer
+    for (worker, member) in zip(workers, synchronizer.members) { worker.sums = member }
+  }
+
+  /// The sums of a step of a shard with samples: here two, of which only the number matters. The values of
+  /// the parameters do not.
+  private func countSums(
+    _ layers: [any GlobalBatchLayer], _ batch: GlobalBatch,
+    _ loss: (any Module, BatchPart) throws -> Tensor
+  ) throws -> Int {
+    let counter = SumCounter()
+    let replica = workers[0].replica
+    for layer in layers { layer.synchronizer = counter }
+    defer {
+      for layer in layers { layer.synchronizer = nil }
+      replica.clear()
+    }
+    let part = [Int32(0), 0].withUnsafeBufferPointer {
+      batch.data.part(shard: replica.shard, local: $0, globalCount: 2, epoch: nil)
+    }
+    replica.module.setRandomKey(RandomKey(seed: options.seed, step: 0, samples: [0, 0]))
+    replica.differentiate(try loss(replica.module, part))
+    return counter.count
+  }
+}
+
+/// A shard that is alone.
+private final class SumCounter: BatchSynchronizer {
+  private(set) var count = 0
+
+  func sum(_ values: [Float]) -> [Float] {
+    count += 1
+    return values
+  }
+}
+
+extension ArenaLayout {
+  /// The parameters that rules apply to, as groups of an optimizer that updates the elements `range`.
+  func groups(_ rules: [ParameterRule], within range: Range<Int>) -> [ParameterGroup] {
+    entries.compactMap { entry in
+      let own = (entry.offset..<entry.offset + entry.shape.elementCount).clamped(to: range)
+      guard !own.isEmpty, let rule = rules.first(where: { $0.matches(entry.name) }) else {
+        return nil
+      }
+      return ParameterGroup(
+        range: own.lowerBound - range.lowerBound..<own.upperBound - range.lowerBound,
+        learningRateScale: rule.learningRateScale, weightDecay: rule.weightDecay,
+        isFrozen: rule.isFrozen)
+    }
+  }
+}
