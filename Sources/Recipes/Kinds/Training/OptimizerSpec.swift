@@ -107,6 +107,7 @@ struct OptimizerKind: Sendable {
   }
 
   private static func weightDecay(_ defaultValue: Double) -> Field {
-    .number("weight_decay", .nonNegative, defaultValue, "What is taken off a parameter, in parts of it.")
+    .number(
+      "weight_decay", .nonNegative, defaultValue, "What is taken off a parameter, in parts of it.")
   }
 }
