@@ -34,6 +34,12 @@ func misuse(_ kind: String, _ directory: String) throws {
       _ = try ShardedData(
         .dataset(Hills()), world: world, shards: world.worldSize - 1, batchSize: 32)
     }
+  case "twice":
+    try Distributed.run { _ in }
+    try Distributed.run { _ in }
+  case "name":
+    // A name that recipes have already.
+    try NNDistProgram.main(losses: ["cross-entropy": { _ in HillLoss() }])
   default: throw Failure(.usage, "there is no misuse '\(kind)'")
   }
 }
