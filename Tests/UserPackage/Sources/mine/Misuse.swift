@@ -6,6 +6,19 @@ struct Mishap: Error, CustomStringConvertible {
   let description: String
 }
 
+/// A data set whose sample 3 cannot be read.
+private struct Broken: Dataset {
+  let count = 10
+  let inputs = [Feature("x")]
+  let targets = [Feature("y")]
+
+  func read(_ index: Int, into sample: inout Sample) throws {
+    if index == 3 { throw Mishap(description: "sample 3 is gone") }
+    sample.write(Float(index), to: "x")
+    sample.write(Float(index), to: "y")
+  }
+}
+
 /// What a user can do wrong, by name; each must end with one line of error and one status.
 func misuse(_ kind: String, _ directory: String) throws {
   switch kind {
@@ -28,6 +41,30 @@ func misuse(_ kind: String, _ directory: String) throws {
     try Distributed.run { world in
       if world.rank == world.worldSize - 1 { throw Mishap(description: "only one rank") }
       try world.barrier()
+    }
+  case "failure": try Distributed.run { _ in throw Failure(.badData, "all ranks know of it") }
+  case "failure-on-last":
+    try Distributed.run { world in
+      if world.rank == world.worldSize - 1 { throw Failure(.badData, "only one rank knows of it") }
+      try world.barrier()
+    }
+  case "return-on-last":
+    try Distributed.run { world in
+      if world.rank == world.worldSize - 1 { return }
+      try world.barrier()
+    }
+  case "status-on-last":
+    try Distributed.run { world in
+      if world.rank == world.worldSize - 1 { world.exitStatus = 75 }
+    }
+  case "order":
+    try Distributed.run { world in
+      if world.isRoot { try world.barrier() } else { _ = try world.broadcast(1) }
+    }
+  case "read":
+    // The data set throws an error of its own, on the rank that reads sample 3.
+    try Distributed.run { world in
+      _ = try ShardedData(.dataset(Broken()), world: world, shards: shards, batchSize: 32)
     }
   case "shards":
     try Distributed.run { world in
