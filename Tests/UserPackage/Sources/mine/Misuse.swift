@@ -123,7 +123,9 @@ private func errorInLoss(_ isWrong: (Communicator) -> Bool) throws {
 }
 
 /// A hook throws after step 3.
-private func errorInHook(_ directory: String, _ error: @escaping (Communicator) -> (any Error)?) throws {
+private func errorInHook(_ directory: String, _ error: @escaping (Communicator) -> (any Error)?)
+  throws
+{
   try Distributed.run { world in
     let job = TrainingJob(
       "hills", data: .dataset(Hills()), model: { HillNet(width: 16) }, loss: HillLoss(),

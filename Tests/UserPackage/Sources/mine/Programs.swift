@@ -66,7 +66,8 @@ func loop(_ directory: String) throws {
     if world.isRoot { print("begins at step \(step.stepCount) of \(totalSteps)") }
     for epoch in stride(from: start.epoch, through: epochs, by: 1) {
       for batch in data.batches(epoch: epoch, from: epoch == start.epoch ? start.batch : 0) {
-        let rate = Schedule.cosine.rate(base: 1e-2, step: step.stepCount + 1, totalSteps: totalSteps)
+        let rate = Schedule.cosine.rate(
+          base: 1e-2, step: step.stepCount + 1, totalSteps: totalSteps)
         let result = try step(batch, learningRate: rate) { net, part in
           loss(net(part.inputs), part.targets, globalCount: part.globalCount)
         }
