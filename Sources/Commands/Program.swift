@@ -25,12 +25,16 @@ public enum NNDistProgram {
   ///     `model.architecture`.
   ///   - losses: the same for losses, by their name in `loss.kind`.
   ///   - datasets: the same for data sets, by their name in `data.dataset`.
-  /// - Throws: `Failure(.usage)` for a name that is already used in recipes.
+  /// - Throws: nothing; a name that recipes have already ends the process with 64.
   public static func main(
     models: [String: ModelMaker] = [:], losses: [String: LossMaker] = [:],
     datasets: [String: DataMaker] = [:]
   ) throws -> Never {
-    try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    do {
+      try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    } catch let failure as Failure {
+      RankSession.exit(failure)
+    }
     if let path = CommandLine.arguments.first, let name = path.split(separator: "/").last {
       Program.name = String(name)
     }

@@ -51,7 +51,7 @@ struct RecipesCommand: SessionCommand {
         recipe.expect,
       ])
     }
-    return table.text
+    return table.text + OwnKinds.list
   }
 }
 

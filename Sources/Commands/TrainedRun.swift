@@ -25,7 +25,13 @@ struct TrainedRun {
   /// - Throws: Failure if there is no run or checkpoint, or if it is damaged.
   init(_ path: String, data: String?, settings: [String]) throws {
     let (run, checkpoint) = try TrainedRun.locate(path)
-    var text = try RecipeText(try readText(run + "/recipe.yaml"), source: run + "/recipe.yaml")
+    let yaml = try readText(run + "/recipe.yaml")
+    guard !yaml.hasPrefix(TrainingJob.programMark) else {
+      throw Failure(
+        .usage, "\(run) is the run of a program, whose network and data are no recipe",
+        remedy: "evaluate it in that program")
+    }
+    var text = try RecipeText(yaml, source: run + "/recipe.yaml")
     try text.apply(settings: settings)
     if let data { try text.setDataPath(data) }
     var recipe = try text.recipe()

@@ -25,7 +25,7 @@ public struct StepOptions: Sendable {
   /// send half as many bytes.
   public var compressesGradients = false
   /// The seed of the random layers.
-  public var seed: UInt64 = 0
+  package var seed: UInt64 = 0
   /// Whether step 1 also adds the gradient of an earlier backward pass at the same weights, as if
   /// `zero_grad()` had been forgotten.
   package var hasLeftoverGradient = false
@@ -116,7 +116,7 @@ package final class StepEngine {
     optimizer = factory.optimizer(
       elementCount: slices.own.count, groups: layout.groups(rules, within: slices.own))
     reduction = try StepEngine.reduction(communicator, shardCount, layout, buffers, options)
-    makeWorkers()
+    try makeWorkers()
   }
 
   /// Ends the threads. The engine must not be used afterwards.
@@ -140,7 +140,7 @@ package final class StepEngine {
     workers = []
     (synchronizer, preparedFor) = (nil, nil)
     reduction = try StepEngine.reduction(communicator, count, layout, buffers, options)
-    makeWorkers()
+    try makeWorkers()
   }
 
   private static func reduction(
@@ -154,13 +154,24 @@ package final class StepEngine {
       roundedCount: options.compressesGradients ? layout.elementCount : 0)
   }
 
-  private func makeWorkers() {
+  private func makeWorkers() throws {
     let shards = ShardRange.of(
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
     let reduction = reduction
-    workers = zip(shards, reduction.arenas).map { shard, arena in
+    let networks = try communicator.agree(on: "making the network") { () -> [any Module] in
+      let networks = shards.map { _ in makeModel() }
+      let parameters = networks.flatMap { $0.parameters.map { ObjectIdentifier($0) } }
+      guard Set(parameters).count == parameters.count else {
+        throw Failure(
+          .usage, "the model's closure returned networks that share parameters",
+          remedy: "make a new network in it at every call: model: { Net() }")
+      }
+      return networks
+    }
+    workers = zip(zip(shards, networks), reduction.arenas).map { place, arena in
+      let (shard, network) = place
       let replica = ShardReplica(
-        shard: shard, module: makeModel(), layout: layout, parameters: parameters,
+        shard: shard, module: network, layout: layout, parameters: parameters,
         gradients: arena, buffers: buffers,
         isFrozen: { name in self.rules.first { $0.matches(name) }?.isFrozen ?? false })
       if reduction.overlaps {

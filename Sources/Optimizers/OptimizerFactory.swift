@@ -10,16 +10,19 @@ public struct OptimizerFactory: Sendable {
   public var learningRate: Double
   /// Settings for some of the parameters. The first rule that matches a parameter's name applies.
   public var rules: [ParameterRule] = []
+  /// The kind and its settings, such as "adam(betas: (0.9, 0.999), ...)": all ranks must have the same.
+  public let description: String
   private let make:
     @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
 
   /// - Parameter make: creates the optimizer from the number of elements that it updates, and their
   ///   groups.
   public init(
-    learningRate: Double,
+    learningRate: Double, description: String = "an optimizer of the program",
     make: @escaping @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
   ) {
     self.learningRate = learningRate
+    self.description = description
     self.make = make
   }
 
@@ -41,7 +44,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0,
     nesterov: Bool = false, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "sgd(momentum: \(momentum), dampening: \(dampening), "
+      + "nesterov: \(nesterov), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       momentum == 0
         ? SGD(weightDecay: weightDecay, groups: groups)
         : SGD(
@@ -54,7 +60,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adam(betas: \(betas), epsilon: \(epsilon), "
+      + "weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       Adam(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -65,7 +74,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0.01
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adamW(betas: \(betas), epsilon: \(epsilon), "
+      + "weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       AdamW(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -76,7 +88,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8,
     momentum: Double = 0, centered: Bool = false, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "rmsprop(alpha: \(alpha), epsilon: \(epsilon), momentum: \(momentum), "
+      + "centered: \(centered), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       RMSprop(
         elementCount: elementCount, alpha: alpha, epsilon: epsilon, momentum: momentum,
         isCentered: centered, weightDecay: weightDecay, groups: groups)
@@ -87,7 +102,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-2, learningRateDecay: Double = 0, initialSum: Float = 0,
     epsilon: Double = 1e-10, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adagrad(learningRateDecay: \(learningRateDecay), initialSum: \(initialSum), "
+      + "epsilon: \(epsilon), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       Adagrad(
         elementCount: elementCount, learningRateDecay: learningRateDecay, epsilon: epsilon,
         initialSum: initialSum, weightDecay: weightDecay, groups: groups)

@@ -36,7 +36,7 @@ public final class LoopCheckpoints {
     self.recorder = recorder
     loaded = try world.agree(on: "opening the run directory") {
       let loaded = try recorder.openExisting()
-      try recorder.open(text: "# The run of a loop of one's own: its program has the settings.\n")
+      try recorder.open(text: TrainingJob.programMark + " It is a loop of one's own.\n")
       return loaded
     }
   }

@@ -41,9 +41,7 @@ extension Trainer {
         BufferPool.shared.trim()
         try recorder.log(result, split: split, epoch: epoch, epochs: job.epochs, step: state.step)
         guard split == splits[0] else { continue }
-        lastEvaluation = EvaluationSummary(
-          split: split.rawValue, loss: result.loss, accuracy: result.accuracy,
-          metrics: Dictionary(uniqueKeysWithValues: result.metrics.map { ($0.name, $0.value) }))
+        lastEvaluation = EvaluationSummary(result, split: split)
         if note(result) {
           verdict = .best
         } else if let stopping = job.earlyStopping,

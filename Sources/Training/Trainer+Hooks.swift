@@ -90,8 +90,6 @@ extension Trainer {
     hooks.append(Hook(event: event, filter: .once(number), body: body))
   }
 
-  func hasHooks(for event: TrainingEvent) -> Bool { hooks.contains { $0.event == event } }
-
   /// Collective: every rank.
   func runHooks(_ event: TrainingEvent, number: Int) throws {
     for index in hooks.indices where hooks[index].isDue(event, number) {

@@ -71,7 +71,7 @@ public final class Trainer {
     StopSignals.mayStopLoading = true
     defer { StopSignals.mayStopLoading = false }
     Progress.enter(.loading)
-    try SettingsAgreement.check(job.settings, world: world)
+    try SettingsAgreement.check(job.settings.filter { $0.key != "data" }, world: world)
 
     let recorder = RunRecorder(options, world: world)
     self.recorder = recorder
@@ -169,6 +169,7 @@ public final class Trainer {
   public func run() throws -> Outcome {
     let start = monotonicSeconds()
     defer { engine.end() }
+    defer { recorder.close() }
     defer { recorder.endSaving(timeNeeds) }
     let firstStep = state.step
     try announce()

@@ -85,24 +85,28 @@ public struct TrainingJob {
     [
       ("name", name), ("batch_size", "\(batchSize)"), ("epochs", "\(epochs)"), ("seed", "\(seed)"),
       ("shards", shardCount.map { "\($0)" } ?? "null"), ("shuffle", "\(isShuffled)"),
-      ("learning_rate", "\(optimizer.learningRate)"), ("schedule", "\(schedule)"),
+      ("optimizer", optimizer.description), ("learning_rate", "\(optimizer.learningRate)"),
+      ("schedule", "\(schedule)"),
       ("parameter_rules", "\(optimizer.rules)"), ("clip_norm", "\(clipNorm ?? .infinity)"),
       ("micro_batch", microBatchSize.map { "\($0)" } ?? "null"),
       ("compress", "\(compressesGradients)"), ("data", data.name),
-      ("loss", String(describing: type(of: loss))),
+      ("loss", String(describing: loss)),
     ]
   }
 
   /// The text of recipe.yaml.
   var runText: String {
     recipeText
-      ?? "# The settings of a program's training job. The program has its network, loss and data.\n"
+      ?? TrainingJob.programMark + " The program has its network, loss and data.\n"
       + settings.map { "\($0.key): '\($0.value.replacing("'", with: "''"))'\n" }.joined()
   }
 
+  /// What recipe.yaml begins with where the run is a program's.
+  package static let programMark = "# The settings of a program's training job."
+
   var identityText: String {
     recipeIdentity
-      ?? settings.filter { $0.key != "shards" }.map { "\($0.key): \($0.value)\n" }.joined()
+      ?? settings.filter { !["shards", "data"].contains($0.key) }.map { "\($0.key): \($0.value)\n" }.joined()
   }
 }
 

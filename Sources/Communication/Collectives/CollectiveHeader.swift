@@ -4,7 +4,7 @@ import Glibc
 /// The kind of a collective call.
 package enum CollectiveOperation: UInt8, Sendable {
   case barrier, broadcast, allreduceMax, allreduceMin, allgather, gather, agreement, sum
-  case windowRoom, sharedWindow, finalize
+  case windowRoom, sharedWindow, finalize, failure
 
   /// Its name in messages and fault points.
   package var name: String {
@@ -20,6 +20,7 @@ package enum CollectiveOperation: UInt8, Sendable {
     case .windowRoom: "question for room in shared memory"
     case .sharedWindow: "making of a shared window"
     case .finalize: "end of MPI"
+    case .failure: "end of the program by an error"
     }
   }
 }

@@ -20,7 +20,7 @@ extension Communicator {
   /// - Parameter phase: what `body` does, such as "loading data"; named in the message of an error
   ///   that is not a Failure.
   /// - Throws: Failure; MPIError if the ranks could not exchange their results.
-  package func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
+  public func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
     let outcome = Result { try body() }.mapError { Failure($0, during: phase) }
     if FaultPoint.reach(phase, rank: rank, step: step) == .skip { return try outcome.get() }
     try enter(
@@ -43,6 +43,23 @@ extension Communicator {
       failure.status,
       "\(failure.message) (rank \(lowest) of \(worldSize), host \(reports[lowest].hostName))",
       remedy: failure.remedy)
+  }
+
+  /// What ends a program after an error that `body` of `Distributed.run` threw on this rank: where every rank
+  /// threw one, the same Failure on all ranks, as for `agree`; otherwise one that ends the job at once with
+  /// this rank's own error.
+  ///
+  /// Collective: every rank whose program failed.
+  func programFailure(_ error: any Error) -> any Error {
+    if error is RankFailure || error is PeerFailure { return error }
+    let mine = Failure(error, during: "the program")
+    guard worldSize > 1 else { return mine }
+    do {
+      try enter(.failure, at: "an error of the program")
+      return try judgement(Report(hostName: hostName, failure: mine))
+    } catch {
+      return RankFailure(failure: mine)
+    }
   }
 }
 

@@ -49,7 +49,8 @@ extension Communicator {
         return Progress.note()
       }
       throw outOfStep(
-        board.headers(sequence), hosts: [String](repeating: hostName, count: worldSize))
+        board.headers(sequence), hosts: [String](repeating: hostName, count: worldSize),
+        own: header.operation)
     }
     try compareByMessages(header, runsInBackground: runsInBackground)
   }
@@ -67,7 +68,8 @@ extension Communicator {
       let hosts = try allgatherSameCount(paddedHostName)
       throw outOfStep(
         headers.map { $0.withUnsafeBytes { CollectiveHeader(readFrom: $0.baseAddress!) } },
-        hosts: hosts.map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        hosts: hosts.map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) },
+        own: header.operation)
     }
   }
 
@@ -76,14 +78,22 @@ extension Communicator {
     return name + [UInt8](repeating: 0, count: 256 - name.count)
   }
 
-  private func outOfStep(_ headers: [CollectiveHeader], hosts: [String]) -> Failure {
+  /// What the ranks' different headers come to. Where another rank ends the job by an error, that rank reports
+  /// it.
+  private func outOfStep(
+    _ headers: [CollectiveHeader], hosts: [String], own: CollectiveOperation
+  ) -> any Error {
+    if own != .failure, headers.contains(where: { $0.operation == .failure }) {
+      return PeerFailure()
+    }
     let sides = headers.indices.grouped { headers[$0].description }.map { what, ranks in
       "\(rankList(ranks, hosts: hosts)) in \(what)"
     }
     return Failure(
       .trainingFailed,
       "the ranks are out of step at collective \(sequence): " + sides.joined(separator: ", "),
-      remedy: "this is a fault of nndist or of a machine, no data were moved: go on with --resume")
+      remedy: "no data were moved: call collectives in the same order on every rank; if the program does, "
+        + "this is a fault of nndist or of a machine, and --resume goes on")
   }
 }
 

@@ -28,17 +28,18 @@ public enum Distributed {
   ///   - stallTimeout: ends the job if its ranks make no progress for this many seconds, and names
   ///     the rank that blocks the others; 0: never.
   ///   - body: gets the world of ranks, which cannot be used after it returns.
-  /// - Throws: `Failure(.usage)` if called a second time in a process, because MPI starts only
-  ///   once.
+  /// - Throws: nothing; it is declared so that a call reads like all others that can fail. A second call in
+  ///   a process ends it with 64, as MPI starts only once.
   @discardableResult
   public static func run<Result>(
     stallTimeout: Double = defaultStallTimeout,
     _ body: (_ world: Communicator) throws -> Result
   ) throws -> Result {
     guard !hasRun.exchange(true, ordering: .relaxed) else {
-      throw Failure(
-        .usage, "Distributed.run was called a second time in one process",
-        remedy: "call it once, around everything that ranks do together")
+      RankSession.exit(
+        Failure(
+          .usage, "Distributed.run was called a second time in one process",
+          remedy: "call it once, around everything that ranks do together"))
     }
     nd_set_out_of_memory_handler(nd_exit_out_of_memory)
     RankSession.reserveStandardStreams()
@@ -47,13 +48,20 @@ public enum Distributed {
     let status = session.run {
       let world = try session.world()
       world.watch(stallTimeout: stallTimeout)
-      result = try body(world)
+      do {
+        result = try body(world)
+      } catch {
+        throw world.programFailure(error)
+      }
       return world.exitStatus
     }
     if status != 0 { exit(status) }
     return result!
   }
 }
+
+/// Another rank ends the job, and says why: this rank has nothing to add.
+struct PeerFailure: Error {}
 
 /// A failure that only this rank knows of. It ends the whole job at once. (A plain `Failure` is
 /// thrown by all ranks.)

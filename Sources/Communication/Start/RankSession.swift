@@ -78,9 +78,20 @@ package final class RankSession {
       try? communicator?.finalize()
       communicator?.endWatch()
       return failure.status.rawValue
+    } catch is PeerFailure {
+      // The other rank prints its error and aborts the job; this is for a launcher that does not end all ranks.
+      communicator?.silenceWatch()
+      sleep(10)
+      return Failure.Status.trainingFailed.rawValue
     } catch {
       return abort(error)
     }
+  }
+
+  /// Ends the process for a failure that all ranks have alike, where there is no session: root prints it.
+  package static func exit(_ failure: Failure) -> Never {
+    if nd_launcher_rank() <= 0 { complain(failure) }
+    Glibc.exit(failure.status.rawValue)
   }
 
   package func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {

@@ -76,7 +76,7 @@ public struct Sample {
   /// Writes a feature of integers or classes. A class outside 0 ..< count is an error of the data.
   /// - Precondition: there is a feature of that name.
   public mutating func write(_ values: [Int], to name: String) {
-    let place = self.place(name)
+    guard let place = self.place(name) else { return }
     if case .classIndex(let count) = places[place].feature.type,
       let wrong = values.first(where: { !(0..<count ~= $0) })
     {
@@ -92,17 +92,16 @@ public struct Sample {
   /// Writes a feature of one integer or class.
   public mutating func write(_ value: Int, to name: String) { write([value], to: name) }
 
-  private func place(_ name: String) -> Int {
-    guard let place = places.firstIndex(where: { $0.feature.name == name }) else {
-      fatalError("\(owner) has no feature \(name) among \(places.map(\.feature.name))")
-    }
+  private mutating func place(_ name: String) -> Int? {
+    let place = places.firstIndex { $0.feature.name == name }
+    if place == nil { note("\(name) is no feature; there are \(places.map(\.feature.name))") }
     return place
   }
 
   private mutating func copy<T>(
     _ values: [T], to name: String, _ what: String, _ fits: (FeatureType) -> Bool
   ) {
-    let place = self.place(name)
+    guard let place = self.place(name) else { return }
     let (feature, memory) = places[place]
     guard fits(feature.type) else { return note("\(name) is \(feature.type), not \(what)") }
     guard values.count == feature.elementCount else {
@@ -172,7 +171,11 @@ final class DatasetSource: SampleSource {
     }
     var sample = Sample(
       of: name, index: position, places(inputFeatures, input) + places(targetFeatures, target))
-    try dataset.read(position, into: &sample)
+    do {
+      try dataset.read(position, into: &sample)
+    } catch let error where !(error is Failure) {
+      throw Failure(.badData, "\(name): sample \(position): \(error)")
+    }
     try sample.verify()
   }
 }

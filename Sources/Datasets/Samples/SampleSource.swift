@@ -1,7 +1,7 @@
 import System
 
 /// A part of a data set.
-package enum Split: String, Sendable, CaseIterable {
+public enum Split: String, Sendable, CaseIterable {
   case train, validation, test
 }
 

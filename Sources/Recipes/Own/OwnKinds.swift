@@ -55,6 +55,17 @@ package struct OwnKinds: Sendable {
     }
   }
 
+  /// The names of all kinds, a line for each sort; empty without any.
+  package static var list: String {
+    let kinds = used()
+    let lines: [(String, [String])] = [
+      ("architectures", Array(kinds.models.keys)), ("losses", Array(kinds.losses.keys)),
+      ("data sets", Array(kinds.datasets.keys)),
+    ]
+    return lines.filter { !$0.1.isEmpty }
+      .map { "\n\($0.0) of this program: \($0.1.sorted().joined(separator: ", "))" }.joined()
+  }
+
   // The kinds are sorted, because a dictionary's order differs between processes.
 
   static func architectures() -> [ArchitectureKind] {

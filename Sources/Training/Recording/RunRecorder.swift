@@ -170,6 +170,9 @@ final class RunRecorder {
     }
   }
 
+  /// Gives the run directory back to other runs.
+  func close() { (writer, directory) = (nil, nil) }
+
   private func noteOutcome(_ needs: TimeNeeds) throws {
     guard let outcome = writer?.takeOutcome() else { return }
     needs.noteSave(outcome.seconds)

@@ -24,6 +24,11 @@ func misuse(_ kind: String, _ directory: String) throws {
   switch kind {
   case "model": try otherModel()
   case "world": try keptWorld()
+  case "shared":
+    let net = HillNet(width: 16)
+    try Distributed.run { world in
+      _ = try DataParallelStep(world, shards: shards, model: { net }, optimizer: .adam())
+    }
   case "count": try otherCount()
   case "loss": try errorInLoss { _ in true }
   case "loss-on-last": try errorInLoss { $0.rank == $0.worldSize - 1 }
@@ -93,7 +98,12 @@ private func otherModel() throws {
 /// The world is used after its end.
 private func keptWorld() throws {
   let world = try Distributed.run { $0 }
-  try world.barrier()
+  do {
+    try world.barrier()
+  } catch let failure as Failure {
+    if world.isRoot { FileHandle.standardError.write(Data("nndist: error: \(failure)\n".utf8)) }
+    exit(failure.status.rawValue)
+  }
 }
 
 /// The last rank has more samples.
