@@ -94,7 +94,11 @@ let package = Package(
       name: "TestSupport", dependencies: ["Autograd", "CZlib", "System", "Tensors"],
       path: "Tests/Support", exclude: ["pytorch_cases.py"]),
     .executableTarget(
-      name: "rankchecks", dependencies: ["Communication", "DataParallel", "System", "Tensors"],
+      name: "rankchecks",
+      dependencies: [
+        "Autograd", "Communication", "DataParallel", "Datasets", "Layers", "Optimizers", "System",
+        "Tensors",
+      ],
       path: "Tests/Ranks"),
     // nndist, but for faults that a test asks for.
     .executableTarget(
@@ -148,15 +152,15 @@ let package = Package(
     .testTarget(
       name: "RecipesTests", dependencies: ["Layers", "Recipes", "System", "Tensors", "TestSupport"]),
     .testTarget(
-      name: "CommandsTests", dependencies: ["Commands", "System", "Tensors", "TestSupport"]),
+      name: "BenchmarksTests", dependencies: ["Benchmarks", "System", "Tensors", "TestSupport"]),
     // The programs are among the dependencies so that they are built: the tests run them.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
         "Autograd", "FuzzedParsers", "Layers", "Recipes", "System", "Tensors", "TestSupport",
-        "Training", "nndist", "nndist-faults",
+        "Training", "Examples", "nndist", "nndist-faults",
       ],
-      exclude: ["Golden"]),
+      exclude: ["Golden", "Notebooks/Golden"]),
   ] + fuzzing,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -85,7 +85,7 @@ struct DoctorCommand: SessionCommand {
     }
   }
 
-  /// [0, 1, 2, 5] as "0-2,5".
+  /// Formats core numbers as ranges: [0, 1, 2, 5] as "0-2,5".
   private static func ranges(_ cores: [Int]) -> String {
     var parts: [ClosedRange<Int>] = []
     for core in cores {

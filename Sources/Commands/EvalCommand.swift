@@ -19,7 +19,7 @@ struct EvalCommand: SessionCommand {
   @OptionGroup var options: TrainedRunOptions
 
   func run(in session: RankSession) throws -> Int32 {
-    // One rank's work: the others only wait.
+    // Only root evaluates; the other ranks wait.
     try session.agree(on: "evaluating") {
       guard session.isRoot else { return }
       let run = try options.run()

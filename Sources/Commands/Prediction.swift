@@ -7,21 +7,22 @@ import System
 import Tensors
 import Training
 
-/// What a network makes of samples, as a table and as an array.
+/// The outputs of a network for samples, as a table and as an array.
 final class Prediction {
   private var header: [String]
-  /// In the table's order; the array has them all.
+  /// The rows of the table. It may leave out samples; the array has all of them.
   private var lines: [[String]] = []
   private var values: [Float] = []
   private var shape: [Int] = []
 
-  /// The network's outputs, in the targets' units; for classes their label and probabilities too.
-  /// - onlyWrong: in the table, of samples with targets.
+  /// Computes the network's outputs, in the targets' units; for a classifier, the table has labels
+  /// and probabilities.
+  /// - onlyWrong: whether the table has only misclassified samples. Needs targets.
   static func outputs(_ run: TrainedRun, _ reader: SplitReader, onlyWrong: Bool) throws
     -> Prediction
   {
-    let metric = run.job.accuracy(for: reader.targetType)
-    if onlyWrong && metric == .none {
+    let rule = run.job.accuracy(for: reader.targetType)
+    if onlyWrong && rule == .none {
       throw Failure(
         .usage, "--misclassified: \(run.recipe.name) has no classes",
         remedy: "leave the option away to see the outputs")
@@ -34,23 +35,23 @@ final class Prediction {
       run, reader,
       forward: { x in
         let y = network(x).first
-        return metric == .none ? Tensor(run.inTargetUnits(y), shape: y.shape) : y
+        return rule == .none ? Tensor(run.inTargetUnits(y), shape: y.shape) : y
       },
       add: { first, batch, outputs in
-        if metric == .none {
+        if rule == .none {
           result.addNumbers(first, outputs)
         } else if outputs.axisCount > 2 {
           result.addSequences(
-            first, batch, outputs, run.module, metric, names, onlyWrong: onlyWrong)
+            first, batch, outputs, run.module, rule, names, onlyWrong: onlyWrong)
         } else {
           if first == 0 {
             result.header +=
               (hasTargets ? ["actual"] : []) + ["label"]
               + names.map { run.hasProbabilities ? "p(\($0))" : "output(\($0))" }
           }
-          let actual = hasTargets ? metric.actual(batch.targets.first) : nil
+          let actual = hasTargets ? rule.actual(batch.targets.first) : nil
           let probabilities = run.probabilities(outputs)
-          for (row, label) in metric.predicted(outputs).enumerated() {
+          for (row, label) in rule.predicted(outputs).enumerated() {
             if onlyWrong && actual?[row] == label { continue }
             result.lines.append(
               ["\(first + row)"] + (actual.map { [names[$0[row]]] } ?? []) + [names[label]]
@@ -61,19 +62,19 @@ final class Prediction {
     return result
   }
 
-  /// A line a sequence: what it is, what the network says told the truth before each place, and, of a
-  /// network that can, what it says from its own words alone.
+  /// Adds a line for each sequence: the target; the prediction with teacher forcing; and, if the
+  /// network is a SequenceGenerator, the free-running prediction.
   private func addSequences(
-    _ first: Int, _ batch: Batch, _ outputs: Tensor, _ module: any Module, _ metric: AccuracyRule,
+    _ first: Int, _ batch: Batch, _ outputs: Tensor, _ module: any Module, _ rule: AccuracyRule,
     _ names: [String], onlyWrong: Bool
   ) {
     let length = outputs.shape.dropFirst(2).reduce(1, *)
     func sequences(_ all: [Int]) -> [[Int]] {
       stride(from: 0, to: all.count, by: length).map { Array(all[$0..<$0 + length]) }
     }
-    let predicted = sequences(metric.predicted(outputs))
+    let predicted = sequences(rule.predicted(outputs))
     let hasTargets = batch.targets.first.elementCount > 0
-    let actual = hasTargets ? sequences(metric.actual(batch.targets.first)) : nil
+    let actual = hasTargets ? sequences(rule.actual(batch.targets.first)) : nil
     let generated = (module as? any SequenceGenerator).map { network in
       network.generate(source: batch.inputs.only[Every(), 0])
     }
@@ -92,7 +93,7 @@ final class Prediction {
     }
   }
 
-  /// A layer's outputs, flattened in the table.
+  /// Computes a layer's outputs, which are flattened in the table.
   static func activations(
     _ run: TrainedRun, _ reader: SplitReader, layer: String
   ) throws -> Prediction {
@@ -106,8 +107,8 @@ final class Prediction {
     return result
   }
 
-  /// For each series: its second half, what the network says of it step by step when it is told the
-  /// truth before each (teacher forcing), and what it says running free from the middle on.
+  /// Forecasts the second half of each series: the actual values, the predictions with teacher
+  /// forcing, and the free-running predictions from the middle on.
   static func forecast(_ run: TrainedRun, _ reader: SplitReader, steps: Int) throws -> Prediction {
     guard let network = run.module as? any Forecaster else {
       throw Failure(
@@ -191,7 +192,7 @@ final class Prediction {
     print("\(path): float32 \(shape)")
   }
 
-  /// As RFC 4180 has it.
+  /// Quotes a cell of a .csv file as in RFC 4180.
   private static func quoted(_ cell: String) -> String {
     guard cell.contains(where: { ",\"\n\r".contains($0) }) else { return cell }
     return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""

@@ -6,27 +6,35 @@ import Glibc
 import Recipes
 import System
 
-/// The whole command line of nndist for networks, losses and data sets of one's own. A package's main.swift:
+/// The nndist command line, extended with a program's own networks, losses and data sets. In a
+/// package's main.swift:
 ///
 ///     import NNDist
 ///
 ///     try NNDistProgram.main(
 ///       models: ["Net": { options in Net(width: try options.int("width", default: 64)) }])
 ///
-/// The program has train, eval, predict, resume, recipes, bench and the rest; in its recipes,
-/// `model: {architecture: Net, width: 32}` makes a Net. Keys and values of the options are checked strictly.
+/// The program has all of nndist's commands. In its recipes,
+/// `model: {architecture: Net, width: 32}` makes a Net. The keys and values of the options are
+/// checked strictly.
 public enum NNDistProgram {
-  /// Runs the command that the process's arguments name, on all ranks, and **ends the process** with its status.
+  /// Runs the command given by the process's arguments, on all ranks, and **ends the process** with
+  /// its status.
   /// - Parameters:
-  ///   - models: by the name that `model.architecture` gives them, what makes them from a recipe's options.
-  ///   - losses: by the name that `loss.kind` gives them.
-  ///   - datasets: by the name that `data.dataset` gives them.
-  /// - Throws: `Failure(.usage)` for a name that recipes have already.
+  ///   - models: functions that make a network from a recipe's options, by their name in
+  ///     `model.architecture`.
+  ///   - losses: the same for losses, by their name in `loss.kind`.
+  ///   - datasets: the same for data sets, by their name in `data.dataset`.
+  /// - Throws: nothing; a name that recipes have already ends the process with 64.
   public static func main(
     models: [String: ModelMaker] = [:], losses: [String: LossMaker] = [:],
     datasets: [String: DataMaker] = [:]
   ) throws -> Never {
-    try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    do {
+      try OwnKinds.register(models: models, losses: losses, datasets: datasets)
+    } catch let failure as Failure {
+      RankSession.exit(failure)
+    }
     if let path = CommandLine.arguments.first, let name = path.split(separator: "/").last {
       Program.name = String(name)
     }
@@ -36,7 +44,7 @@ public enum NNDistProgram {
 
 /// Runs nndist's command line, and ends the process with its status.
 ///
-/// In a library, so that a test's program can be the same with one addition.
+/// It is in a library, so that a test program can run the same command line with an addition.
 package func runProgram() -> Never {
   nd_set_out_of_memory_handler(nd_exit_out_of_memory)
   RankSession.reserveStandardStreams()
@@ -45,8 +53,8 @@ package func runProgram() -> Never {
 }
 
 enum Program {
-  /// What the program is called: nndist, or the executable's name for a program with kinds of its own.
-  /// Written once, before anything runs.
+  /// The name of the program: nndist, or the executable's name if the program registers its own
+  /// kinds. Written once, before anything runs.
   nonisolated(unsafe) static var name = "nndist"
 
   /// - Returns: the exit status.
@@ -62,7 +70,8 @@ enum Program {
     }
   }
 
-  /// What --stall-timeout says, as far as it can be known before the arguments are parsed.
+  /// Reads --stall-timeout from the arguments before they are parsed; nil if it is not a valid
+  /// number of seconds.
   private static func startTimeout(_ arguments: [String]) -> Double? {
     let option = "--stall-timeout"
     let text =

@@ -47,18 +47,18 @@ struct RecipesCommand: SessionCommand {
       let recipe = try builtIn.text.recipe()
       table.add([
         recipe.name, recipe.data.dataset, builtIn.model,
-        grouped(recipe.model.module().parameterCount), builtIn.seconds.map(shown) ?? "-",
+        grouped(recipe.model.module().parameterCount), builtIn.seconds.map(formatted) ?? "-",
         recipe.expect,
       ])
     }
-    return table.text
+    return table.text + OwnKinds.list
   }
 }
 
-/// 0.42 as "0.4", 42.3 as "42".
-private func shown(_ seconds: Double) -> String { fixed(seconds, seconds < 10 ? 1 : 0) }
+/// Formats seconds: 0.42 as "0.4", 42.3 as "42".
+private func formatted(_ seconds: Double) -> String { fixed(seconds, seconds < 10 ? 1 : 0) }
 
-/// 669706 as "669,706".
+/// Formats a count: 669706 as "669,706".
 private func grouped(_ count: Int) -> String {
   let digits = Array(String(count))
   return digits.indices.map { index in

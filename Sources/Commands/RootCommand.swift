@@ -2,7 +2,7 @@ import ArgumentParser
 import Benchmarks
 import Communication
 
-/// The command line.
+/// The root of the command line.
 struct RootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nndist",

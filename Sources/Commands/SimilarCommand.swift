@@ -32,9 +32,9 @@ struct SimilarCommand: SessionCommand {
   var layer: String?
 
   func validate() throws {
-    func check(_ option: String, _ value: Int?, atLeast least: Int) throws {
-      if let value, value < least {
-        throw ValidationError("\(option) \(value) is not allowed; it must be \(least) or more")
+    func check(_ option: String, _ value: Int?, atLeast minimum: Int) throws {
+      if let value, value < minimum {
+        throw ValidationError("\(option) \(value) is not allowed; it must be \(minimum) or more")
       }
     }
     try check("--index", index, atLeast: 0)
@@ -46,7 +46,7 @@ struct SimilarCommand: SessionCommand {
     try session.agree(on: "comparing activations") {
       guard session.isRoot else { return }
       let run = try options.run()
-      // The notebook compares training images.
+      // The default is the training split, because the notebook compares training images.
       let split = options.split ?? .train
       let reader = try run.job.data.reader(split)
       let count = min(rows ?? reader.sampleCount, reader.sampleCount)
@@ -71,7 +71,8 @@ struct SimilarCommand: SessionCommand {
     return 0
   }
 
-  /// The sample itself, then the others, the largest first; of equals the earlier. A sample without any activation is like none.
+  /// Returns the sample itself, then the other samples by descending cosine; of equal cosines, the
+  /// earlier sample first. The cosine with a sample whose activations are all 0 is 0.
   private func cosines(_ rows: [[Float]]) -> [(sample: Int, cosine: Double)] {
     func dot(_ a: [Float], _ b: [Float]) -> Double {
       zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }

@@ -6,7 +6,7 @@ import Recipes
 import System
 import Training
 
-/// `nndist train`, and what bare `nndist` does.
+/// `nndist train`, also the default of `nndist` without a command.
 struct TrainCommand: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a recipe. The default command.")
@@ -119,9 +119,9 @@ struct TrainCommand: SessionCommand {
   var quiet = false
 
   func validate() throws {
-    func check(_ option: String, _ value: Int?, atLeast least: Int) throws {
-      if let value, value < least {
-        throw ValidationError("\(option) \(value) is not allowed; it must be \(least) or more")
+    func check(_ option: String, _ value: Int?, atLeast minimum: Int) throws {
+      if let value, value < minimum {
+        throw ValidationError("\(option) \(value) is not allowed; it must be \(minimum) or more")
       }
     }
     try check("--threads", threads, atLeast: 1)
@@ -176,14 +176,14 @@ struct TrainCommand: SessionCommand {
     return 0
   }
 
-  /// A part of a cross-validation; without values, a plain run.
+  /// One run of a cross-validation; with the default values, a plain run.
   private struct Fold {
     /// The fold's own run directory.
     var directory: String?
     var settings: [String] = []
   }
 
-  /// - Returns: the exit status, and what the run's best checkpoint reached.
+  /// - Returns: the exit status, and the best evaluation of the run.
   private func train(
     _ fold: Fold, _ limit: TimeLimit?, _ session: RankSession, _ world: Communicator
   ) throws -> (status: Int32, best: CheckpointState.Best?) {
@@ -215,14 +215,15 @@ struct TrainCommand: SessionCommand {
     return (Failure.Status.stopped.rawValue, nil)
   }
 
-  /// What goes on with a run in `directory`, or with all its folds.
+  /// Returns the arguments that resume the run in `directory`, or all folds of its
+  /// cross-validation.
   private func resumeArguments(_ directory: String) -> String {
     guard let folds else { return "--resume --run \(directory)" }
     let all = directory.prefix(upTo: directory.lastIndex(of: "/")!)
     return "\(recipe ?? BuiltInRecipe.all[0].name) --folds \(folds) --resume --run \(all)"
   }
 
-  /// Mean and standard deviation over the folds.
+  /// Returns a line with the mean and the standard deviation over the folds.
   private static func summary(_ scores: [CheckpointState.Best]) -> String {
     guard let metric = scores.first?.metric else {
       return "cross-validation: no fold was evaluated"
@@ -236,7 +237,7 @@ struct TrainCommand: SessionCommand {
       + "standard deviation \(fixed(deviation, 4)) (\(each))"
   }
 
-  /// The options that decide what the ranks do together.
+  /// The options that must be the same on all ranks, because collective operations depend on them.
   private var optionsOfAllRanks: SettingsAgreement.Settings {
     let numbers = [
       ("--max-steps", maxSteps), ("--eval-every", evalEvery),
@@ -248,7 +249,7 @@ struct TrainCommand: SessionCommand {
     ]
   }
 
-  /// What to train, and where.
+  /// The recipe to train, and the run directory.
   private struct Plan {
     var recipe: Recipe
     var directory: String
@@ -259,11 +260,12 @@ struct TrainCommand: SessionCommand {
   }
 
   private func plan(_ world: Communicator, _ fold: Fold) throws -> Plan {
-    // Without a recipe it is the run's own that goes on, and what is set may fit no other.
+    // `--resume` without a recipe uses the run's own recipe. The settings may not fit any other, so
+    // none is read here.
     let requested = try world.agree(on: "reading the recipe") { () -> Recipe? in
       try self.recipe == nil && resume ? nil : requestedRecipe(fold)
     }
-    // Root alone sees the run directory.
+    // Only root needs access to the run directory.
     let found = try world.agree(on: "finding the run directory") { () -> [String] in
       guard world.isRoot else { return [] }
       let name = requested?.name ?? BuiltInRecipe.all[0].name
@@ -289,7 +291,8 @@ struct TrainCommand: SessionCommand {
     return Plan(recipe: recipe, directory: directory)
   }
 
-  /// The recipe of a run that goes on: the stored one, with what was asked for now.
+  /// Returns the recipe of a resumed run: the requested recipe, or the stored one with the options
+  /// of this launch.
   private func resumed(
     _ stored: RecipeText, requested: Recipe?, _ directory: String, _ fold: Fold
   ) throws -> Recipe {
@@ -315,7 +318,7 @@ struct TrainCommand: SessionCommand {
       }, fold)
   }
 
-  /// With paths in full, so that the recipe in the run directory can be used from anywhere.
+  /// Makes paths absolute, so that the recipe in the run directory can be used from any directory.
   private func completed(_ recipe: Recipe) -> Recipe {
     var recipe = recipe
     recipe.completePaths(from: FileManager.default.currentDirectoryPath)
@@ -324,7 +327,8 @@ struct TrainCommand: SessionCommand {
 
   private func overridden(_ text: RecipeText, _ fold: Fold) throws -> RecipeText {
     var text = text
-    // The fold is what is held out, unless the command line itself wants otherwise.
+    // The fold is the validation split, so the recipe's own validation share is set to 0, unless
+    // the command line sets it.
     let before = fold.settings.isEmpty ? [] : ["data.split.validation=0"]
     try text.apply(settings: before + settings + fold.settings)
     func set(_ key: String, _ value: (some CustomStringConvertible)?) throws {
@@ -352,19 +356,19 @@ struct TrainCommand: SessionCommand {
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
     let path = "runs/\(name)-\(formatter.string(from: Date()))"
-    // Two runs begun within one second.
+    // If two runs start in the same second, the second name gets a suffix.
     return (2...).lazy.map { $0 == 2 ? path : "\(path)-\($0 - 1)" }
       .first { !FileManager.default.fileExists(atPath: $0) } ?? path
   }
 
-  /// - Parameter place: where below its directory the recipe is.
-  private static func newestRun(of name: String, in place: String) -> String? {
+  /// - Parameter subpath: the path of the recipe's folder below the run's directory.
+  private static func newestRun(of name: String, in subpath: String) -> String? {
     let runs = (try? FileManager.default.contentsOfDirectory(atPath: "runs")) ?? []
     return runs.filter { run in
-      // NAME-DATE-TIME, and not another recipe whose name begins alike.
+      // Match NAME-DATE-TIME, but not a recipe whose name starts with the same text.
       let stamp = run.dropFirst(name.count)
       return run.hasPrefix(name + "-") && stamp.dropFirst().first?.isNumber == true
-        && RunDirectory.holdsRun("runs/\(run)\(place)")
+        && RunDirectory.holdsRun("runs/\(run)\(subpath)")
     }.max().map { "runs/\($0)" }
   }
 }

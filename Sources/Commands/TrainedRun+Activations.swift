@@ -5,9 +5,10 @@ import System
 import Tensors
 
 extension TrainedRun {
-  /// What a layer puts out for the first samples of a split.
-  /// - layer: as PyTorch's `named_modules()` names it; nil: the narrowest.
-  /// - Throws: Failure for a layer the network has not.
+  /// Returns the name of a layer and its outputs for the first `count` samples of a split,
+  /// flattened to one row for each sample.
+  /// - layer: its name as in PyTorch's `named_modules()`; nil: the layer with the fewest outputs.
+  /// - Throws: Failure if the network does not have the layer.
   func activations(
     of layer: String?, samples count: Int, from reader: SplitReader
   ) throws -> (layer: String, rows: [[Float]]) {
@@ -28,8 +29,9 @@ extension TrainedRun {
     return (name!, rows)
   }
 
-  /// The layer with the fewest outputs a sample, of equals the last: an autoencoder's code. One with a
-  /// single output only where there are no others: it has no direction.
+  /// Returns the layer with the fewest outputs for each sample, such as an autoencoder's code; of
+  /// equal layers, the last. Layers with a single output are used only if there are no others,
+  /// because a single number has no direction.
   private func narrowestLayer(for inputs: NamedTensors) throws -> String {
     var narrowest: (name: String, width: Int)?
     var names: [String] = []
@@ -37,7 +39,7 @@ extension TrainedRun {
       if !name.isEmpty { names.append(name) }
     }
     for name in names {
-      // Some are only lists of others and put out nothing.
+      // Some modules, such as lists of others, have no output.
       guard
         let output = try? ActivationRecorder.record([name], in: module, { module(inputs).first }).first?
           .output

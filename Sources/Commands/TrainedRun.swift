@@ -7,25 +7,31 @@ import System
 import Tensors
 import Training
 
-/// A run's network with a checkpoint's weights, and what it was trained on: what `eval`, `predict` and
-/// `similar` begin with.
+/// A run's network with the weights of a checkpoint, and the job that trained it. `eval`, `predict`
+/// and `similar` start from it.
 struct TrainedRun {
   let checkpointPath: String
   let recipe: Recipe
   let job: TrainingJob
   let module: any Module
   let state: CheckpointState
-  /// As in training, with the statistics found there.
+  /// The sample format of the training, with the training split's statistics.
   private(set) var format: SampleFormat
 
   /// - Parameters:
-  ///   - path: a run directory, whose latest checkpoint is taken, or a checkpoint in one.
-  ///   - data: a folder to take the data from instead of the recipe's.
-  ///   - settings: KEY=VALUE of recipe fields to look at the network with.
-  /// - Throws: Failure where there is no run or checkpoint, or it is damaged.
+  ///   - path: a run directory, whose latest checkpoint is used, or a checkpoint in one.
+  ///   - data: a folder or file of the data set, instead of the recipe's.
+  ///   - settings: KEY=VALUE pairs that replace fields of the recipe.
+  /// - Throws: Failure if there is no run or checkpoint, or if it is damaged.
   init(_ path: String, data: String?, settings: [String]) throws {
     let (run, checkpoint) = try TrainedRun.locate(path)
-    var text = try RecipeText(try readText(run + "/recipe.yaml"), source: run + "/recipe.yaml")
+    let yaml = try readText(run + "/recipe.yaml")
+    guard !yaml.hasPrefix(TrainingJob.programMark) else {
+      throw Failure(
+        .usage, "\(run) is the run of a program, whose network and data are no recipe",
+        remedy: "evaluate it in that program")
+    }
+    var text = try RecipeText(yaml, source: run + "/recipe.yaml")
     try text.apply(settings: settings)
     if let data { try text.setDataPath(data) }
     var recipe = try text.recipe()
@@ -40,19 +46,20 @@ struct TrainedRun {
     self.format = format
   }
 
-  /// The split asked for; else the one that is held out, or what the run trained on.
+  /// Returns `wanted`, or by default the last of the job's evaluation splits.
   func split(_ wanted: Split?) -> Split { wanted ?? job.data.evaluationSplits.last! }
 
-  /// What the classes are called.
+  /// Returns the names of the classes; numbers if the data set has no names.
   func classNames(_ reader: SplitReader) -> [String] {
     reader.classNames ?? (0..<job.accuracy(for: reader.targetType).classCount).map(String.init)
   }
 
-  /// Whether the loss makes of the outputs probabilities of classes.
+  /// Whether the loss interprets the outputs as probabilities of classes.
   var hasProbabilities: Bool { job.loss.predictionKind != .values }
 
-  /// For each sample the probability of each class, or its output, as the loss reads the outputs.
-  /// - outputs: [N, C], or [N, 1] of a binary classifier.
+  /// Returns the probability of each class for each sample, as the loss interprets the outputs; or
+  /// the outputs themselves, if it does not define probabilities.
+  /// - outputs: [N, C], or [N, 1] from a binary classifier.
   func probabilities(_ outputs: Tensor) -> [[Float]] {
     let read = job.loss.predictionKind.probabilities(outputs) ?? outputs
     let values = read.values(Float.self)
@@ -64,14 +71,15 @@ struct TrainedRun {
     }
   }
 
-  /// Outputs or targets in the data's own units.
+  /// Converts standardized outputs or targets back to the data's units.
   func inTargetUnits(_ tensor: Tensor) -> [Float] {
     var values = tensor.values(Float.self)
     format.targetStandardization?.undo(&values, count: values.count)
     return values
   }
 
-  /// The samples to look at: a file's, as they are, or those of a split.
+  /// Returns a reader of the samples of the file `input`, which are not corrupted; or of a split,
+  /// if `input` is nil.
   mutating func reader(input: String?, split wanted: Split?) throws -> SplitReader {
     guard let input else { return try job.data.reader(split(wanted)) }
     let known = try job.data.open(.train)
@@ -88,7 +96,7 @@ struct TrainedRun {
         classNames: known.classNames))
   }
 
-  /// The run directory and the checkpoint that `path` names.
+  /// Returns the run directory and the checkpoint for `path`.
   private static func locate(_ path: String) throws -> (run: String, checkpoint: String) {
     if access(path + "/state.json", F_OK) == 0 { return (path + "/../..", path) }
     guard RunDirectory.holdsRun(path) else {

@@ -3,7 +3,7 @@ import Datasets
 import System
 import Tensors
 
-/// What `eval`, `predict` and `similar` are all asked.
+/// The options that `eval`, `predict` and `similar` share.
 struct TrainedRunOptions: ParsableArguments {
   @Argument(help: "A run directory, or a checkpoint in one.")
   var path: String

@@ -4,45 +4,46 @@ import Glibc
 import System
 import Tensors
 
-/// The ranks of this job, MPI_COMM_WORLD, and what they say to each other.
+/// The ranks of this job (MPI_COMM_WORLD) and their communication.
 ///
-/// A run of one process has one too, with worldSize 1. MPI is initialized MPI_THREAD_SERIALIZED: any
-/// thread may call what is here, but only one at a time.
+/// A run of one process has one too, with worldSize 1. MPI is initialized with
+/// MPI_THREAD_SERIALIZED: any thread may call these methods, but only one thread at a time.
 public final class Communicator {
-  /// This process, 0 ..< worldSize.
+  /// The rank of this process, 0 ..< worldSize.
   public let rank: Int
   public let worldSize: Int
   /// The rank that prints, evaluates and saves.
   public let root = 0
-  /// This host's name, as MPI gives it.
+  /// This host's name, from MPI_Get_processor_name.
   public let hostName: String
-  /// This process among the `localSize` ranks of its host.
+  /// The rank of this process among the `localSize` ranks of its host.
   public let localRank: Int
   public let localSize: Int
 
   let handle: MPI_Comm
-  /// The ranks of this host.
+  /// The communicator of this host's ranks.
   let hostHandle: MPI_Comm
-  /// In the order they were made, the same on every rank.
+  /// In order of creation, the same on every rank.
   var windows: [SharedWindow.Record] = []
-  /// Whether the cores that the ranks of this host may use are at least as many as the ranks.
+  /// Whether this host's ranks may use at least one core each.
   let ranksHaveOwnCores: Bool
 
-  /// The training step that is under way, which ranks out of step are told; 0 before the first.
+  /// The current training step, named in errors about ranks that are out of step; 0 before the
+  /// first.
   package var step = 0 {
     didSet { Heartbeat.show(ND_HEARTBEAT_STEP, UInt64(step)) }
   }
   /// Collectives entered so far.
   var sequence: UInt64 = 0
-  /// The status that the program ends with when nothing fails; 75 after a run that was stopped on request.
+  /// The program's exit status if nothing fails; 75 after a run that was stopped on request.
   public var exitStatus: Int32 = 0
-  /// Whether MPI has ended, and with it this world.
+  /// Whether `finalize` has ended MPI.
   private(set) var isFinalized = false
-  /// Where the ranks of this host meet; nil until `openBoard`, or where they share no memory.
+  /// nil until `openBoard`, or if the ranks share no memory.
   private(set) var board: Board?
   private var boardRecord: SharedWindow.Record?
   private var watchdog: Watchdog?
-  /// Until `openBoard` has shown that all can be reached.
+  /// nil after `openBoard`, which shows that all ranks can be reached.
   private var startDeadline: StartDeadline?
 
   public var isRoot: Bool { rank == root }
@@ -50,16 +51,17 @@ public final class Communicator {
   /// Initializes MPI and returns its world.
   ///
   /// Collective: every rank calls it once, first. A failure of MPI_Init itself ends the process.
-  /// - Parameter startTimeout: seconds after which a wait for other ranks, until `openBoard` is done,
-  ///   ends the process with 75; nil: never.
-  /// - Throws: MPIError; Failure where MPI lacks the thread level.
+  /// - Parameter startTimeout: ends the process with 75 if `openBoard` is not done after this many
+  ///   seconds; nil: never.
+  /// - Throws: MPIError; Failure if MPI lacks the thread level.
   package static func world(startTimeout: Double? = nil) throws -> Communicator {
     var initialized: Int32 = 0
     try check(MPI_Initialized(&initialized), "MPI_Initialized")
     guard initialized == 0 else { fatalError("Communicator.world() was called a second time") }
     let wanted = Int32(MPI_THREAD_SERIALIZED)
     var provided: Int32 = 0
-    // hwloc would look for displays and OpenCL devices, by a dozen libraries that nobody needs here.
+    // hwloc would search for displays and OpenCL devices, and load a dozen libraries for it that
+    // are not needed here.
     setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_gl.so,hwloc_opencl.so,hwloc_xml_libxml.so", 0)
     let deadline = startTimeout.map(StartDeadline.init)
     try check(MPI_Init_thread(nil, nil, wanted, &provided), "MPI_Init_thread")
@@ -98,40 +100,40 @@ public final class Communicator {
     ranksHaveOwnCores = try Communicator.ranksHaveOwnCores(of: hostHandle, size: localSize)
   }
 
-  /// Makes the memory where the ranks of a host show each other what they are about to do, and that
-  /// they are alive; some KiB. Without it, as where shared memory is missing, they tell each other by
-  /// messages, and each looks after itself.
+  /// Creates the `Board`, a few KiB of shared memory in which the ranks of a host publish their
+  /// next collective and their heartbeat, and starts the watchdog. Without shared memory the ranks
+  /// compare collectives by messages, and each watches only itself.
   ///
-  /// Collective: every rank, once, of the same build.
+  /// Collective: every rank, once; all of the same build.
   /// - Throws: MPIError.
   package func openBoard() throws {
     let byteCount = Board.recordByteCount
     if worldSize > 1, try SharedWindow.fits(byteCount, self) {
       let window = try SharedWindow(byteCount: byteCount, communicator: self)
-      // It outlives all others, which are given back in the order they were made.
+      // This window is freed last; all others are freed in order of creation.
       boardRecord = windows.removeLast()
       board = Board(window, own: localRank)
     }
-    let own = nd_move_heartbeat(board?.signs(localRank))!
+    let own = nd_move_heartbeat(board?.heartbeat(localRank))!
     Heartbeat.show(ND_HEARTBEAT_RANK, UInt64(rank))
     Heartbeat.show(ND_HEARTBEAT_PROCESS, UInt64(getpid()))
     watchdog = Watchdog(
-      signs: board.map { board in (0..<localSize).map { board.signs($0) } } ?? [own],
+      heartbeats: board.map { board in (0..<localSize).map { board.heartbeat($0) } } ?? [own],
       own: board == nil ? 0 : localRank, board: board, hostName: hostName,
       worldSize: worldSize)
-    nd_share_reported(board?.signs(0))
+    nd_share_reported(board?.heartbeat(0))
     if board != nil { watchdog?.start() }
     startDeadline?.end()
     startDeadline = nil
   }
 
-  /// Ends the job with 75, and names the rank that holds up the others, when none of them has made
-  /// progress for so long. Until it is called a rank is only named when it dies. To be called once all
-  /// ranks have met after `openBoard`.
+  /// Makes the watchdog end the job with 75, and name the rank that blocks the others, if no rank
+  /// makes progress for `stallTimeout`. Before this call, a rank is named only if it dies. Call it
+  /// after the first collective that follows `openBoard`.
   /// - Parameter stallTimeout: seconds; 0: never.
   package func watch(stallTimeout: Double) {
     Heartbeat.show(ND_HEARTBEAT_LIMIT, UInt64((stallTimeout * 1000).rounded(.up)))
-    watchdog?.seeAll()
+    watchdog?.noteProcessesAlive()
     if stallTimeout > 0 { watchdog?.start() }
   }
 
@@ -143,9 +145,11 @@ public final class Communicator {
     return (Int(rank), Int(size))
   }
 
-  /// Ends MPI; nothing here may be called after it, and no shared window's memory used.
+  /// Ends MPI. After it, no method of this class may be called, and the memory of shared windows
+  /// must not be used.
   ///
-  /// Collective: every rank, last. A rank that exits 0 without it is taken for a crash by mpirun.
+  /// Collective: every rank, as its last call. mpirun reports a rank that exits 0 without it as a
+  /// crash.
   package func finalize() throws {
     try enter(.finalize, at: "the program's end")
     endWatch()
@@ -158,11 +162,11 @@ public final class Communicator {
     isFinalized = true
   }
 
-  /// To be called before this rank says why it ends the job: what becomes of the others then is no
-  /// news.
-  package func silenceWatch() { _ = watchdog?.claim() }
+  /// Keeps the watchdogs of this host from reporting errors. Call it before this rank reports why
+  /// it ends the job: the ends of the other ranks only follow from that.
+  package func silenceWatch() { _ = watchdog?.claimReport() }
 
-  /// Nobody is to take it for a death when this process ends.
+  /// Stops the watchdog. After that, no other rank reports the end of this process as a death.
   package func endWatch() {
     watchdog?.stop()
     watchdog = nil

@@ -4,7 +4,7 @@ import Optimizers
 import System
 import Tensors
 
-/// Trains replicas of one's own network data-parallel, one optimizer update at a time:
+/// Trains replicas of a network data-parallel, one step at a time:
 ///
 ///     let step = try DataParallelStep(world, shards: 8, model: { Net() }, optimizer: .adam())
 ///     for batch in data.batches(epoch: 1) {
@@ -14,9 +14,9 @@ import Tensors
 ///       if result.stop != nil { break }
 ///     }
 ///
-/// Each shard's part of a batch is computed on its own, the shards' gradients are added over all ranks by one
-/// binary tree, and every rank's optimizer takes the same step. So the parameters have the same bits on every
-/// rank, and on any number of ranks and threads.
+/// Each shard's part of a batch is computed separately. One binary tree adds the shards' gradients
+/// over all ranks, and every rank's optimizer makes the same update. So the parameters have the
+/// same bits on every rank, and for any number of ranks and threads.
 public final class DataParallelStep<Model> {
   package let engine: StepEngine
 
@@ -24,12 +24,13 @@ public final class DataParallelStep<Model> {
   ///
   /// Collective: every rank, with the same arguments.
   /// - Parameters:
-  ///   - shards: S, the number of logical shards, which the result depends on; at least the number of ranks.
+  ///   - shards: S, the number of logical shards; at least the number of ranks. The result depends
+  ///     on it.
   ///   - model: makes a network; called once for each shard of this rank.
   ///   - optimizer: turns gradients into updates.
-  ///   - seed: of the initial values, and of the random layers.
-  /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree` where the
-  ///   networks differ by rank.
+  ///   - seed: the seed of the initial values and of the random layers.
+  /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree`
+  ///   if the networks differ between ranks.
   public convenience init(
     _ world: Communicator, shards: Int, model: @escaping () -> Model, optimizer: OptimizerFactory,
     seed: UInt64 = 0, options: StepOptions = StepOptions()
@@ -46,15 +47,18 @@ public final class DataParallelStep<Model> {
   /// - Precondition: the engine's networks are Models.
   package init(_ engine: StepEngine) { self.engine = engine }
 
-  /// Takes one step: computes this rank's shards, adds the gradients of all ranks, and updates the parameters.
+  /// Takes one step: computes this rank's shards, adds the gradients of all ranks, and updates the
+  /// parameters.
   ///
-  /// A step whose loss or gradient is not finite updates nothing on any rank; the third in a row is an error.
+  /// If the loss or the gradient is not finite, the step is skipped on every rank. The third
+  /// skipped step in a row is an error.
   ///
   /// Collective: every rank, with the same batch and learning rate.
-  /// - Parameter loss: a shard's share of the loss of the global batch, from its network and its samples: the
-  ///   sum over the samples divided by `globalCount`. Called on several threads, each with another network.
-  /// - Throws: Failure, the same on every rank: what `loss` throws, with the rank that threw it;
-  ///   `trainingFailed` where training cannot go on.
+  /// - Parameter loss: computes a shard's part of the loss of the global batch from its network and
+  ///   its samples: the sum over the samples divided by `globalCount`. Called on several threads,
+  ///   each with another network.
+  /// - Throws: Failure, the same on every rank: the error thrown by `loss`, with the rank that
+  ///   threw it; `trainingFailed` if training cannot continue.
   @discardableResult
   public func callAsFunction(
     _ batch: GlobalBatch, learningRate: Double,
@@ -63,8 +67,8 @@ public final class DataParallelStep<Model> {
     try engine.take(batch, learningRate: learningRate) { try loss($0 as! Model, $1) }
   }
 
-  /// The network of this rank's first shard, whose parameters are those of all ranks. In evaluation mode after
-  /// `model.eval()`; call `model.train()` before the next step.
+  /// The network of this rank's first shard; its parameters are the same on all ranks. After
+  /// `model.eval()`, call `model.train()` before the next step.
   public var model: Model {
     engine.loadBuffers()
     return engine.module as! Model

@@ -3,19 +3,19 @@ import Communication
 import System
 import Tensors
 
-/// A step that no rank took, as its loss, gradient or batch statistics were not finite.
+/// A step that all ranks skipped, because its loss, gradient or batch statistics were not finite.
 public struct SkippedStep: Sendable {
-  /// What is not finite, where and when.
+  /// What is not finite, at which step and on which ranks.
   public let problem: String
   /// "loss", or the name of the first tensor that is not finite.
   public let tensor: String
-  /// What is not finite, without a place.
+  /// What is not finite, without step and ranks.
   package let what: String
-  /// Skipped steps in a row, this one included.
+  /// The number of skipped steps in a row, including this one.
   public let count: Int
   fileprivate let cause: String
 
-  /// Why a run cannot go on after too many of them.
+  /// The error that ends a run after too many skipped steps.
   var failure: Failure {
     Failure(
       .trainingFailed, "\(problem)\(cause); \(count) steps in a row were skipped",
@@ -23,28 +23,30 @@ public struct SkippedStep: Sendable {
   }
 }
 
-/// All ranks see the same sum, so they need not agree on whether to skip a step. A skipped step counts, and its
-/// samples are used up: the result is still a function of the recipe.
+/// Skips steps whose sum is not finite. All ranks see the same sum, so they make the same decision
+/// without communication. A skipped step is counted, and its samples count as used. So the result
+/// is still a function of the recipe.
 extension StepEngine {
-  /// This rank's shards whose part of the step is not finite; called before the sum, which may write over them.
-  /// It costs a pass over each, so it is only called after a skipped step.
+  /// Returns this rank's shards whose part of the step is not finite. It must be called before the
+  /// sum, which may overwrite them. It reads each shard's whole arena, so it is called only after a
+  /// skipped step.
   func nonFiniteShards() -> [Int] {
     workers.map(\.replica).filter { replica in
       nd_all_finite(replica.arena.pointer(Float.self), replica.arena.elementCount) == 0
     }.map(\.shard)
   }
 
-  /// Counts a step that cannot be taken.
+  /// Counts a skipped step, and finds what is not finite.
   ///
   /// Collective: every rank.
   /// - Parameters:
-  ///   - total: has an element that is not finite.
-  ///   - shards: what `nonFiniteShards` found; nil: it was not called.
+  ///   - total: the sum; it has an element that is not finite.
+  ///   - shards: the result of `nonFiniteShards`; nil if it was not called.
   func skip(_ total: ArenaSum, step: Int, shards: [Int]?) throws -> SkippedStep {
     let count = (skippedInARow ?? 0) + 1
     skippedInARow = count
     let (what, tensor) = firstNonFinite(total)
-    // The loss is all that a replica still has after the sum.
+    // After the sum, a replica still has only its loss.
     let mine = shards ?? workers.map(\.replica).filter { !$0.lastLoss.isFinite }.map(\.shard)
     let places = try nonFinitePlaces(mine)
     return SkippedStep(
@@ -53,8 +55,8 @@ extension StepEngine {
       cause: places.isEmpty ? ", on no single rank: the sum overflows" : "")
   }
 
-  /// The first of the sum's parts that is not finite: the loss, or a parameter's gradient, in the arena's order,
-  /// or a buffer.
+  /// Returns the first part of the sum that is not finite: the loss, a parameter's gradient (in the
+  /// arena's order), or a buffer.
   private func firstNonFinite(_ total: ArenaSum) -> (what: String, tensor: String) {
     if !total[.loss].isFinite { return ("the loss", "loss") }
     func first(in layout: ArenaLayout, from start: UnsafePointer<Float>) -> String? {
@@ -69,7 +71,7 @@ extension StepEngine {
     return (name, name)
   }
 
-  /// "rank 0 (shard 1) and rank 2 (shards 5, 6)"
+  /// Returns text such as "rank 0 (shard 1) and rank 2 (shards 5, 6)".
   ///
   /// Collective: every rank.
   /// - Parameter mine: this rank's shards.

@@ -2,9 +2,9 @@ import Communication
 import System
 import Tensors
 
-/// What the ranks hold alike, and what a checkpoint keeps of it.
+/// The replicated state of the ranks, and its tensors in a checkpoint.
 extension StepEngine {
-  /// What every rank must hold alike.
+  /// The arenas that must be equal on all ranks.
   var replicatedArenas: [ReplicatedArena] {
     [
       ReplicatedArena("parameters", parameters, layout: layout),
@@ -19,7 +19,7 @@ extension StepEngine {
     }
   }
 
-  /// Compares what the ranks must hold alike.
+  /// Checks that the replicated arenas are equal on all ranks.
   ///
   /// Collective: every rank.
   /// - Throws: `Failure(.trainingFailed)`, the same on every rank.
@@ -27,7 +27,7 @@ extension StepEngine {
     try ReplicaCheck.verify(replicatedArenas, step: step, communicator: communicator)
   }
 
-  /// Parameters and buffers under their names and in the order of PyTorch's `state_dict()`; the
+  /// Parameters and buffers, with the names and the order of PyTorch's `state_dict()`. The
   /// parameters are views into the arena.
   package var modelTensors: [(name: String, tensor: Tensor)] {
     let tensors = Dictionary(
@@ -36,7 +36,8 @@ extension StepEngine {
     return module.namedState.map { ($0.name, tensors[$0.name]!) }
   }
 
-  /// The optimizer's whole state on root, cut into tensors such as "exp_avg.1.weight"; nil elsewhere.
+  /// Gathers the optimizer's whole state on root. Returns it as tensors such as "exp_avg.1.weight";
+  /// nil on other ranks.
   ///
   /// Collective: every rank.
   package func gatheredOptimizerTensors() throws -> [(name: String, tensor: Tensor)]? {
@@ -44,7 +45,8 @@ extension StepEngine {
     return communicator.isRoot ? optimizerTensors(states.map { ($0, $1!) }) : nil
   }
 
-  /// Loads parameters, buffers and the optimizer's state on root, then gives them to all ranks.
+  /// Loads parameters, buffers and the optimizer's state on root, then distributes them to all
+  /// ranks.
   ///
   /// Collective: every rank.
   /// - Parameters:
@@ -57,7 +59,8 @@ extension StepEngine {
       _ model: [(name: String, tensor: Tensor)], _ optimizer: [(name: String, tensor: Tensor)]
     ) throws -> Void
   ) throws {
-    // No rank's initial values may be written over what root reads.
+    // Wait until every rank has written its initial values: with shared memory they would overwrite
+    // the values that root loads.
     if slices.isShared { try communicator.quietBarrier() }
     let wholeStates = hasOptimizerState ? wholeOptimizerStates() : []
     try communicator.agree(on: "loading weights") {
@@ -69,7 +72,8 @@ extension StepEngine {
     }
   }
 
-  /// The optimizer's whole arenas, full of zeros where this rank has only a slice of them.
+  /// The optimizer's state as whole arenas. If this rank has only a slice of them, these are new
+  /// arenas of zeros.
   private func wholeOptimizerStates() -> [(name: String, arena: Tensor)] {
     slices.isSharded
       ? optimizer.state.map { ($0.name, Tensor(zeros: [layout.elementCount])) } : optimizer.state

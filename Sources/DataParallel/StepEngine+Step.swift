@@ -5,21 +5,22 @@ import Optimizers
 import System
 import Tensors
 
-/// One optimizer update: compute, sum, agree, update.
+/// Takes one step: compute, sum, agree, update.
 extension StepEngine {
-  /// A run of so many skipped steps in a row cannot recover by itself.
+  /// The number of skipped steps in a row that ends the run, because it will not recover by itself.
   package static let skippedStepLimit = 3
 
-  /// Steps between two comparisons of the replicas.
+  /// The number of steps between comparisons of the replicas.
   static let comparisonInterval = 100
 
-  /// Takes one step, on all ranks alike.
+  /// Takes one step, the same on all ranks.
   ///
   /// Collective: every rank, with the same batch and learning rate.
-  /// - Parameter loss: a shard's share of the loss; called for each of this rank's shards (or pieces of
-  ///   one), on several threads.
-  /// - Throws: Failure, the same on every rank: what `loss` throws, with the rank that threw it;
-  ///   `trainingFailed` for too many skipped steps in a row, or replicas that differ. MPIError.
+  /// - Parameter loss: computes a shard's part of the loss. Called for each of this rank's shards
+  ///   (or micro-batches of one), on several threads.
+  /// - Throws: Failure, the same on every rank: the error thrown by `loss`, with the rank that
+  ///   threw it; `trainingFailed` for too many skipped steps in a row, or if the replicas differ.
+  ///   MPIError.
   package func take(
     _ batch: GlobalBatch, learningRate: Double,
     loss: (any Module, BatchPart) throws -> Tensor
@@ -61,7 +62,7 @@ extension StepEngine {
     }
     if number % StepEngine.comparisonInterval == 0 {
       try verifyReplicas()
-      result.warnings += try pace.compare(communicator)
+      result.warnings += try stragglerDetector.compare(communicator)
     }
     return result
   }
@@ -72,8 +73,8 @@ extension StepEngine {
     Progress.enter(.data)
     workers[0].replica.isAskedToStop = StopSignals.received != nil
     workers[0].replica.timeIsUp = communicator.isRoot && timeIsUp
-    // A network whose layers sum between shards does that on this thread, which must then be MPI's only one.
-    // After a skipped step nothing goes out before it was checked.
+    // Do not overlap if layers sum over the shards: they call MPI on this thread, which must then
+    // be the only one that does. After a skipped step, nothing is sent before it is checked.
     if overlaps && reduction.overlaps && synchronizer == nil && skippedInARow == nil {
       reduction.begin()
     }
@@ -87,7 +88,7 @@ extension StepEngine {
     }
   }
 
-  /// Throws what a shard's loss threw, on every rank.
+  /// Throws the error of a shard's loss, on every rank.
   private func throwFailures() throws {
     try communicator.agree(on: "computing the loss of step \(step + 1)") {
       for worker in workers { if let failure = worker.failure { throw failure } }
@@ -99,7 +100,7 @@ extension StepEngine {
     return total[.timeIsUp] > 0 ? .timeIsUp : nil
   }
 
-  /// - Returns: computes the norm of the gradient before clipping.
+  /// - Returns: a function that computes the norm of the gradient before clipping.
   private func update(
     by total: ArenaSum, _ batch: GlobalBatch, learningRate: Double, step: Int
   ) throws -> () -> Double {
@@ -119,11 +120,13 @@ extension StepEngine {
     return norm
   }
 
-  /// The gradient as the options want it, and its norm before clipping, computed when it is needed.
+  /// Applies the options to the gradient. Returns it with a function that computes its norm before
+  /// clipping.
   ///
-  /// Every rank computes the same from the same sum, so nothing needs to be agreed on.
-  /// - Parameter sum: [layout.elementCount], over all shards. It is not written, as other ranks may read the
-  ///   same memory: what changes goes to the arena of this rank's first shard.
+  /// Every rank computes the same result from the same sum, so no communication is needed.
+  /// - Parameter sum: [layout.elementCount], over all shards. It is not modified, because other
+  ///   ranks may read the same memory: a changed gradient is written to the arena of this rank's
+  ///   first shard.
   private func adjusted(
     _ sum: UnsafePointer<Float>, step: Int
   ) -> (gradients: UnsafePointer<Float>, norm: () -> Double) {
@@ -143,7 +146,7 @@ extension StepEngine {
 
   private func note(_ times: inout StepTimes) {
     if threads.count > 1 {
-      // With other ranks a sum is mostly a wait for them.
+      // With several ranks, the time of the sum is mostly spent waiting for other ranks.
       threadChoice.note(
         times.total + times.optimizer + (communicator.worldSize == 1 ? times.reduction : 0))
     }
@@ -153,10 +156,10 @@ extension StepEngine {
       times.add(worker.times)
       samples += worker.sampleCount
     }
-    pace.add(times, samples: samples)
+    stragglerDetector.add(times, samples: samples)
   }
 
-  /// Where tests change what the ranks hold alike, or let one of them fail by itself.
+  /// A fault point: tests change replicated state here, or make a single rank fail.
   private func reachFaultAfterUpdate() throws {
     let fault = FaultPoint.reach(
       "update", rank: communicator.rank, step: communicator.step,
@@ -167,32 +170,33 @@ extension StepEngine {
   }
 }
 
-/// What came of a step; the same on every rank, except `times`.
+/// The result of a step; the same on every rank, except `times`.
 public struct StepResult {
   /// Counted from 1.
   public let step: Int
-  /// The mean over the global batch.
+  /// The mean loss over the global batch.
   public let loss: Float
   public let learningRate: Double
-  /// Samples of the global batch.
+  /// The number of samples in the global batch.
   public let sampleCount: Int
-  /// Why the ranks should save and stop; nil: they should not.
+  /// Why the ranks should save and stop; nil if they should continue.
   public let stop: Stop?
-  /// Why no parameter was updated; nil: they were.
+  /// Why the step was skipped; nil if the parameters were updated.
   public fileprivate(set) var skipped: SkippedStep?
-  /// What should be known but stops nothing, such as a rank that is much slower than the others.
+  /// Problems that do not stop training, such as a rank that is much slower than the others.
   public fileprivate(set) var warnings: [String] = []
-  /// Where the time of the step went on this rank; of threads side by side the sum.
+  /// The time of each phase of the step on this rank; for concurrent threads, their sum.
   package fileprivate(set) var times = StepTimes()
   fileprivate var norm: () -> Double = { .nan }
 
-  /// The Euclidean norm of the gradient, before clipping. Valid until the next step; NaN for a skipped one.
+  /// The Euclidean norm of the gradient, before clipping. Valid until the next step; NaN for a
+  /// skipped one.
   public var gradientNorm: Double { norm() }
 
   public enum Stop: Sendable, Equatable {
-    /// A signal asked for it, such as SIGTERM.
+    /// A signal was received, such as SIGTERM.
     case signal(String)
-    /// Root's time is up.
+    /// Root's time limit is reached.
     case timeIsUp
   }
 }

@@ -6,34 +6,38 @@ import Optimizers
 import System
 import Tensors
 
-/// How steps are computed. Nothing here but `clipNorm`, `microBatchSize` and `compressesGradients` changes a
-/// bit of the result.
+/// Options of a step. Only `clipNorm`, `microBatchSize`, `compressesGradients` and `seed` change
+/// the bits of the result.
 public struct StepOptions: Sendable {
-  /// Threads of this rank; nil: the cores it may use, shared with the other ranks of its host.
+  /// Threads of this rank; nil: as many as the cores it may use, divided among the ranks of its
+  /// host.
   public var threads: Int?
-  /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
+  /// The maximum Euclidean norm of a step's gradient; a gradient with a larger norm is scaled down
+  /// to it. nil: no limit.
   public var clipNorm: Double?
-  /// The most samples of a shard's part of a batch that are computed at once, which bounds the memory; nil:
-  /// the whole part.
+  /// The maximum number of samples of a shard's part of a batch that are computed at once, to limit
+  /// memory. nil: the whole part.
   public var microBatchSize: Int?
-  /// Whether each rank keeps the optimizer's state of a slice of the parameters, and updates that slice
-  /// (ZeRO-1). All ranks alike.
+  /// Whether each rank keeps the optimizer's state for a slice of the parameters only, and updates
+  /// that slice (ZeRO-1). Must be the same on all ranks.
   public var shardsOptimizer = false
-  /// Whether each shard's gradient, and every sum of them, is rounded to bfloat16, so that hosts send half the
-  /// bytes.
+  /// Whether each shard's gradient, and every sum of gradients, is rounded to bfloat16. Then hosts
+  /// send half as many bytes.
   public var compressesGradients = false
-  /// Of the random layers.
-  public var seed: UInt64 = 0
-  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
+  /// The seed of the random layers.
+  package var seed: UInt64 = 0
+  /// Whether step 1 also adds the gradient of an earlier backward pass at the same weights, as if
+  /// `zero_grad()` had been forgotten.
   package var hasLeftoverGradient = false
 
   public init() {}
 }
 
-/// The replicas of a network on one rank, and what keeps them equal to those of the other ranks: one arena of
-/// parameters, a gradient arena for each shard, their sum over all ranks, and the optimizer.
+/// The replicas of a network on one rank, which stay equal to those of the other ranks. It has one
+/// arena of parameters, a gradient arena for each shard, the reduction of gradients over all ranks,
+/// and the optimizer.
 ///
-/// `DataParallelStep` is its public face.
+/// `DataParallelStep` is its public interface.
 package final class StepEngine {
   package let communicator: Communicator
   package let options: StepOptions
@@ -42,7 +46,7 @@ package final class StepEngine {
   package let parameterCount: Int
   /// The one copy of the parameters on this rank: float32, [layout.elementCount].
   package let parameters: Tensor
-  /// Batch norm's running statistics and their kin.
+  /// The buffers of the network, such as batch norm's running statistics.
   package let buffers: ModuleBuffers
   /// Which parameters this rank's optimizer updates.
   package let slices: ParameterSlices
@@ -53,34 +57,35 @@ package final class StepEngine {
   private(set) var workers: [ShardWorker] = []
   package private(set) var reduction: TreeReduction
   package private(set) var shardCount: Int
-  /// nil where no layer sees the global batch.
+  /// nil if no layer sees the global batch.
   private(set) var synchronizer: ShardSynchronizer?
   private var needsSynchronizer = false
-  /// The data that the network was checked against.
+  /// The data for which the network was checked last.
   private var preparedFor: ShardedData?
 
-  /// The step that was taken last.
+  /// The number of the last step.
   package var step = 0 {
     didSet { communicator.step = step }
   }
-  /// How many steps up to this one were skipped, as they were not finite; nil: none.
+  /// The number of steps in a row, up to this one, that were skipped because they were not finite;
+  /// nil if none.
   package var skippedInARow: Int?
-  /// Whether root finds that there is no time for another step.
+  /// Whether root has no time for another step.
   package var timeIsUp = false
-  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike; changes no
-  /// bit.
+  /// Whether the reduction of gradients overlaps the backward pass where possible. Must be the same
+  /// on all ranks; changes no bit.
   package var overlaps = true
   var threadChoice = ThreadChoice()
-  var pace = Pace()
+  var stragglerDetector = StragglerDetector()
 
-  /// Makes the network's replicas, with the values that `initialize` gives it.
+  /// Makes the network's replicas. The caller sets the initial values.
   ///
   /// Collective: every rank, with the same arguments.
   /// - Parameters:
   ///   - shardCount: S; at least the number of ranks.
-  ///   - makeModel: makes a network; each shard gets one.
-  /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree` where the
-  ///   networks differ by rank.
+  ///   - makeModel: makes a network; called for each shard.
+  /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree`
+  ///   if the networks differ between ranks.
   package init(
     _ communicator: Communicator, shards shardCount: Int, model makeModel: @escaping () -> any Module,
     optimizer factory: OptimizerFactory, options: StepOptions
@@ -94,7 +99,7 @@ package final class StepEngine {
     let threadCount = options.threads ?? Cores.threads(localSize: communicator.localSize)
     threads = ShardThreads(count: threadCount)
     do {
-      // The memory of the template is free again before the shards get theirs.
+      // This scope frees the template's memory before the shards allocate theirs.
       let template = makeModel()
       layout = ArenaLayout(of: template)
       parameterCount = template.parameterCount
@@ -111,10 +116,10 @@ package final class StepEngine {
     optimizer = factory.optimizer(
       elementCount: slices.own.count, groups: layout.groups(rules, within: slices.own))
     reduction = try StepEngine.reduction(communicator, shardCount, layout, buffers, options)
-    makeWorkers()
+    try makeWorkers()
   }
 
-  /// Ends the threads; the engine is not to be used after it.
+  /// Ends the threads. The engine must not be used afterwards.
   package func end() { threads.end() }
 
   /// The network of this rank's first shard.
@@ -123,10 +128,10 @@ package final class StepEngine {
   package var firstShard: Int { workers[0].replica.shard }
   package var modules: [any Module] { workers.map(\.replica.module) }
 
-  /// Gives the network's buffers of the first replica the replicated values, for an evaluation.
+  /// Copies the replicated buffers into the first replica's network, for an evaluation.
   package func loadBuffers() { workers[0].replica.load(buffers) }
 
-  /// Works over another number of shards from the next step on.
+  /// Changes the number of shards, from the next step on.
   ///
   /// Collective: every rank.
   package func setShards(_ count: Int) throws {
@@ -135,7 +140,7 @@ package final class StepEngine {
     workers = []
     (synchronizer, preparedFor) = (nil, nil)
     reduction = try StepEngine.reduction(communicator, count, layout, buffers, options)
-    makeWorkers()
+    try makeWorkers()
   }
 
   private static func reduction(
@@ -149,13 +154,24 @@ package final class StepEngine {
       roundedCount: options.compressesGradients ? layout.elementCount : 0)
   }
 
-  private func makeWorkers() {
+  private func makeWorkers() throws {
     let shards = ShardRange.of(
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
     let reduction = reduction
-    workers = zip(shards, reduction.arenas).map { shard, arena in
+    let networks = try communicator.agree(on: "making the network") { () -> [any Module] in
+      let networks = shards.map { _ in makeModel() }
+      let parameters = networks.flatMap { $0.parameters.map { ObjectIdentifier($0) } }
+      guard Set(parameters).count == parameters.count else {
+        throw Failure(
+          .usage, "the model's closure returned networks that share parameters",
+          remedy: "make a new network in it at every call: model: { Net() }")
+      }
+      return networks
+    }
+    workers = zip(zip(shards, networks), reduction.arenas).map { place, arena in
+      let (shard, network) = place
       let replica = ShardReplica(
-        shard: shard, module: makeModel(), layout: layout, parameters: parameters,
+        shard: shard, module: network, layout: layout, parameters: parameters,
         gradients: arena, buffers: buffers,
         isFrozen: { name in self.rules.first { $0.matches(name) }?.isFrozen ?? false })
       if reduction.overlaps {
@@ -164,13 +180,14 @@ package final class StepEngine {
       return ShardWorker(replica: replica, rank: communicator.rank)
     }
     needsSynchronizer = !module.globalBatchLayers.isEmpty
-    // The parameters that the networks were made with, before the arena was given to them.
+    // Free the networks' own parameters, which the views into the arena replaced.
     BufferPool.shared.trim()
   }
 
   func isPrepared(for data: ShardedData) -> Bool { preparedFor === data }
 
-  /// Checks that the network can be trained on the batches of `data`; the first step does it where nobody has.
+  /// Checks that the network can be trained on the batches of `data`. A step does it if it was not
+  /// done before.
   ///
   /// Collective: every rank.
   /// - Throws: `Failure(.usage)`, the same on every rank.
@@ -191,8 +208,9 @@ package final class StepEngine {
 
   /// Connects the layers that see the global batch between the shards, at the first step.
   ///
-  /// Shards without samples in a batch must come to each of their sums too, so how many a step has is counted
-  /// before: on root, by one pass forward and back over two samples.
+  /// Shards without samples in a batch must take part in every sum too, so the number of sums in a
+  /// step must be known in advance. Root counts them in one forward and backward pass over two
+  /// samples.
   ///
   /// Collective: every rank.
   func connectGlobalBatchLayers(
@@ -213,13 +231,13 @@ package final class StepEngine {
     let synchronizer = try ShardSynchronizer(
       communicator: communicator, shardCount: shardCount,
       valueCount: layers.map(\.layer.maximumSumCount).max()!,
-      meetingCount: Int(try communicator.allreduceMax(Int64(counted))))
+      sumsPerStep: Int(try communicator.allreduceMax(Int64(counted))))
     self.synchronizer = synchronizer
     for (worker, member) in zip(workers, synchronizer.members) { worker.sums = member }
   }
 
-  /// The sums of a step of a shard with samples: here two, of which only the number matters. The values of
-  /// the parameters do not.
+  /// Returns the number of sums in a step of a shard with samples. It runs a step with two samples;
+  /// neither their values nor those of the parameters matter.
   private func countSums(
     _ layers: [any GlobalBatchLayer], _ batch: GlobalBatch,
     _ loss: (any Module, BatchPart) throws -> Tensor
@@ -240,7 +258,7 @@ package final class StepEngine {
   }
 }
 
-/// A shard that is alone.
+/// Counts the sums of a single shard, which are the shard's own values.
 private final class SumCounter: BatchSynchronizer {
   private(set) var count = 0
 
@@ -251,7 +269,8 @@ private final class SumCounter: BatchSynchronizer {
 }
 
 extension ArenaLayout {
-  /// The parameters that rules apply to, as groups of an optimizer that updates the elements `range`.
+  /// Returns the parameters that have a rule, as groups of an optimizer that updates the elements
+  /// `range`.
   func groups(_ rules: [ParameterRule], within range: Range<Int>) -> [ParameterGroup] {
     entries.compactMap { entry in
       let own = (entry.offset..<entry.offset + entry.shape.elementCount).clamped(to: range)

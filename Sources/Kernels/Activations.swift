@@ -1,10 +1,10 @@
 import Tensors
 
-/// Elementwise functions between layers, with their derivatives.
+/// Elementwise activation functions, with their derivatives.
 public enum Activation: Equatable, Sendable {
   /// x where x > 0, else slope x.
   case leakyReLU(slope: Double)
-  /// x times the standard normal distribution's function at x, by erf (Hendrycks and Gimpel, 2016).
+  /// x times the standard normal distribution function at x, by erf (Hendrycks and Gimpel, 2016).
   case gelu
   /// x / (1 + e^-x).
   case silu

@@ -7,8 +7,8 @@ public struct PoolingWindows: Sendable {
   let starts, ends, counts: [Int]
   var count: Int { starts.count }
 
-  /// A window of `kernel` elements moving by `stride`; the padding counts as zeros, or, where not
-  /// `countsPadding`, not at all.
+  /// Windows of `kernel` elements that move by `stride`. The padding counts as zeros if
+  /// `countsPadding`; else it is ignored.
   init(
     output: Int, input: Int, kernel: Int, stride: Int, padding: Int, countsPadding: Bool
   ) {
@@ -18,7 +18,7 @@ public struct PoolingWindows: Sendable {
     counts = zip(starts, ends).map { countsPadding ? kernel : $1 - $0 }
   }
 
-  /// `output` windows that share `input` elements out: window i is
+  /// `output` windows over `input` elements: window i is
   /// floor(i input / output) ..< ceil((i + 1) input / output).
   init(sharing input: Int, among output: Int) {
     starts = (0..<output).map { $0 * input / output }
@@ -69,7 +69,7 @@ public func averagePool(_ x: Tensor, _ windows: (rows: PoolingWindows, columns: 
     { averagePool(x, windows.rows, windows.columns, Double.self) })
 }
 
-/// dx: every element of dy shared among its window's elements.
+/// dx: every element of dy distributed evenly over its window's elements.
 /// - Returns: `shape`, x's.
 public func averagePoolBackward(
   _ dy: Tensor, _ windows: (rows: PoolingWindows, columns: PoolingWindows), shape: Shape
@@ -77,8 +77,8 @@ public func averagePoolBackward(
   let dy = dy.contiguous()
   return withReal(
     "avgPool2d backward", dy.dtype,
-    { sharedOut(dy, windows.rows, windows.columns, shape, Float.self) },
-    { sharedOut(dy, windows.rows, windows.columns, shape, Double.self) })
+    { distributed(dy, windows.rows, windows.columns, shape, Float.self) },
+    { distributed(dy, windows.rows, windows.columns, shape, Double.self) })
 }
 
 private func averagePool<T: RealScalar>(
@@ -104,7 +104,7 @@ private func averagePool<T: RealScalar>(
   return y
 }
 
-private func sharedOut<T: RealScalar>(
+private func distributed<T: RealScalar>(
   _ dy: Tensor, _ rows: PoolingWindows, _ columns: PoolingWindows, _ shape: Shape, _: T.Type
 ) -> Tensor {
   let dx = Tensor(zeros: shape, T.dtype)

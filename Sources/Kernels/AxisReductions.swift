@@ -1,13 +1,14 @@
 import System
 import Tensors
 
-/// What becomes of the elements along the reduced axes.
+/// The operation that reduces the elements along axes.
 public enum AxisReduction: String, Sendable {
   case sum, product, maximum, minimum
 }
 
-/// The axes `axes` (negative ones count from the last; nil: all), in ascending order.
-/// - Precondition: they exist, none twice; otherwise traps, naming `op`.
+/// `axes` as numbers from 0, in ascending order. Negative axes count from the last; nil means all
+/// axes.
+/// - Precondition: the axes exist and are distinct; otherwise traps, naming `op`.
 public func normalizedAxes(_ axes: [Int]?, _ shape: Shape, op: String) -> [Int] {
   guard let axes else { return Array(0..<shape.count) }
   let all = axes.map { normalizedAxis($0, shape, op: op) }.sorted()
@@ -15,8 +16,8 @@ public func normalizedAxes(_ axes: [Int]?, _ shape: Shape, op: String) -> [Int] 
   return all
 }
 
-/// The axis from 0 up, where negative ones count from the last.
-/// - Precondition: it exists.
+/// `axis` as a number from 0. Negative axes count from the last.
+/// - Precondition: the axis exists; otherwise traps, naming `op`.
 public func normalizedAxis(_ axis: Int, _ shape: Shape, op: String) -> Int {
   require(
     axis >= -shape.count && axis < shape.count,
@@ -32,7 +33,7 @@ public func reducedShape(_ shape: Shape, _ axes: [Int], keepAxes: Bool) -> Shape
     })
 }
 
-/// x with `axes` last, as rows of a contiguous matrix [kept elements, reduced elements].
+/// x with `axes` moved last, as the rows of a contiguous matrix [kept elements, reduced elements].
 func rowsAlong(_ axes: [Int], of x: Tensor) -> (rows: Int, width: Int, values: Tensor) {
   let kept = x.shape.indices.filter { !axes.contains($0) }
   let values = x.permutedView(kept + axes).contiguous()
@@ -43,7 +44,7 @@ func rowsAlong(_ axes: [Int], of x: Tensor) -> (rows: Int, width: Int, values: T
 
 /// The reduction of x over `axes`. float32 is summed in double; integers sum to int64.
 /// - Returns: x's shape without `axes` (or with extent 1 there).
-/// - Precondition: maximum and minimum of at least one element.
+/// - Precondition: at least one element for maximum and minimum.
 public func reduce(
   _ reduction: AxisReduction, _ x: Tensor, axes: [Int]? = nil, keepAxes: Bool = false
 ) -> Tensor {
@@ -69,7 +70,7 @@ private func reduceReal<T: RealScalar>(
   switch reduction {
   case .sum: foldRows(x, axes, shape, 0.0, T.self, { $0 + Double($1) }, { T($0) })
   case .product: foldRows(x, axes, shape, 1.0, T.self, { $0 * Double($1) }, { T($0) })
-  // NaN wins, as in PyTorch.
+  // NaN is the maximum and the minimum, as in PyTorch.
   case .maximum:
     foldRows(
       nonEmpty(x, axes, reduction), axes, shape, -T.infinity, T.self,
@@ -117,7 +118,8 @@ private func foldRows<T: TensorScalar, Sum, U: TensorScalar>(
   return y
 }
 
-/// The index of the largest (or smallest) element along `axis`, the first of equals; NaN wins.
+/// The index of the largest (or smallest) element along `axis`, the first of equal ones. NaN comes
+/// before numbers.
 /// - Returns: int64, x's shape without `axis` (or with extent 1 there).
 public func argumentOf(
   _ reduction: AxisReduction, _ x: Tensor, axis: Int, keepAxes: Bool = false
@@ -155,8 +157,8 @@ private func argument<T: TensorScalar & Comparable>(
   return y
 }
 
-/// For each element of x the product of the others in its group along `axes`; right where elements
-/// are 0, which dividing the whole product is not.
+/// For each element of x, the product of the other elements in its group along `axes`. It is also
+/// correct where elements are 0, unlike dividing the product of all.
 public func productsOfOthers(_ x: Tensor, axes: [Int]) -> Tensor {
   let axes = normalizedAxes(axes, x.shape, op: "product")
   let (rows, width, values) = rowsAlong(axes, of: converted(x, to: .float64))
@@ -175,7 +177,7 @@ public func productsOfOthers(_ x: Tensor, axes: [Int]) -> Tensor {
       after *= elements[i]
     }
   }
-  // Back from "reduced axes last" to x's own order.
+  // Moves the reduced axes from the end back to their order in x.
   let order = x.shape.indices.filter { !axes.contains($0) } + axes
   let inverse = order.indices.map { axis in order.firstIndex(of: axis)! }
   return converted(y.permutedView(inverse).contiguous(), to: x.dtype)

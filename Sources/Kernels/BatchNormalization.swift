@@ -2,7 +2,7 @@ import CKernels
 import System
 import Tensors
 
-/// What a batch norm of float32 needs of each channel, in float32.
+/// The means and scales of each channel in float32, and the layout of x, for a batch normalization.
 private struct ChannelFactors {
   let means, scales: [Float]
   let outer, channels, inner: Int
@@ -32,10 +32,10 @@ public func batchNormalized(
   return y
 }
 
-/// The gradients through `batchNormalized`: with xhat = (x - mean) scale, scale = 1 / sqrt(variance +
-/// epsilon), dweight = sum of dy xhat, dbias = sum of dy and
-/// dx = weight scale (dy - mean of dy - xhat mean of (dy xhat)); without the two means where the
-/// moments are not x's own.
+/// The gradients through `batchNormalized`: with xhat = (x - mean) scale, scale = 1 / sqrt(variance
+/// + epsilon), dweight = sum of dy xhat, dbias = sum of dy and dx = weight scale (dy - mean of dy -
+/// xhat mean of (dy xhat)). Without `momentsAreOwn`, where the moments are not computed from x, the
+/// two means are left out.
 /// - dy, x: [N, C, ...] float32.  Returns dx of x's shape, dweight and dbias [C].
 public func batchNormalizedBackward(
   _ dy: Tensor, x: Tensor, _ moments: Moments, weight: Tensor?, epsilon: Double,

@@ -1,7 +1,7 @@
 import System
 import Tensors
 
-/// c[..., M, N] = a[..., M, K] b[..., K, N], a matrix product for each index of the axes in front,
+/// c[..., M, N] = a[..., M, K] b[..., K, N]: a matrix product for each index of the leading axes,
 /// which broadcast.
 /// - a, b: float32 or float64, at least 2 axes each, any strides.
 /// - Precondition: the inner extents agree; otherwise traps with both shapes.
@@ -27,10 +27,11 @@ public func batchedMatmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   return c
 }
 
-/// Where the matrices of the last two axes begin in storage, in row-major order of the axes before.
+/// The storage offsets of the matrices of the last two axes, in row-major order of the axes before
+/// them.
 private func matrixOffsets(_ x: Tensor) -> [Int] {
   let batch = Shape(x.shape.dropLast(2))
-  // Empty matrices have no first element; any offset does for what is never read.
+  // Empty matrices have no first element; they are never read, so any offset will do.
   if x.elementCount == 0 { return [Int](repeating: x.offset, count: batch.elementCount) }
   var steps = Strides(axisCount: batch.count)
   for axis in batch.indices { steps[axis] = x.strides[axis] }

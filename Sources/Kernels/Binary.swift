@@ -7,12 +7,12 @@ public enum BinaryOperation: String, Sendable {
 }
 
 /// z = f(x, y), broadcast. Integer division truncates towards zero.
-/// - Precondition: one dtype, not bool; shapes that broadcast.
+/// - Precondition: x and y have the same dtype, not bool, and shapes that broadcast.
 public func apply(_ operation: BinaryOperation, _ x: Tensor, _ y: Tensor) -> Tensor {
   requireSameDType(operation.rawValue, x, y)
   switch x.dtype {
   case .float32:
-    // The two that training leans on have kernels of their own.
+    // The two operations that training uses most have kernels of their own.
     if x.shape == y.shape && operation == .add { return add(x, y) }
     if x.shape == y.shape && operation == .multiply { return multiply(x, y) }
     return real(operation, x, y, Float.self)
@@ -34,7 +34,7 @@ private func real<T: RealScalar>(
   case .multiply: zipElements(op, x, y) { (a: T, b: T) in a * b }
   case .divide: zipElements(op, x, y) { (a: T, b: T) in a / b }
   case .power: zipElements(op, x, y) { (a: T, b: T) in T.raised(a, to: b) }
-  // NaN wins, as in PyTorch.
+  // NaN is the maximum and the minimum, as in PyTorch.
   case .maximum: zipElements(op, x, y) { (a: T, b: T) in a != a || a > b ? a : b }
   case .minimum: zipElements(op, x, y) { (a: T, b: T) in a != a || a < b ? a : b }
   }
@@ -59,13 +59,13 @@ private func integer<T: TensorScalar & FixedWidthInteger>(
   }
 }
 
-/// Comparisons; any with NaN but `notEqual` is false.
+/// Comparisons. With NaN all of them are false except `notEqual`.
 public enum Comparison: String, Sendable {
   case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
 }
 
-/// x ? y, broadcast, as bool.
-/// - Precondition: one dtype; shapes that broadcast.
+/// The comparison of x and y, broadcast, as bool.
+/// - Precondition: x and y have the same dtype and shapes that broadcast.
 public func compare(_ comparison: Comparison, _ x: Tensor, _ y: Tensor) -> Tensor {
   requireSameDType(comparison.rawValue, x, y)
   return switch x.dtype {

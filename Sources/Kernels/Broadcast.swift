@@ -1,8 +1,9 @@
 import System
 import Tensors
 
-/// The shape that two shapes broadcast to: aligned at the last axis, extents equal or one of them 1.
-/// - Precondition: they do; otherwise traps, naming `op` and both shapes.
+/// The shape that two shapes broadcast to: aligned at the last axis, extents equal or one of them
+/// 1.
+/// - Precondition: they broadcast; otherwise traps, naming `op` and both shapes.
 public func broadcastShape(_ a: Shape, _ b: Shape, op: String) -> Shape {
   if a == b { return a }
   let count = max(a.count, b.count)
@@ -18,8 +19,8 @@ public func broadcastShape(_ a: Shape, _ b: Shape, op: String) -> Shape {
 }
 
 extension Tensor {
-  /// A view under a shape it broadcasts to: stride 0 along the axes that are repeated. Not recorded;
-  /// to be read only.
+  /// A view with a shape that this tensor broadcasts to: the stride is 0 along repeated axes. It is
+  /// not recorded for gradients, and must not be written.
   package func broadcastView(to target: Shape) -> Tensor {
     if shape == target { return self }
     require(axisCount <= target.count, "expand: shape \(shape) does not broadcast to \(target)")

@@ -1,6 +1,7 @@
 import Tensors
 
-/// x's values as another dtype: floats are cut towards zero to integers, anything but 0 is true.
+/// x's values as another dtype. Floats are truncated towards zero to integers; every value except 0
+/// is true.
 /// - Precondition: every value of a float fits the integer type.
 public func converted(_ x: Tensor, to dtype: DType) -> Tensor {
   if x.dtype == dtype { return x }

@@ -6,7 +6,8 @@ import Tensors
 /// y[n, o, h, w] = sum of x[n, i, h stride - padding + a dilation, ...] weight[o, i, a, b] over the
 /// group's input channels i and the kernel (a, b), + bias[o].
 /// - x: `shape.inputShape`; weight: `shape.weightShape`; bias: [O]; one floating-point dtype.
-/// - Returns: `shape.outputShape`, with the channels innermost where x has them so and oneDNN takes them.
+/// - Returns: `shape.outputShape`, with the channels innermost if x has that layout and oneDNN
+///   supports it.
 public func convolve(
   _ x: Tensor, _ weight: Tensor, bias: Tensor?, _ shape: ConvolutionShape,
   precision: Precision = .float32
@@ -30,11 +31,11 @@ public func convolve(
   return y
 }
 
-/// The gradient of the input: every dy element scattered through the kernel. Also the forward of a
-/// transposed convolution.
-/// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`, laid out as
-///   `convolve`'s result.
-/// - destination: of that shape and layout; nil makes a new tensor.
+/// The gradient of the input: every element of dy scattered through the kernel. It is also the
+/// forward pass of a transposed convolution.
+/// - dy: `shape.outputShape`; weight: `shape.weightShape`.  Returns `shape.inputShape`, in the
+///   layout of `convolve`'s result.
+/// - destination: receives it, of that shape and layout; nil: a new tensor.
 public func convolutionInputGradient(
   _ dy: Tensor, _ weight: Tensor, _ shape: ConvolutionShape, into destination: Tensor? = nil,
   precision: Precision = .float32
@@ -81,13 +82,13 @@ public func convolutionWeightGradient(
   return dw
 }
 
-/// A convolution's input as it is fastest: of float32 without groups with the channels innermost, which
-/// is what then comes of it.
+/// The input of a convolution in its fastest layout: the channels innermost for float32 without
+/// groups, else row-major. The result then has the same layout.
 public func convolutionInput(_ x: Tensor, _ shape: ConvolutionShape) -> Tensor {
   x.dtype == .float32 && shape.groups == 1 && shape.suitsOneDNN ? x.channelsLast() : x.contiguous()
 }
 
-/// Whether oneDNN gets an operand as it lies, with the channels innermost.
+/// Whether oneDNN reads x without a copy, with the channels innermost.
 func takesChannelsLast(_ x: Tensor, _ shape: ConvolutionShape) -> Bool {
   x.dtype == .float32 && shape.groups == 1 && shape.suitsOneDNN && x.isChannelsLast
 }
@@ -101,7 +102,7 @@ private func images(_ shape: Shape, _ dtype: DType, _ isChannelsLast: Bool) -> T
 /// - x: [N, C, ...].  Returns [C].
 public func channelSums(_ x: Tensor, into destination: Tensor? = nil) -> Tensor {
   let channels = x.shape.extent(of: 1, op: "channelSums")
-  // Of one place each, channels are columns, too.
+  // Where each channel has one element per image, channels are columns.
   let isOnePlace = x.elementCount == x.shape[0] * channels
   if x.dtype == .float32 && x.isChannelsLast && (!x.isContiguous || isOnePlace) {
     let y = result("channelSums", [channels], x.dtype, into: destination)
@@ -140,15 +141,16 @@ private func requireOperands(_ op: String, _ operands: [(tensor: Tensor, shape: 
 }
 
 extension ConvolutionShape {
-  /// oneDNN takes no empty tensors, nor an output padding of a whole stride.
+  /// oneDNN supports neither empty tensors nor an output padding of a whole stride.
   fileprivate var suitsOneDNN: Bool {
-    let behind = paddingBehind
-    return batch > 0 && output.product > 0 && behind.height + stride.height > 0
-      && behind.width + stride.width > 0
+    let after = paddingAfter
+    return batch > 0 && output.product > 0 && after.height + stride.height > 0
+      && after.width + stride.width > 0
   }
 }
 
-/// Whether oneDNN has done it.
+/// Runs a pass in oneDNN. Returns false, and computes nothing, if oneDNN does not support the
+/// shape.
 private func runOneDNN(
   _ pass: ConvolutionPrimitive.Pass, _ shape: ConvolutionShape, hasBias: Bool,
   _ isChannelsLast: Bool, _ precision: Precision, _ operands: [Tensor]
@@ -157,7 +159,7 @@ private func runOneDNN(
   let context = KernelContext.current
   context.count(multiplications: shape.multiplications)
   var operands = operands
-  // Where oneDNN has no bfloat16, float32 takes the rounded operands.
+  // Where oneDNN has no bfloat16, the operands are rounded to it and multiplied in float32.
   let isRounded = precision == .bf16 && !OneDNN.hasBF16
   if isRounded { for i in 0..<2 { operands[i] = roundedToBF16(operands[i]) } }
   let key = ConvolutionPrimitive.Key(
@@ -167,7 +169,7 @@ private func runOneDNN(
   return true
 }
 
-/// A copy with each element rounded, as `Reference.roundedToBF16`.
+/// A copy with each element rounded to bfloat16, as by `Reference.roundedToBF16`.
 func roundedToBF16(_ x: Tensor) -> Tensor {
   let copy = Tensor(uninitializedLike: x)
   clocked { nd_round_operand_bf16(copy.floats, x.floats, copy.elementCount) }

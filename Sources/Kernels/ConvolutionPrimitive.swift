@@ -3,9 +3,9 @@ import Tensors
 
 /// oneDNN's convolution, or one of its gradients, for one shape.
 ///
-/// oneDNN takes images with the channels innermost as they are. Of row-major ones it chooses the layouts
-/// it is fastest in (channels in blocks of a vector), as it does of weights; what it wants otherwise is
-/// reordered on the way in and out.
+/// oneDNN reads images with the channels innermost without a copy. For row-major images and for
+/// weights it chooses its fastest layout (channels in blocks of a vector), and the tensors are
+/// reordered before and after.
 final class ConvolutionPrimitive {
   enum Pass: Hashable { case forward, inputGradient, weightGradient }
 
@@ -13,18 +13,19 @@ final class ConvolutionPrimitive {
     let pass: Pass
     let shape: ConvolutionShape
     let hasBias: Bool
-    /// Whether images come and go with the channels innermost, and else row-major.
+    /// Whether images have the channels innermost; else they are row-major.
     let isChannelsLast: Bool
-    /// Of both operands; bias and result are float32.
+    /// The precision of both operands; bias and result are float32.
     let precision: Precision
   }
 
-  /// A tensor on its way into or out of the primitive.
-  private struct Edge {
-    let argument: Int32
-    /// As the tensor lies in memory.
+  /// An argument of the primitive, with the reorder between the tensor's layout and the
+  /// primitive's.
+  private struct Argument {
+    let index: Int32
+    /// The memory in the tensor's own layout.
     let plain: dnnl_memory_t
-    /// As the primitive wants it; `plain` itself where that is the same.
+    /// The memory in the primitive's layout; `plain` itself where both layouts are the same.
     let inner: dnnl_memory_t
     let innerByteCount: Int
     let reorder: dnnl_primitive_t?
@@ -32,7 +33,7 @@ final class ConvolutionPrimitive {
   }
 
   private var primitive: dnnl_primitive_t?
-  private var edges: [Edge] = []
+  private var arguments: [Argument] = []
   private var scratchpad: dnnl_memory_t?
   private var scratchByteCount = 0
 
@@ -41,15 +42,15 @@ final class ConvolutionPrimitive {
     var attributes: dnnl_primitive_attr_t?
     checkDNN(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }
-    // Our scratch memory: the library's own would be allocated anew at every call.
+    // We provide the scratch memory: the library would allocate its own at every call.
     checkDNN(
       dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "scratchpad")
 
     let dims = Dims(s)
     let strides = [s.stride.height, s.stride.width].map(Int64.init)
     let dilates = [s.dilation.height - 1, s.dilation.width - 1].map(Int64.init)
-    let front = [s.padding.height, s.padding.width].map(Int64.init)
-    let behind = [s.paddingBehind.height, s.paddingBehind.width].map(Int64.init)
+    let before = [s.padding.height, s.padding.width].map(Int64.init)
+    let after = [s.paddingAfter.height, s.paddingAfter.width].map(Int64.init)
     let isRounded = key.precision == .bf16
     let operandType = isRounded ? dnnl_bf16 : dnnl_f32
     var x = anyLayout(dims.x, operandType)
@@ -64,20 +65,21 @@ final class ConvolutionPrimitive {
         withUnsafePointer(to: &bias) { bias in
           dnnl_dilated_convolution_forward_desc_init(
             &operation, dnnl_forward_training, dnnl_convolution_direct, &x, &w,
-            key.hasBias ? bias : nil, &y, strides, dilates, front, behind)
+            key.hasBias ? bias : nil, &y, strides, dilates, before, after)
         }, "convolution \(key)")
-      forward = steadyDescription(&operation, attributes, engine, hint: nil, "convolution \(key)")
+      forward = reproducibleDescription(
+        &operation, attributes, engine, hint: nil, "convolution \(key)")
     }
     describeForward()
-    // Operands in bfloat16 are copies, and lie as is best.
+    // Operands in bfloat16 are copies, so they may have any layout.
     if key.isChannelsLast && !isRounded {
-      let liked = [(DNNL_ARG_SRC_0, dims.x), (DNNL_ARG_DST_0, dims.y)].map {
+      let preferred = [(DNNL_ARG_SRC_0, dims.x), (DNNL_ARG_DST_0, dims.y)].map {
         argument, dims in
         (dims, dnnl_primitive_desc_query_md(forward, dnnl_query_exec_arg_md, argument)!.pointee)
       }
-      // Blocks of as many channels as there are lie like that, too, and are faster.
-      if liked.allSatisfy({ isChannelsLast($1, $0) }) {
-        (x, y) = (liked[0].1, liked[1].1)
+      // One block of all channels is the same layout in memory, and is faster.
+      if preferred.allSatisfy({ isChannelsLast($1, $0) }) {
+        (x, y) = (preferred[0].1, preferred[1].1)
       } else {
         (x, y) = (channelsLast(dims.x), channelsLast(dims.y))
         dnnl_primitive_desc_destroy(forward)
@@ -92,26 +94,26 @@ final class ConvolutionPrimitive {
       if isRounded { (x, y) = (anyLayout(dims.x, dnnl_f32), anyLayout(dims.y, dnnl_bf16)) }
       checkDNN(
         dnnl_dilated_convolution_backward_data_desc_init(
-          &operation, dnnl_convolution_direct, &x, &w, &y, strides, dilates, front, behind),
+          &operation, dnnl_convolution_direct, &x, &w, &y, strides, dilates, before, after),
         "convolution \(key)")
     case .weightGradient:
       if isRounded { (w, y) = (anyLayout(dims.w, dnnl_f32), anyLayout(dims.y, dnnl_bf16)) }
       checkDNN(
         dnnl_dilated_convolution_backward_weights_desc_init(
-          &operation, dnnl_convolution_direct, &x, &w, nil, &y, strides, dilates, front, behind),
+          &operation, dnnl_convolution_direct, &x, &w, nil, &y, strides, dilates, before, after),
         "convolution \(key)")
     }
     var description = forward
     if key.pass != .forward {
-      description = steadyDescription(
+      description = reproducibleDescription(
         &operation, attributes, engine, hint: forward, "convolution \(key)")
     }
     defer { if key.pass != .forward { dnnl_primitive_desc_destroy(description) } }
     checkDNN(dnnl_primitive_create(&primitive, description), "convolution \(key)")
 
-    func add(_ argument: Int32, _ plain: dnnl_memory_desc_t, isResult: Bool = false) {
-      edges.append(
-        ConvolutionPrimitive.edge(argument, plain, isResult, of: description!, engine: engine))
+    func add(_ index: Int32, _ plain: dnnl_memory_desc_t, isResult: Bool = false) {
+      arguments.append(
+        ConvolutionPrimitive.argument(index, plain, isResult, of: description!, engine: engine))
     }
     let (ownX, ownY) =
       !key.isChannelsLast
@@ -142,67 +144,68 @@ final class ConvolutionPrimitive {
     }
   }
 
-  private static func edge(
-    _ argument: Int32, _ tensor: dnnl_memory_desc_t, _ isResult: Bool,
+  private static func argument(
+    _ index: Int32, _ tensor: dnnl_memory_desc_t, _ isResult: Bool,
     of description: dnnl_primitive_desc_t, engine: dnnl_engine_t
-  ) -> Edge {
+  ) -> Argument {
     var plain = tensor
-    var inner = dnnl_primitive_desc_query_md(description, dnnl_query_exec_arg_md, argument)!.pointee
+    var inner = dnnl_primitive_desc_query_md(description, dnnl_query_exec_arg_md, index)!.pointee
     let plainMemory = newMemory(&plain, engine)
     let byteCount = dnnl_memory_desc_get_size(&inner)
     if dnnl_memory_desc_equal(&plain, &inner) != 0 {
-      return Edge(
-        argument: argument, plain: plainMemory, inner: plainMemory, innerByteCount: byteCount,
+      return Argument(
+        index: index, plain: plainMemory, inner: plainMemory, innerByteCount: byteCount,
         reorder: nil, isResult: isResult)
     }
-    var way: dnnl_primitive_desc_t?
+    var reordering: dnnl_primitive_desc_t?
     checkDNN(
       isResult
-        ? dnnl_reorder_primitive_desc_create(&way, &inner, engine, &plain, engine, nil)
-        : dnnl_reorder_primitive_desc_create(&way, &plain, engine, &inner, engine, nil),
+        ? dnnl_reorder_primitive_desc_create(&reordering, &inner, engine, &plain, engine, nil)
+        : dnnl_reorder_primitive_desc_create(&reordering, &plain, engine, &inner, engine, nil),
       "a reorder")
-    defer { dnnl_primitive_desc_destroy(way) }
+    defer { dnnl_primitive_desc_destroy(reordering) }
     var reorder: dnnl_primitive_t?
-    checkDNN(dnnl_primitive_create(&reorder, way), "a reorder")
-    return Edge(
-      argument: argument, plain: plainMemory, inner: newMemory(&inner, engine),
+    checkDNN(dnnl_primitive_create(&reorder, reordering), "a reorder")
+    return Argument(
+      index: index, plain: plainMemory, inner: newMemory(&inner, engine),
       innerByteCount: byteCount, reorder: reorder, isResult: isResult)
   }
 
   deinit {
     dnnl_primitive_destroy(primitive)
-    for edge in edges {
-      dnnl_memory_destroy(edge.plain)
-      guard let reorder = edge.reorder else { continue }
-      dnnl_memory_destroy(edge.inner)
+    for argument in arguments {
+      dnnl_memory_destroy(argument.plain)
+      guard let reorder = argument.reorder else { continue }
+      dnnl_memory_destroy(argument.inner)
       dnnl_primitive_destroy(reorder)
     }
     if let scratchpad { dnnl_memory_destroy(scratchpad) }
   }
 
-  /// - tensors: the operands and, last, the result, laid out as the key says.
+  /// - tensors: the operands and, last, the result, in the layouts that the key names.
   func run(in context: KernelContext, _ tensors: [Tensor]) {
-    // Their last use would be that of their addresses; oneDNN reads on.
+    // oneDNN reads the tensors after the last use that Swift sees, so they are kept alive.
     defer { withExtendedLifetime(tensors) {} }
     var reordered: [Storage] = []
-    for (edge, tensor) in zip(edges, tensors) {
-      dnnl_memory_set_data_handle(edge.plain, tensor.rawPointer)
-      guard let reorder = edge.reorder else { continue }
-      let storage = Storage(byteCount: edge.innerByteCount)
+    for (argument, tensor) in zip(arguments, tensors) {
+      dnnl_memory_set_data_handle(argument.plain, tensor.rawPointer)
+      guard let reorder = argument.reorder else { continue }
+      let storage = Storage(byteCount: argument.innerByteCount)
       reordered.append(storage)
-      dnnl_memory_set_data_handle(edge.inner, storage.base)
-      if !edge.isResult { execute(reorder, from: edge.plain, to: edge.inner, context) }
+      dnnl_memory_set_data_handle(argument.inner, storage.base)
+      if !argument.isResult { execute(reorder, from: argument.plain, to: argument.inner, context) }
     }
-    var arguments = edges.map { dnnl_exec_arg_t(arg: $0.argument, memory: $0.inner) }
+    var passed = arguments.map { dnnl_exec_arg_t(arg: $0.index, memory: $0.inner) }
     if let scratchpad {
       dnnl_memory_set_data_handle(scratchpad, context.scratch(scratchByteCount))
-      arguments.append(dnnl_exec_arg_t(arg: DNNL_ARG_SCRATCHPAD, memory: scratchpad))
+      passed.append(dnnl_exec_arg_t(arg: DNNL_ARG_SCRATCHPAD, memory: scratchpad))
     }
     checkDNN(
-      dnnl_primitive_execute(primitive, context.stream, Int32(arguments.count), arguments),
+      dnnl_primitive_execute(primitive, context.stream, Int32(passed.count), passed),
       "convolution")
-    for edge in edges where edge.isResult {
-      if let reorder = edge.reorder { execute(reorder, from: edge.inner, to: edge.plain, context) }
+    for argument in arguments where argument.isResult {
+      guard let reorder = argument.reorder else { continue }
+      execute(reorder, from: argument.inner, to: argument.plain, context)
     }
     withExtendedLifetime(reordered) {}
   }
@@ -219,7 +222,7 @@ final class ConvolutionPrimitive {
   }
 }
 
-/// The operands' extents as oneDNN counts them: the groups are an axis of the weight.
+/// The operands' extents in oneDNN's form, where the groups are an axis of the weight.
 private struct Dims {
   let x, w, y, bias: [Int]
 
@@ -234,9 +237,9 @@ private struct Dims {
   }
 }
 
-/// oneDNN's first choice that gives the same result every time. Its brgconv of 2.6.3 gives garbage now and
-/// then while other threads convolve.
-private func steadyDescription(
+/// oneDNN's first implementation that always gives the same result. brgconv of version 2.6.3
+/// sometimes gives wrong results while other threads convolve.
+private func reproducibleDescription(
   _ operation: inout dnnl_convolution_desc_t, _ attributes: dnnl_primitive_attr_t?,
   _ engine: dnnl_engine_t, hint: dnnl_primitive_desc_t?, _ what: String
 ) -> dnnl_primitive_desc_t? {
@@ -286,7 +289,7 @@ private func laidOut(_ dims: [Int], _ strides: [Int]) -> dnnl_memory_desc_t {
   return description
 }
 
-/// Whether images [N, C, H, W] that lie as described have their channels innermost: by strides, or as one
+/// Whether a description of images [N, C, H, W] has the channels innermost: by strides, or as one
 /// block of all channels.
 private func isChannelsLast(_ description: dnnl_memory_desc_t, _ dims: [Int]) -> Bool {
   let blocking = description.format_desc.blocking

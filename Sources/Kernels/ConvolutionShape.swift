@@ -1,10 +1,10 @@
 import System
 import Tensors
 
-// N images, C channels, H rows, W columns. A tap is one product of the sum: an input element, a
-// weight and the output element they count towards.
+// N images, C channels, H rows, W columns. A tap is one term of an output element's sum: an input
+// element times a weight.
 
-/// All that fixes a 2-d convolution but its values.
+/// The shapes and parameters of a 2-d convolution, without its values.
 public struct ConvolutionShape: Hashable, Sendable {
   public let batch, inChannels, outChannels, groups: Int
   public let input, output, kernel, stride, padding, dilation: HeightWidth
@@ -45,9 +45,11 @@ public struct ConvolutionShape: Hashable, Sendable {
   }
 
   /// The convolution whose input gradient is the transposed convolution of x [N, C, H, W] by weight
-  /// [C, O / groups, kH, kW]: its output is x's place, its input the result's, which has
-  /// (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1 rows.
-  /// - Precondition: the channels fit, the result is not empty, outputPadding < max(stride, dilation).
+  /// [C, O / groups, kH, kW]. The shape of its output is x's, and the shape of its input is the
+  /// result's. The result has (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1
+  /// rows.
+  /// - Precondition: the channels fit, the result is not empty, outputPadding < max(stride,
+  ///   dilation).
   public init(
     transposedOf x: Shape, weight: Shape, stride: HeightWidth, padding: HeightWidth,
     outputPadding: HeightWidth, dilation: HeightWidth, groups: Int
@@ -96,14 +98,15 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.dilation = dilation
   }
 
-  /// The same for so many images.
-  func ofBatch(_ batch: Int) -> ConvolutionShape {
+  /// The same convolution for `batch` images.
+  func withBatch(_ batch: Int) -> ConvolutionShape {
     ConvolutionShape(
       batch: batch, inChannels: inChannels, outChannels: outChannels, groups: groups, input: input,
       output: output, kernel: kernel, stride: stride, padding: padding, dilation: dilation)
   }
 
-  /// Products of an output element's sum, over all of them: the same for all three passes.
+  /// The number of products in the sums of all output elements. All three passes have the same
+  /// number.
   var multiplications: Int {
     batch * outChannels * output.product * (inChannels / groups) * kernel.product
   }
@@ -114,16 +117,16 @@ public struct ConvolutionShape: Hashable, Sendable {
     [outChannels, inChannels / groups, kernel.height, kernel.width]
   }
 
-  /// The padding behind the input's last row and column that the last tap reaches; less than 0
-  /// where the stride leaves rows unread.
-  var paddingBehind: HeightWidth {
-    func behind(
+  /// The padding after the input's last row and column that the last tap reaches; negative where
+  /// the stride leaves rows unread.
+  var paddingAfter: HeightWidth {
+    func after(
       _ input: Int, _ output: Int, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int
     ) -> Int { (output - 1) * stride + dilation * (kernel - 1) + 1 - input - padding }
     return HeightWidth(
-      behind(
+      after(
         input.height, output.height, kernel.height, stride.height, padding.height, dilation.height),
-      behind(input.width, output.width, kernel.width, stride.width, padding.width, dilation.width))
+      after(input.width, output.width, kernel.width, stride.width, padding.width, dilation.width))
   }
 }
 

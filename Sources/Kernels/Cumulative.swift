@@ -1,8 +1,8 @@
 import Tensors
 
-/// y[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...] along `axis`; `reversed`: from i to the
-/// last. float32 is added up in double; integers and bool in int64.
-/// - Returns: x's shape; int64 where x holds no floats.
+/// y[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...] along `axis`; if `reversed`, the sum is
+/// from i to the last. float32 is added in double; integers and bool in int64.
+/// - Returns: x's shape; int64 where x is not floating-point.
 public func cumulativeSum(_ x: Tensor, axis: Int, reversed: Bool = false) -> Tensor {
   switch x.dtype {
   case .float32: cumulate(x, axis, reversed, 0.0, { (v: Float) in Double(v) }, +, { Float($0) })
@@ -27,7 +27,7 @@ private func cumulate<T: TensorScalar, Sum>(
       target[i] = finish(sum)
     }
   }
-  return y.permutedView(axisBack(from: axis, x.axisCount)).contiguous()
+  return y.permutedView(permutationMovingLast(to: axis, x.axisCount)).contiguous()
 }
 
 /// x with the order of its elements along `axes` reversed.
@@ -40,7 +40,8 @@ public func flipped(_ x: Tensor, axes: [Int]) -> Tensor {
   return y.contiguous()
 }
 
-/// x where column - row is at most (`lower`) or at least `diagonal`, else 0; of the last two axes.
+/// A triangle of the last two axes: x where column - row is at most `diagonal` (if `lower`) or at
+/// least `diagonal` (else), and 0 elsewhere.
 public func triangle(_ x: Tensor, lower: Bool, diagonal: Int) -> Tensor {
   let (rows, columns) = (x.shape[x.axisCount - 2], x.shape[x.axisCount - 1])
   let keeps = Tensor(

@@ -1,8 +1,9 @@
 import System
 import Tensors
 
-// The one place that chooses between a fast kernel and its naive twin: float32 takes the fast one,
-// float64 (which only judges float32) takes `Reference`'s generic loop.
+// Chooses between a fast kernel and its reference implementation; this happens nowhere else.
+// float32 takes the fast kernel. float64, which only checks float32, takes the generic loop of
+// `Reference`.
 
 /// Runs `fast` for float32 and `reference` for float64.
 /// - Precondition: the tensors share one of these dtypes; otherwise traps, naming `op`.
@@ -25,7 +26,7 @@ func dispatch<Result>(
   }
 }
 
-/// Runs a kernel, and times it where benchmarks ask for it.
+/// Runs a kernel, and times it while `KernelClock` is on.
 @inline(__always)
 func clocked<Result>(_ kernel: () -> Result) -> Result {
   KernelClock.isOn ? KernelClock.timed(kernel) : kernel()

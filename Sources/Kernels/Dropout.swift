@@ -1,8 +1,9 @@
 import System
 import Tensors
 
-/// Which elements stay, each with probability 1 - rate: element i of the row of a sample stays where
-/// the number in 0 ..< 1 counted by (seed, step, sample, layer) and i is at least `rate`.
+/// The mask of kept elements. Each is kept with probability 1 - rate: element i of a sample's row
+/// is kept if the random number in 0 ..< 1 of (seed, step, sample, layer) and counter i is at least
+/// `rate`.
 /// - shape: [N, ...], a row for each of the key's samples.
 /// - Returns: bool, `shape`.
 public func dropoutMask(_ shape: Shape, rate: Double, key: RandomKey) -> Tensor {

@@ -2,7 +2,7 @@ import CKernels
 import System
 import Tensors
 
-/// Losses that are a sum over elements x, the prediction, against y, the target.
+/// Losses that are a sum over the elements of a prediction x and a target y.
 public enum ElementLoss: Sendable {
   /// (x - y)^2.
   case squaredError
@@ -10,11 +10,11 @@ public enum ElementLoss: Sendable {
   case binaryCrossEntropy
 }
 
-/// The sum over all elements, in double, whatever the dtype.
+/// The sum of the loss over all elements, in double for either dtype.
 /// - x, y: float32 or float64, any shape.
-/// - Precondition: one shape and dtype.
+/// - Precondition: x and y have the same shape and dtype.
 public func lossSum(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor) -> Double {
-  let (x, y) = alike(x, y)
+  let (x, y) = contiguousPair(x, y)
   return dispatch("loss", x, y) {
     switch loss {
     case .squaredError: nd_squared_error(x.floats, y.floats, x.elementCount)
@@ -28,11 +28,12 @@ public func lossSum(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor) -> Double {
   }
 }
 
-/// The sum's derivative by x times `scale`: 2 (x - y), or (x - y) / max(x (1 - x), 1e-12).
+/// The derivative of the sum with respect to x, times `scale`: 2 (x - y), or (x - y) / max(x (1 -
+/// x), 1e-12).
 /// - Returns: x's shape.
 /// - Precondition: as for `lossSum`.
 public func lossGradient(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor, scale: Double) -> Tensor {
-  let (x, y) = alike(x, y)
+  let (x, y) = contiguousPair(x, y)
   let dx = Tensor(uninitialized: x.shape, x.dtype)
   let (count, factor) = (x.elementCount, Float(scale))
   dispatch("loss backward", x, y) {
@@ -53,11 +54,11 @@ public func lossGradient(_ loss: ElementLoss, _ x: Tensor, _ y: Tensor, scale: D
 }
 
 /// `lossSum` and `lossGradient` of the squared error in one pass.
-/// - x, y: float32, one shape.
+/// - x, y: float32, the same shape.
 public func squaredErrorAndGradient(
   _ x: Tensor, _ y: Tensor, scale: Double
 ) -> (sum: Double, gradient: Tensor) {
-  let (x, y) = alike(x, y)
+  let (x, y) = contiguousPair(x, y)
   let dx = Tensor(uninitialized: x.shape)
   let sum = keepingAlive(x, y) {
     let (target, first, second) = (dx.floats, x.floats, y.floats)
@@ -68,7 +69,7 @@ public func squaredErrorAndGradient(
   return (sum, dx)
 }
 
-/// Whether every element is in 0 ... 1; not a number is not.
+/// Whether every element is in 0 ... 1; NaN is not.
 public func areProbabilities(_ x: Tensor) -> Bool {
   let x = x.contiguous()
   return dispatch("probabilities", x) {
@@ -78,7 +79,7 @@ public func areProbabilities(_ x: Tensor) -> Bool {
   }
 }
 
-private func alike(_ x: Tensor, _ y: Tensor) -> (Tensor, Tensor) {
+private func contiguousPair(_ x: Tensor, _ y: Tensor) -> (Tensor, Tensor) {
   require(x.shape == y.shape, "loss: a prediction \(x.shape) against a target \(y.shape)")
   return (x.contiguous(), y.contiguous())
 }

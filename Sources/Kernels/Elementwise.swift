@@ -4,7 +4,7 @@ import Tensors
 
 /// max(x, 0); NaN stays NaN.
 /// - x: any shape.  Returns x's shape.
-/// - Precondition: numbers, not bool.
+/// - Precondition: x is not bool.
 public func relu(_ x: Tensor) -> Tensor {
   switch x.dtype {
   case .float32, .float64: break
@@ -24,8 +24,8 @@ public func relu(_ x: Tensor) -> Tensor {
   return y
 }
 
-/// dy where y > 0, else 0: relu's derivative, from its result.
-/// - Precondition: one shape and dtype.
+/// dx = dy where y > 0, else 0: the gradient of `relu` from its result y.
+/// - Precondition: both operands have the same shape and dtype.
 public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
   require(dy.shape == y.shape, "relu backward: dy of shape \(dy.shape) for y of shape \(y.shape)")
   let y = y.dense()
@@ -40,7 +40,7 @@ public func reluBackward(_ dy: Tensor, y: Tensor) -> Tensor {
 }
 
 /// x + y, element by element.
-/// - Precondition: one shape and dtype.
+/// - Precondition: both operands have the same shape and dtype.
 public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Tensor {
   require(x.shape == y.shape, "add: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
@@ -54,7 +54,7 @@ public func add(_ x: Tensor, _ y: Tensor, into destination: Tensor? = nil) -> Te
 }
 
 /// x y, element by element.
-/// - Precondition: one shape and dtype.
+/// - Precondition: both operands have the same shape and dtype.
 public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
   require(x.shape == y.shape, "multiply: shapes \(x.shape) and \(y.shape) differ")
   let (x, y) = (x.contiguous(), y.contiguous())
@@ -67,7 +67,7 @@ public func multiply(_ x: Tensor, _ y: Tensor) -> Tensor {
   return z
 }
 
-/// A new tensor of `shape` with `value`'s one element everywhere.
+/// A new tensor of `shape`, filled with the one element of `value`.
 public func repeated(_ value: Tensor, shape: Shape) -> Tensor {
   let y = Tensor(uninitialized: shape, value.dtype)
   let number = value.item()

@@ -3,7 +3,7 @@ import Tensors
 
 /// Rows of a table: y[..., :] = table[indices[...], :].
 /// - table: [R, D], any dtype; indices: int64 or int32, any shape.  Returns indices' shape + [D].
-/// - Precondition: 0 <= index < R; otherwise traps with the index, its place and the range.
+/// - Precondition: 0 <= index < R; otherwise traps with the index, its position and the range.
 public func gatheredRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
   require(
     table.axisCount == 2, "embedding: the table must be [rows, features], not \(table.shape)")
@@ -19,8 +19,8 @@ public func gatheredRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
   return y
 }
 
-/// The gradient of the table: zeros, and every row of dy added at its index, in order; none at
-/// `skipped`.
+/// The gradient of the table: zeros, to which every row of dy is added at its index, in order. Rows
+/// with the index `skipped` are not added.
 /// - dy: indices' shape + [D].  Returns [rows, D].
 public func scatteredRows(
   _ dy: Tensor, _ indices: Tensor, rows: Int, skipped: Int?, into destination: Tensor? = nil

@@ -2,25 +2,25 @@ import COneDNN
 import CSystem
 import Tensors
 
-/// What one thread needs to run oneDNN: an engine, a stream, its primitives by shape, and scratch
-/// memory. Each thread has its own, so nothing here is shared or locked.
+/// The state of one thread that runs kernels: oneDNN's engine, stream and primitives by shape, and
+/// scratch memory. Each thread has its own context, so nothing here is shared or locked.
 final class KernelContext {
-  // Made where they are needed: a network without convolutions has no use for oneDNN's memory.
+  // Created at first use: a network without convolutions does not need oneDNN's memory.
   private(set) lazy var engine = KernelContext.newEngine()
   private(set) lazy var stream = KernelContext.newStream(engine)
   private var matmuls: [MatmulPrimitive.Key: MatmulPrimitive] = [:]
   private var convolutions: [ConvolutionPrimitive.Key: ConvolutionPrimitive] = [:]
   @exclusivity(unchecked) private var scratch: Storage?
-  /// Multiplications and additions of matrix products and convolutions so far: all there are, and those
-  /// that were made, as 0 is passed over in places.
+  /// Multiplications and additions of matrix products and convolutions so far: all of them, and
+  /// those that were computed. Some products of 0 are skipped.
   @exclusivity(unchecked) private(set) var operations = 0
-  @exclusivity(unchecked) private(set) var operationsMade = 0
+  @exclusivity(unchecked) private(set) var operationsComputed = 0
 
-  /// Enough for any real run (a net has a few shapes); beyond it the cache starts anew, so that
-  /// shapes that never come back do not pile up.
+  /// The most primitives of a kind in the cache, enough for any real run, as a network has few
+  /// shapes. A full cache is emptied, so that shapes that are not used again do not accumulate.
   private static let maxPrimitives = 1024
 
-  /// The calling thread's context; made at its first use and kept for the thread's life.
+  /// The calling thread's context, created at its first use and kept as long as the thread.
   static var current: KernelContext {
     if let known = nd_thread_slot(0) {
       return Unmanaged<KernelContext>.fromOpaque(known).takeUnretainedValue()
@@ -30,14 +30,15 @@ final class KernelContext {
     return context
   }
 
-  /// - made: nil for all of them.
-  func count(multiplications: Int, made: Int? = nil) {
+  /// - computed: the number of multiplications that were not skipped; nil: all of them.
+  func count(multiplications: Int, computed: Int? = nil) {
     operations &+= 2 * multiplications
-    operationsMade &+= 2 * (made ?? multiplications)
+    operationsComputed &+= 2 * (computed ?? multiplications)
   }
 
   private init() {
-    // A thread's setting, and before any primitive is made: oneDNN's bits depend on the number.
+    // The setting is per thread and must precede all primitives, as oneDNN's bits depend on the
+    // number of threads.
     conednn_use_one_thread()
   }
 
@@ -70,7 +71,7 @@ final class KernelContext {
     return primitive
   }
 
-  /// Scratch memory of at least `byteCount` bytes, good until the next call.
+  /// Scratch memory of at least `byteCount` bytes, valid until the next call.
   func scratch(_ byteCount: Int) -> UnsafeMutableRawPointer {
     if let scratch, scratch.byteCount >= byteCount { return scratch.base }
     let grown = Storage(byteCount: byteCount)
@@ -79,7 +80,8 @@ final class KernelContext {
   }
 }
 
-/// oneDNN fails only on arguments we should not have passed or on lack of memory.
+/// Traps where oneDNN fails. It fails only on wrong arguments, which are a bug here, or without
+/// memory.
 func checkDNN(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
   if status == dnnl_success { return }
   let message = "oneDNN could not make or run \(what())"
@@ -87,7 +89,7 @@ func checkDNN(_ status: dnnl_status_t, _ what: @autoclosure () -> String) {
   fatalError("\(message): status \(status.rawValue)")
 }
 
-/// What oneDNN runs on here.
+/// The oneDNN library in use.
 public enum OneDNN {
   /// The version in use, such as "2.6.3".
   public static var version: String {
@@ -95,13 +97,13 @@ public enum OneDNN {
     return "\(v.major).\(v.minor).\(v.patch)"
   }
 
-  /// Whether it computes in bfloat16 here.
+  /// Whether it computes in bfloat16 on this processor.
   static let hasBF16: Bool = {
-    let least = dnnl_cpu_isa_avx512_core.rawValue
-    return dnnl_get_effective_cpu_isa().rawValue & least == least
+    let minimum = dnnl_cpu_isa_avx512_core.rawValue
+    return dnnl_get_effective_cpu_isa().rawValue & minimum == minimum
   }()
 
-  /// The instruction set it dispatches to, such as "AVX-512 with VNNI and bfloat16".
+  /// The instruction set that it uses, such as "AVX-512 with VNNI and bfloat16".
   public static var instructionSet: String {
     switch dnnl_get_effective_cpu_isa() {
     case dnnl_cpu_isa_sse41: "SSE4.1"

@@ -1,8 +1,8 @@
 import System
 import Tensors
 
-// The loops every elementwise op without a kernel of its own runs in. Generic and inlined, so that
-// each op's closure is compiled into its loop.
+// The loops of all elementwise ops without a kernel of their own. They are generic and inlined, so
+// that each op's closure is compiled into its loop.
 
 /// y[i] = f(x[i]).
 @inline(__always)
@@ -30,7 +30,7 @@ func zipElements<T: TensorScalar, U: TensorScalar, V: TensorScalar>(
   }
   if z.elementCount == 0 { return z }
   let axes = CommonAxes(shape, a.strides, b.strides)
-  // The innermost axis in a plain loop, the others as digits of a counter.
+  // The innermost axis is a plain loop; the others are the digits of a counter.
   let (width, stepA, stepB) = axes.innermost
   var counter = axes.outer.map { _ in 0 }
   var (offsetA, offsetB, next) = (0, 0, 0)
@@ -63,8 +63,8 @@ func zipElements<T: TensorScalar, U: TensorScalar, V: TensorScalar>(
   }
 }
 
-/// The axes of two operands of one shape, those joined that both pass through like one: a loop over a
-/// column beside a scalar is then one loop, and not one for each row.
+/// The axes of two operands of one shape. Adjacent axes that both operands can traverse as one are
+/// merged, so that a loop over a column and a scalar is one loop, not one for each row.
 struct CommonAxes {
   typealias Axis = (extent: Int, stepA: Int, stepB: Int)
   var outer: [Axis] = []

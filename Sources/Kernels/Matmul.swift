@@ -4,12 +4,12 @@ import Tensors
 
 /// c[M, N] = a[M, K] b[K, N] (+ bias[N] on every row).
 /// - Parameters:
-///   - a, b: matrices of one floating-point dtype; row-major, transposed views, or any strides
-///     (then copied first).
+///   - a, b: matrices of one floating-point dtype: row-major, transposed views, or with any other
+///     strides, which are copied first.
 ///   - bias: [N], contiguous.
-///   - destination: where c goes; nil makes a new tensor.
-///   - precision: of float32 operands; float64 is left as it is.
-///   - isRectified: whether elements at most 0 become 0 in the end, as by `relu`.
+///   - destination: receives c; nil: a new tensor.
+///   - precision: of float32 operands; ignored for float64.
+///   - isRectified: whether `relu` is applied to the result.
 /// - Precondition: the inner extents agree.
 public func matmul(
   _ a: Tensor, _ b: Tensor, bias: Tensor? = nil, into destination: Tensor? = nil,
@@ -18,9 +18,9 @@ public func matmul(
   require(
     a.axisCount == 2 && b.axisCount == 2 && a.shape[1] == b.shape[0],
     "matmul: \(a.shape) cannot be multiplied by \(b.shape): the inner extents must agree")
-  if !isSteppedByOne(a) || !isSteppedByOne(b) {
+  if !hasUnitStride(a) || !hasUnitStride(b) {
     return matmul(
-      isSteppedByOne(a) ? a : a.copied(), isSteppedByOne(b) ? b : b.copied(), bias: bias,
+      hasUnitStride(a) ? a : a.copied(), hasUnitStride(b) ? b : b.copied(), bias: bias,
       into: destination, precision: precision, isRectified: isRectified)
   }
   let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
@@ -42,7 +42,7 @@ public func matmul(
         a, b, bias, into: c, precision == .float32 ? instructionSet : bf16InstructionSet, precision,
         isRectified: isRectified)
     } else {
-      multiplyElsewhere(a, b, bias, into: c, precision)
+      multiplyWithoutKernel(a, b, bias, into: c, precision)
       if isRectified { nd_relu(c.floats, c.floats, c.elementCount) }
     }
   } reference: {
@@ -53,8 +53,9 @@ public func matmul(
   return c
 }
 
-/// An empty sum, which oneDNN would leave undone; and all on processors for which we have no kernel.
-private func multiplyElsewhere(
+/// Multiplies without CKernels' kernel: empty sums (K = 0), which oneDNN does not compute, and all
+/// products on processors that CKernels has no kernel for.
+private func multiplyWithoutKernel(
   _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ precision: Precision
 ) {
   let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
@@ -76,17 +77,17 @@ private func multiplyElsewhere(
   }
 }
 
-/// Where a processor lacks fused multiply-adds, oneDNN multiplies float32.
+/// The best instruction set of this processor. Where it has no fused multiply-add, oneDNN
+/// multiplies float32.
 let instructionSet = nd_matmul_best_set()
 private let bf16InstructionSet = nd_matmul_bf16_best_set()
 
-/// Whether an element of a product may have other bits where it is computed beside other rows or
-/// columns.
+/// Whether the bits of an element of a product may depend on the number of rows and columns.
 public let matmulBitsDependOnExtents = instructionSet == nd_none
 
-/// Measured on one Zen 4 core, the products of a step of 784-512-512-10, against oneDNN's matmul: 0.98
-/// of its time with 64 rows, 0.87 with 32, 0.81 with 16 and 10, the same with 512 and more. And the
-/// bits depend on no extent but k.
+/// Multiplies by CKernels' kernel. Time of the products of a step of 784-512-512-10 on one Zen 4
+/// core, as a fraction of the time of oneDNN's matmul: 0.98 with 64 rows, 0.87 with 32, 0.81 with
+/// 16 and 10, and 1 with 512 and more. The bits do not depend on any extent except k.
 private func multiply(
   _ a: Tensor, _ b: Tensor, _ bias: Tensor?, into c: Tensor, _ set: nd_instruction_set,
   _ precision: Precision, isRectified: Bool = false
@@ -94,16 +95,16 @@ private func multiply(
   var product = product(a, b, bias, into: c)
   product.rectifies = isRectified ? 1 : 0
   let context = KernelContext.current
-  context.lendScratch(to: &product, precision)
-  // What is known of them from here on is their addresses.
-  let made = keepingAlive(a, b, c, bias) {
+  context.setScratch(of: &product, precision)
+  // From here on only the addresses of the tensors are used, so they must be kept alive.
+  let computed = keepingAlive(a, b, c, bias) {
     precision == .bf16 ? nd_matmul_bf16(&product, set) : nd_matmul(&product, set)
   }
-  context.count(multiplications: product.m * product.n * product.k, made: made)
+  context.count(multiplications: product.m * product.n * product.k, computed: computed)
 }
 
 extension KernelContext {
-  fileprivate func lendScratch(to product: inout nd_product, _ precision: Precision) {
+  fileprivate func setScratch(of product: inout nd_product, _ precision: Precision) {
     let count =
       precision == .bf16
       ? nd_matmul_bf16_scratch_count(&product) : nd_matmul_scratch_count(&product)
@@ -124,14 +125,14 @@ private func product(
   return product
 }
 
-/// Elements of the largest product that `tinyProductAndColumnSums` takes.
+/// The number of elements of the largest product that `tinyProductAndColumnSums` computes.
 public let tinyProductElements = 16
 
-/// aᵀ b and `columnSums(a)` in one pass over a, with the bits they have apart. Only where the product is
-/// tiny, so that to wait for sums takes most of the time; nil elsewhere, and nothing is written.
+/// aᵀ b and `columnSums(a)` in one pass over a, with the same bits as in two. Only for tiny
+/// products, where most of the time is spent waiting for sums. Else returns nil and writes nothing.
 /// - a: [K, M].  b: [K, N].  Both contiguous float32.  Returns [M, N] and [M].
 /// - precision: of the product's operands.
-/// - product, sums: where they go; nil makes new tensors.
+/// - product, sums: receive the results; nil: new tensors.
 public func tinyProductAndColumnSums(
   _ a: Tensor, _ b: Tensor, into product: Tensor?, sums: Tensor?, precision: Precision = .float32
 ) -> (product: Tensor, sums: Tensor)? {
@@ -145,7 +146,7 @@ public func tinyProductAndColumnSums(
   let sums = result("tinyProductAndColumnSums", [m], .float32, into: sums)
   var product = Kernels.product(a.transposedView, b, nil, into: c)
   let context = KernelContext.current
-  if precision == .bf16 { context.lendScratch(to: &product, precision) }
+  if precision == .bf16 { context.setScratch(of: &product, precision) }
   let isDone = keepingAlive(a, b, c, sums) {
     clocked {
       precision == .bf16
@@ -162,8 +163,8 @@ extension Tensor {
   fileprivate var constantFloats: UnsafePointer<Float> { UnsafePointer(floats) }
 }
 
-/// The kernel for one instruction set alone: `a` and `b` as `matmul` takes them, a stride of 1 in each.
-/// - Returns: nil where this processor has not got the set.
+/// `matmul` by the kernel for one instruction set, for tests. `a` and `b` have a stride of 1 each.
+/// - Returns: nil if this processor does not have the set.
 package func matmul(
   _ a: Tensor, _ b: Tensor, bias: Tensor?, onAVX512: Bool, precision: Precision = .float32,
   isRectified: Bool = false
@@ -177,8 +178,9 @@ package func matmul(
   return c
 }
 
-/// Whether a matrix has unit stride along one axis and one along the other that jumps over a whole row.
-private func isSteppedByOne(_ x: Tensor) -> Bool {
+/// Whether a matrix has a stride of 1 along one axis, and along the other axis a stride of at least
+/// the extent of the first.
+private func hasUnitStride(_ x: Tensor) -> Bool {
   let (rows, columns) = (x.shape[0], x.shape[1])
   let rowMajor = x.strides[1] == 1 && x.strides[0] >= columns
   let columnMajor = x.strides[0] == 1 && x.strides[1] >= rows

@@ -3,7 +3,7 @@ import Tensors
 
 /// oneDNN's matmul for one set of shapes and strides: c[M, N] = a[M, K] b[K, N] (+ bias[N]).
 ///
-/// For processors that CKernels' own has no version for.
+/// Used on processors that CKernels' matmul has no version for.
 final class MatmulPrimitive {
   struct Key: Hashable {
     let m, n, k: Int
@@ -44,7 +44,7 @@ final class MatmulPrimitive {
     var attributes: dnnl_primitive_attr_t?
     checkDNN(dnnl_primitive_attr_create(&attributes), "attributes")
     defer { dnnl_primitive_attr_destroy(attributes) }
-    // Our scratch memory: the library's own would be allocated anew at every call.
+    // We provide the scratch memory: the library would allocate its own at every call.
     checkDNN(
       dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "scratchpad")
     var description: dnnl_primitive_desc_t?

@@ -2,12 +2,12 @@ import CKernels
 import System
 import Tensors
 
-/// y = the largest element under each place of a window that moves over the planes; NaN wins.
-/// Padding is never the largest.
+/// y = the largest element of each window over the planes; NaN is the largest. Padding is never the
+/// largest.
 /// - x: [N, C, H, W].
 /// - Returns: y [N, C, H', W'] and, for the gradient, the places of its elements in x's planes
-///   (int32, the first of equals), where H' = (H + 2 padding - kernel) / stride + 1. Both have their
-///   channels innermost where x has (`poolsChannelsLast`).
+///   (int32, the first of equal ones), where H' = (H + 2 padding - kernel) / stride + 1. Both have
+///   their channels innermost if x has that layout (`poolsChannelsLast`).
 /// - Precondition: padding is at most half the kernel, which is not larger than the padded input.
 public func maxPool(
   _ x: Tensor, kernel: HeightWidth, stride: HeightWidth, padding: HeightWidth
@@ -37,14 +37,14 @@ public func maxPool(
     { maxPool(x, output, kernel, stride, padding, Double.self) })
 }
 
-/// Whether `maxPool` takes and gives images with the channels innermost.
+/// Whether `maxPool` reads and returns images with the channels innermost.
 public func poolsChannelsLast(
   _ x: Tensor, kernel: HeightWidth, stride: HeightWidth, padding: HeightWidth
 ) -> Bool {
   isSmallWindow(x, kernel, stride, padding) && x.isChannelsLast && !x.isContiguous
 }
 
-/// What there is a kernel for.
+/// Whether CKernels has a kernel for this pooling.
 private func isSmallWindow(
   _ x: Tensor, _ kernel: HeightWidth, _ stride: HeightWidth, _ padding: HeightWidth
 ) -> Bool {
@@ -55,7 +55,7 @@ private func isSmallWindow(
 /// - Parameters:
 ///   - places: what `maxPool` returned.
 ///   - shape: x's.
-///   - isChannelsLast: whether `poolsChannelsLast` of x: the windows are then 2 x 2.
+///   - isChannelsLast: `poolsChannelsLast` of x. If true, the windows are 2 x 2.
 /// - Returns: `shape`.
 public func maxPoolBackward(
   _ dy: Tensor, places: Tensor, shape: Shape, isChannelsLast: Bool = false

@@ -2,10 +2,11 @@ import CKernels
 import System
 import Tensors
 
-// Both normalizations see x as [outer, groups, inner] and treat every group by itself: batch norm
-// has a group a channel and reduces over images and places; layer norm has a group a sample.
+// Both normalizations view x as [outer, groups, inner] and normalize every group separately. In
+// batch normalization a group is a channel, over all images and places; in layer normalization it
+// is a sample.
 
-/// The mean and the variance (over n, not n - 1) of every group, in double.
+/// The mean and the variance (divided by n, not n - 1) of every group, in double.
 public struct Moments {
   public let means, variances: [Double]
 
@@ -60,7 +61,7 @@ public struct Moments {
   func scales(_ epsilon: Double) -> [Double] { variances.map { 1 / ($0 + epsilon).squareRoot() } }
 }
 
-/// Where the elements of each group lie in a contiguous tensor.
+/// The positions of the elements of each group in a contiguous tensor.
 struct GroupLayout {
   let outer, groups, inner: Int
   var groupCount: Int { outer * inner }
@@ -86,12 +87,12 @@ struct GroupLayout {
   }
 }
 
-/// xhat = (x - mean) / sqrt(variance + epsilon), by channel of x [N, C, ...].
+/// xhat = (x - mean) / sqrt(variance + epsilon), for every channel of x [N, C, ...].
 public func normalizedChannels(_ x: Tensor, _ moments: Moments, epsilon: Double) -> Tensor {
   normalized(x, GroupLayout(channelsOf: x), moments, epsilon)
 }
 
-/// xhat by run of `width` elements.
+/// xhat, for every run of `width` elements.
 public func normalizedRows(_ x: Tensor, width: Int, _ moments: Moments, epsilon: Double) -> Tensor {
   normalized(x, GroupLayout(rowsOf: x, width: width), moments, epsilon)
 }
@@ -122,7 +123,7 @@ public func normalizedChannelsBackward(
   normalizedBackward(dxhat, xhat, GroupLayout(channelsOf: xhat), moments, epsilon)
 }
 
-/// The same by run of `width` elements.
+/// The same for every run of `width` elements.
 public func normalizedRowsBackward(
   _ dxhat: Tensor, xhat: Tensor, width: Int, _ moments: Moments, epsilon: Double
 ) -> Tensor {
@@ -139,17 +140,17 @@ private func normalizedBackward(
   let dx = Tensor(uninitialized: xhat.shape, xhat.dtype)
   let scales = moments.scales(epsilon)
   func run<T: RealScalar>(_: T.Type) {
-    let (upper, unit, target) = (dxhat.pointer(T.self), xhat.pointer(T.self), dx.pointer(T.self))
+    let (dxhats, xhats, target) = (dxhat.pointer(T.self), xhat.pointer(T.self), dx.pointer(T.self))
     for group in 0..<layout.groups {
       var (sum, product) = (0.0, 0.0)
       layout.forEach(group) {
-        sum += Double(upper[$0])
-        product += Double(upper[$0]) * Double(unit[$0])
+        sum += Double(dxhats[$0])
+        product += Double(dxhats[$0]) * Double(xhats[$0])
       }
       let count = Double(layout.groupCount)
       let (mean, slope, scale) = (sum / count, product / count, scales[group])
       layout.forEach(group) {
-        target[$0] = T((Double(upper[$0]) - mean - Double(unit[$0]) * slope) * scale)
+        target[$0] = T((Double(dxhats[$0]) - mean - Double(xhats[$0]) * slope) * scale)
       }
     }
   }

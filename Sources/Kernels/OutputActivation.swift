@@ -2,8 +2,8 @@ import CKernels
 import System
 import Tensors
 
-/// Elementwise functions whose derivative follows from their result, so that they may take their operand's
-/// place: what linear layers put behind their products.
+/// Elementwise functions whose derivative can be computed from their result, so that the result may
+/// overwrite the operand. They are applied after linear layers.
 public enum OutputActivation: String, Sendable {
   /// max(x, 0);  dx = dy where y > 0, else 0.
   case relu
@@ -13,8 +13,8 @@ public enum OutputActivation: String, Sendable {
   case tanh
 }
 
-/// f(x), element by element, in x's own memory where it is float32.
-/// - x: contiguous, float32 or float64, and nobody else's.
+/// f(x), element by element; overwrites x if it is float32.
+/// - x: contiguous, float32 or float64, and exclusively owned by the caller.
 public func activated(_ x: Tensor, by activation: OutputActivation) -> Tensor {
   require(x.isContiguous, "activated: a view of shape \(x.shape) is somebody else's")
   if x.dtype == .float32 {
@@ -44,8 +44,8 @@ public func activationBackward(_ activation: OutputActivation, _ dy: Tensor, y: 
   }
 }
 
-/// The same and dx's `columnSums`, in one pass where it is float32.
-/// - dy, y: [R, C].  sums: where they go; nil makes a new tensor.  Returns [R, C] and [C].
+/// `activationBackward` and the `columnSums` of dx, in one pass for float32.
+/// - dy, y: [R, C].  sums: receives the sums; nil: a new tensor.  Returns [R, C] and [C].
 public func activationBackwardAndColumnSums(
   _ activation: OutputActivation, _ dy: Tensor, y: Tensor, sums destination: Tensor?
 ) -> (dx: Tensor, sums: Tensor) {

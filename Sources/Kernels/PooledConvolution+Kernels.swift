@@ -2,12 +2,12 @@ import CKernels
 import System
 import Tensors
 
-// The kernels of our own. Forward only the windows' elements are computed, and the largest of them kept.
-// Backward the elements of dy that are not 0 alone are gone through: of the convolution's output's
-// gradient they are one in four, or fewer where what was pooled is rectified.
+// CKernels' kernels. The forward pass computes only elements under windows, and keeps only the
+// largest of each. The backward passes visit only the elements of dy that are not 0. They are one
+// in four elements of the gradient of the convolution's output, or fewer where ReLU follows.
 //
-// Each sum is one chain of fused multiply-adds in the order that ckernels.h names, so the bits are the
-// same on every instruction set.
+// Each sum is one chain of fused multiply-adds in the order that ckernels.h states, so the bits are
+// the same on every instruction set.
 
 extension PooledConvolution {
   /// - Parameters:
@@ -50,7 +50,7 @@ extension PooledConvolution {
     return dx
   }
 
-  /// - destination: nil makes a new tensor.
+  /// - destination: receives the gradient; nil: a new tensor.
   package func weightGradient(
     _ dy: Tensor, places: Tensor, _ x: Tensor, into destination: Tensor?,
     on set: nd_instruction_set
@@ -93,10 +93,10 @@ extension PooledConvolution {
       .assumingMemoryBound(to: Float.self)
   }
 
-  /// - patches: those that were gone through, of the output's.
+  /// - patches: the number of patches that were visited.
   private func count(_ patches: Int) {
     KernelContext.current.count(
       multiplications: shape.multiplications,
-      made: patches * shape.inChannels * shape.kernel.product)
+      computed: patches * shape.inChannels * shape.kernel.product)
   }
 }

@@ -1,21 +1,22 @@
 import CKernels
 import Tensors
 
-/// A convolution of which only the largest elements of 2 x 2 windows are wanted: images with the
-/// channels innermost. What lies between the two is never kept.
+/// A convolution followed by 2 x 2 max pooling, for images with the channels innermost. The output
+/// of the convolution is never stored as a whole.
 public struct PooledConvolution {
   package let shape: ConvolutionShape
   private let precision: Precision
-  /// Images at a time where oneDNN convolves, so that what lies between stays in the core's own cache. It
-  /// follows from the shape alone, as the weight's gradient is added up by blocks.
+  /// The number of images that oneDNN convolves at a time, so that their output stays in the core's
+  /// own cache. It depends only on the shape, because the bits of the weight's gradient depend on
+  /// the blocks.
   private let block: Int
 
-  /// What lies between may take so many bytes: a second-level cache has 1 MiB or more.
+  /// The most bytes that a block's output may take: a second-level cache has 1 MiB or more.
   private static let blockBytes = 768 << 10
 
-  /// nil where this is not for these operands: `convolve` and `maxPool` are.
+  /// nil where the operands need `convolve` and `maxPool` instead.
   /// - Parameters:
-  ///   - x: `shape.inputShape`, as of `convolutionInput`.
+  ///   - x: `shape.inputShape`, from `convolutionInput`.
   ///   - window, stride, padding: the pooling's.
   public init?(
     _ x: Tensor, _ shape: ConvolutionShape, window: HeightWidth, stride: HeightWidth,
@@ -31,12 +32,12 @@ public struct PooledConvolution {
     block = (shape.batch + blockCount - 1) / blockCount
   }
 
-  /// Whether the kernels are our own; else the whole output is oneDNN's, whose bits depend on the
-  /// instruction set.
+  /// Whether CKernels' kernels compute this. Else oneDNN computes the whole output, and its bits
+  /// depend on the instruction set.
   private var hasKernel: Bool { shape.dilation == 1 }
 
-  /// As our kernels take it. They multiply float32: what they pass over saves more time than products
-  /// of bfloat16 would.
+  /// x for CKernels' kernels, which multiply float32, also of operands rounded to bfloat16. The
+  /// products that they skip save more time than products of bfloat16 would.
   private func operand(_ x: Tensor) -> Tensor { precision == .bf16 ? roundedToBF16(x) : x }
 
   var pooledShape: Shape {
@@ -45,7 +46,7 @@ public struct PooledConvolution {
 
   private func eachBlock(_ body: (_ start: Int, _ shape: ConvolutionShape) -> Void) {
     for start in stride(from: 0, to: shape.batch, by: block) {
-      body(start, shape.ofBatch(min(block, shape.batch - start)))
+      body(start, shape.withBatch(min(block, shape.batch - start)))
     }
   }
 
@@ -53,7 +54,7 @@ public struct PooledConvolution {
     shape.batch == x.shape[0] ? x : x.slicedView(axis: 0, start: start, count: shape.batch)
   }
 
-  /// - Returns: as `maxPool` of `convolve`.
+  /// - Returns: what `maxPool` of `convolve` returns.
   public func forward(_ x: Tensor, _ weight: Tensor, bias: Tensor?) -> (y: Tensor, places: Tensor) {
     if hasKernel {
       return forward(operand(x), operand(weight), bias: bias, on: instructionSet)
@@ -72,30 +73,31 @@ public struct PooledConvolution {
     return (y, places)
   }
 
-  /// The bias's gradient. Windows do not overlap: it is the sum of dy.
+  /// The bias's gradient. Windows do not overlap, so it is the sum of dy.
   /// - dy: of the pooled result.
   public func biasGradient(_ dy: Tensor, into destination: Tensor?) -> Tensor {
     channelSums(dy.channelsLast(), into: destination)
   }
 
-  /// dx and dweight; nil where not wanted.
+  /// dx and dweight; nil where not requested.
   /// - Parameters:
   ///   - dy: of the pooled result.
-  ///   - places: of `forward`.
-  ///   - destination: of dweight; nil makes a new tensor.
+  ///   - places: from `forward`.
+  ///   - destination: receives dweight; nil: a new tensor.
   public func gradients(
     _ dy: Tensor, places: Tensor, _ x: Tensor, _ weight: Tensor, wantsInput: Bool,
     wantsWeight: Bool, into destination: Tensor?
   ) -> (input: Tensor?, weight: Tensor?) {
     let dy = dy.channelsLast()
     if hasKernel {
-      let flow = operand(dy)
+      let roundedDy = operand(dy)
       let dx =
         wantsInput
-        ? inputGradient(flow, places: places, operand(weight), on: instructionSet) : nil
+        ? inputGradient(roundedDy, places: places, operand(weight), on: instructionSet) : nil
       let dw =
         wantsWeight
-        ? weightGradient(flow, places: places, operand(x), into: destination, on: instructionSet)
+        ? weightGradient(
+          roundedDy, places: places, operand(x), into: destination, on: instructionSet)
         : nil
       return (dx, dw)
     }

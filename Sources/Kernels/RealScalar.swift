@@ -7,7 +7,7 @@ public protocol RealScalar: TensorScalar, BinaryFloatingPoint {
   static func raised(_ x: Self, to exponent: Self) -> Self
 }
 
-/// The functions of libm that tensors have.
+/// The functions of libm that tensors support.
 public enum ElementaryFunction: String, CaseIterable, Sendable {
   case exp, expm1, log, log2, log10, log1p
   case sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf

@@ -1,8 +1,8 @@
 import CKernels
 import Tensors
 
-/// A plain recurrent layer in one direction over a whole series, as one kernel: T steps of N samples with
-/// H hidden features, h[t] = f(x[t] + (W h[t - 1] + b)).
+/// An Elman recurrent layer in one direction over a whole sequence, as one kernel: T steps of N
+/// samples with H hidden features, h[t] = f(x[t] + (W h[t - 1] + b)).
 public struct Recurrence {
   /// f: max(., 0), or tanh.
   public let isReLU: Bool
@@ -15,11 +15,11 @@ public struct Recurrence {
   }
 
   /// - Parameters:
-  ///   - x: what comes from the input, [T, N, H] float32.
+  ///   - x: the input's contribution to each step, [T, N, H] float32.
   ///   - start: the state before the first step, [N, H].
   ///   - weight: W, [H, H].  bias: b, [H].
-  /// - Returns: all states, [T + 1, N, H]: `start` lies at the end from which time runs, and step t's
-  ///   state at t + 1, or at t if `isBackward`.
+  /// - Returns: all states, [T + 1, N, H]. The state after step t is at t + 1, and `start` at 0. If
+  ///   `isBackward`, it is at t, and `start` at T.
   public func states(_ x: Tensor, start: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
     let (x, start, weight, bias) = (
       x.contiguous(), start.contiguous(), weight.contiguous(), bias?.contiguous()
@@ -38,9 +38,9 @@ public struct Recurrence {
 
   /// The gradients of x and of the state before the first step.
   /// - Parameters:
-  ///   - dy: of the states of all steps, [T, N, H] float32.
-  ///   - states: what `states` returned.
-  ///   - weight: as it was then.
+  ///   - dy: the gradient of the states after all steps, [T, N, H] float32.
+  ///   - states: the result of `states`.
+  ///   - weight: the weight that `states` was called with.
   /// - Returns: [T, N, H] and [N, H].
   public func gradients(_ dy: Tensor, states: Tensor, weight: Tensor) -> (x: Tensor, start: Tensor)
   {
@@ -56,7 +56,8 @@ public struct Recurrence {
     return (dx, dstart)
   }
 
-  /// Of what `states` returned, the states of the steps, or those before the steps: [T, N, H].
+  /// The part of the result of `states` with the state after each step, or, if `before`, before
+  /// each step: [T, N, H].
   public func steps(_ states: Tensor, before: Bool) -> Tensor {
     states.slicedView(axis: 0, start: before == isBackward ? 1 : 0, count: states.shape[0] - 1)
   }

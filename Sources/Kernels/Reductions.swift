@@ -2,7 +2,7 @@ import CKernels
 import System
 import Tensors
 
-/// The sum of all elements, as a scalar tensor. float32 is added up in double.
+/// The sum of all elements, as a scalar tensor. float32 is added in double.
 public func sum(_ x: Tensor) -> Tensor {
   let x = x.contiguous()
   return dispatch("sum", x) {

@@ -1,6 +1,6 @@
 import Tensors
 
-/// y = e^x / sum of e^x along `axis`, or its logarithm; without overflow. Sums in double.
+/// y = e^x / sum of e^x along `axis`, or its logarithm, without overflow. Sums are in double.
 /// - x: at least one axis, float32 or float64.  Returns x's shape.
 public func softmax(_ x: Tensor, axis: Int, logarithm: Bool = false) -> Tensor {
   let op = logarithm ? "logSoftmax" : "softmax"
@@ -9,17 +9,18 @@ public func softmax(_ x: Tensor, axis: Int, logarithm: Bool = false) -> Tensor {
     { alongRows(op, [x], axis) { normalize($0[0], $1, $2, logarithm, Double.self) } })
 }
 
-/// dx = y (dy - sum of dy y), or for the logarithm dy - e^y sum of dy; sums along `axis`.
-/// - dy, y: one shape and dtype; y from `softmax`.
+/// dx = y (dy - sum of dy y), or dy - e^y sum of dy for the logarithm. The sums are along `axis`.
+/// - dy, y: the same shape and dtype; y from `softmax`.
 public func softmaxBackward(_ dy: Tensor, y: Tensor, axis: Int, logarithm: Bool = false) -> Tensor {
   let op = logarithm ? "logSoftmax backward" : "softmax backward"
   return withReal(
     op, y.dtype,
-    { alongRows(op, [dy, y], axis) { slope($0[0], $0[1], $1, $2, logarithm, Float.self) } },
-    { alongRows(op, [dy, y], axis) { slope($0[0], $0[1], $1, $2, logarithm, Double.self) } })
+    { alongRows(op, [dy, y], axis) { gradient($0[0], $0[1], $1, $2, logarithm, Float.self) } },
+    { alongRows(op, [dy, y], axis) { gradient($0[0], $0[1], $1, $2, logarithm, Double.self) } })
 }
 
-/// Calls `body` with the operands' rows, `axis` last and row-major, the result and the rows' width.
+/// Calls `body` with the operands as row-major rows, `axis` last, the result and the width of the
+/// rows.
 @inline(__always)
 private func alongRows(
   _ op: String, _ operands: [Tensor], _ axis: Int,
@@ -31,7 +32,7 @@ private func alongRows(
   let y = Tensor(uninitialized: rows[0].shape, rows[0].dtype)
   if y.elementCount == 0 { return Tensor(uninitialized: shape, y.dtype) }
   body(rows, y, shape[axis])
-  // The last axis back to its place.
+  // Moves the last axis back to its position.
   var order = Array(0..<shape.count - 1)
   order.insert(shape.count - 1, at: axis)
   return y.permutedView(order).contiguous()
@@ -60,7 +61,7 @@ private func normalize<T: RealScalar>(
   }
 }
 
-private func slope<T: RealScalar>(
+private func gradient<T: RealScalar>(
   _ dy: Tensor, _ y: Tensor, _ dx: Tensor, _ width: Int, _ logarithm: Bool, _: T.Type
 ) {
   let (upper, result, target) = (dy.pointer(T.self), y.pointer(T.self), dx.pointer(T.self))

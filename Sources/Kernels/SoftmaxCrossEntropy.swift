@@ -4,7 +4,7 @@ import Tensors
 
 /// Softmax of every row, and the sum over the rows of -log softmax[target], computed together.
 /// - logits: [N, C] float32 or float64.  targets: [N] int64 in 0 ..< C.
-/// - Returns: the sum (in double, whatever the dtype) and the probabilities [N, C].
+/// - Returns: the sum (in double for either dtype) and the probabilities [N, C].
 /// - Precondition: every target is in 0 ..< C; otherwise traps with its index and value.
 public func softmaxCrossEntropy(
   _ logits: Tensor, _ targets: Tensor
@@ -33,7 +33,7 @@ public func softmaxCrossEntropy(
 
 /// (softmax - onehot(target)) scale.
 /// - probabilities: [N, C], from `softmaxCrossEntropy`; targets: [N], the same.  Returns [N, C].
-/// - destination: where it goes, which may be `probabilities`; nil makes a new tensor.
+/// - destination: receives the result; may be `probabilities`; nil: a new tensor.
 public func softmaxCrossEntropyBackward(
   probabilities: Tensor, targets: Tensor, scale: Double, into destination: Tensor? = nil
 ) -> Tensor {

@@ -1,7 +1,7 @@
 import Tensors
 
 /// The order of x's elements along `axis`: int64 indices that sort it. Equal elements keep their
-/// order in both directions; NaN counts as larger than anything, as in PyTorch.
+/// order in both directions; NaN is larger than any number, as in PyTorch.
 /// - Returns: x's shape.
 public func argsort(_ x: Tensor, axis: Int, descending: Bool) -> Tensor {
   switch x.dtype {
@@ -19,7 +19,7 @@ private func argsort<T: TensorScalar>(
   let (source, target) = (values.pointer(T.self), order.pointer(Int64.self))
   for row in 0..<rows {
     let elements = source + row * width
-    // Equal elements by index: a stable order from any sort.
+    // Equal elements are ordered by index, which makes any sort stable.
     let sorted = (0..<width).sorted { i, j in
       let (first, second) = descending ? (j, i) : (i, j)
       if isBelow(elements[first], elements[second]) { return true }
@@ -28,11 +28,11 @@ private func argsort<T: TensorScalar>(
     }
     for (i, index) in sorted.enumerated() { target[row * width + i] = Int64(index) }
   }
-  return order.permutedView(axisBack(from: axis, x.axisCount))
+  return order.permutedView(permutationMovingLast(to: axis, x.axisCount))
 }
 
-/// The order of axes that undoes "`axis` last".
-func axisBack(from axis: Int, _ axisCount: Int) -> [Int] {
+/// The permutation that moves the last axis back to `axis`.
+func permutationMovingLast(to axis: Int, _ axisCount: Int) -> [Int] {
   var order = Array(0..<(axisCount - 1))
   order.insert(axisCount - 1, at: axis)
   return order

@@ -21,9 +21,9 @@ public func apply(_ operation: UnaryOperation, _ x: Tensor) -> Tensor {
   }
 }
 
-/// The derivative from the result: dy y (1 - y) of `sigmoid`, dy (1 - y^2) of `tanh`.
+/// dx from the result y: dy y (1 - y) for `sigmoid`, dy (1 - y^2) for `tanh`.
 /// - dy, y: one shape; float32 or float64.
-/// - Precondition: one of these two.
+/// - Precondition: the operation is one of these two.
 public func backward(_ operation: UnaryOperation, _ dy: Tensor, y: Tensor) -> Tensor {
   require(dy.shape == y.shape, "\(operation) backward: dy of \(dy.shape) for y of \(y.shape)")
   let isSigmoid = operation == .sigmoid
@@ -65,7 +65,7 @@ private func real<T: RealScalar>(_ operation: UnaryOperation, _ x: Tensor, _: T.
   switch operation {
   case .negate: mapElements(x) { (v: T) in -v }
   case .absolute: mapElements(x) { (v: T) in abs(v) }
-  // 0 of NaN, as in PyTorch.
+  // The sign of NaN is 0, as in PyTorch.
   case .sign: mapElements(x) { (v: T) -> T in v > 0 ? 1 : v < 0 ? -1 : 0 }
   case .square: mapElements(x) { (v: T) in v * v }
   case .squareRoot: mapElements(x) { (v: T) in v.squareRoot() }

@@ -4,7 +4,8 @@ import Tensors
 
 /// Adagrad (Duchi, Hazan and Singer, 2011), as PyTorch computes it.
 ///
-/// g += weightDecay p;  s += g^2;  p -= lr / (1 + (t - 1) learningRateDecay) g / (sqrt(s) + epsilon).
+/// g += weightDecay p;  s += g^2;  p -= lr / (1 + (t - 1) learningRateDecay) g / (sqrt(s) +
+/// epsilon).
 public final class Adagrad: Optimizer {
   public let learningRateDecay: Double
   public let epsilon: Double
@@ -14,8 +15,8 @@ public final class Adagrad: Optimizer {
 
   /// - Parameters:
   ///   - elementCount: elements of the parameter arena.
-  ///   - initialSum: what the sums of squares begin with.
-  /// - The defaults are PyTorch's.
+  ///   - initialSum: the initial value of the sums of squares.
+  /// - Note: The defaults are PyTorch's.
   public init(
     elementCount: Int, learningRateDecay: Double = 0, epsilon: Double = 1e-10,
     initialSum: Float = 0, weightDecay: Double = 0, groups: [ParameterGroup] = []

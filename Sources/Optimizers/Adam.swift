@@ -12,14 +12,15 @@ public class Adam: Optimizer {
   public let beta2: Double
   public let epsilon: Double
   public let weightDecay: Double
-  /// The decay does not enter the gradient, as in AdamW.
+  /// Whether the weight decay is applied to the parameters directly and not added to the gradient,
+  /// as in AdamW.
   public let isDecayDecoupled: Bool
   public let groups: [ParameterGroup]
   private let mean: Tensor
   private let square: Tensor
 
   /// - Parameter elementCount: elements of the parameter arena.
-  /// - The defaults are the paper's, and PyTorch's.
+  /// - Note: The defaults are the paper's and PyTorch's.
   public convenience init(
     elementCount: Int, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, groups: [ParameterGroup] = []
@@ -59,11 +60,12 @@ public class Adam: Optimizer {
   }
 }
 
-/// Adam with weight decay apart from the gradient (Loshchilov and Hutter, 2019, algorithm 2), as
-/// PyTorch computes it: first p -= lr weightDecay p, then Adam's step without decay.
+/// Adam with weight decay that is decoupled from the gradient (Loshchilov and Hutter, 2019,
+/// algorithm 2), as PyTorch computes it: first p -= lr weightDecay p, then Adam's step without
+/// decay.
 public final class AdamW: Adam {
   /// - Parameter elementCount: elements of the parameter arena.
-  /// - The defaults are PyTorch's.
+  /// - Note: The defaults are PyTorch's.
   public init(
     elementCount: Int, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0.01, groups: [ParameterGroup] = []

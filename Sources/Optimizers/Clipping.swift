@@ -3,12 +3,12 @@ import CKernels
 import System
 import Tensors
 
-/// Makes the Euclidean norm of all gradients together at most `maximum`, by one factor for all:
-/// maximum / (norm + 1e-6), as in PyTorch's `clip_grad_norm_`.
+/// Scales all gradients by one factor so that their Euclidean norm is at most `maximum`. The factor
+/// is maximum / (norm + 1e-6), as in PyTorch's `clip_grad_norm_`.
 ///
-/// The squares are summed in double in a fixed order: the same gradients have the same norm whatever
-/// the threads and ranks.
-/// - Returns: the norm before.
+/// The squares are summed in double precision in a fixed order, so the norm does not depend on the
+/// number of threads and ranks.
+/// - Returns: the norm before scaling.
 @discardableResult
 public func clipGradients(
   _ gradients: UnsafeMutableBufferPointer<Float>, toNorm maximum: Double
@@ -17,9 +17,11 @@ public func clipGradients(
   return clippedGradients(start, count: gradients.count, toNorm: maximum, in: start).norm
 }
 
-/// The same for gradients that are not to be written, such as a sum that other ranks of a host read.
-/// - Parameter memory: [count], for the clipped ones; it may be where `gradients` are.
-/// - Returns: `gradients` where nothing is to be done, else `memory`; and the norm before.
+/// As `clipGradients(_:toNorm:)`, for gradients that must not be written, such as a sum that other
+/// ranks of a host read.
+/// - Parameter memory: [count], for the scaled gradients; it may be the same as `gradients`.
+/// - Returns: `gradients` if their norm is small enough, else `memory`; and the norm before
+///   scaling.
 public func clippedGradients(
   _ gradients: UnsafePointer<Float>, count: Int, toNorm maximum: Double,
   in memory: UnsafeMutablePointer<Float>
@@ -30,7 +32,8 @@ public func clippedGradients(
   return (UnsafePointer(memory), norm)
 }
 
-/// The same for the gradients of `parameters`; those without one do not count.
+/// As `clipGradients(_:toNorm:)`, for the gradients of `parameters`. Parameters without a gradient
+/// are ignored.
 @discardableResult
 public func clipGradients(of parameters: [Tensor], toNorm maximum: Double) -> Double {
   let gradients = parameters.compactMap(\.grad)
@@ -45,25 +48,27 @@ public func clipGradients(of parameters: [Tensor], toNorm maximum: Double) -> Do
   return norm
 }
 
-/// Makes every element of the gradients at least -limit and at most limit.
+/// Limits every element of the gradients to the interval from -limit to limit.
 public func clipGradients(_ gradients: UnsafeMutableBufferPointer<Float>, toValue limit: Double) {
   if let start = gradients.baseAddress { nd_clip(start, gradients.count, Float(limit)) }
 }
 
-/// The same for the gradients of `parameters`.
+/// As `clipGradients(_:toValue:)`, for the gradients of `parameters`.
 public func clipGradients(of parameters: [Tensor], toValue limit: Double) {
   for gradient in parameters.compactMap(\.grad) {
     nd_clip(floats(of: gradient), gradient.elementCount, Float(limit))
   }
 }
 
-/// nil where nothing is to be done. A norm that is not a number gives a factor that is none either.
+/// The factor that scales the gradients; nil if their norm is small enough. If the norm is NaN, so
+/// is the factor.
 private func clippingFactor(norm: Double, _ maximum: Double) -> Float? {
   let factor = maximum / (norm + 1e-6)
   return factor >= 1 ? nil : Float(factor)
 }
 
-/// A gradient is contiguous: the engine made it so, or it is a part of an arena.
+/// The elements of a gradient, which is contiguous: the autograd engine made it so, or it is a part
+/// of an arena.
 private func floats(of gradient: Tensor) -> UnsafeMutablePointer<Float> {
   require(
     gradient.isContiguous, "clipGradients: a gradient of shape \(gradient.shape) has gaps")

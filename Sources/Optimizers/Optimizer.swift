@@ -1,34 +1,35 @@
 import System
 import Tensors
 
-/// Turns gradients into new parameters.
+/// Updates parameters from their gradients.
 ///
-/// Works on a whole arena, in one fused loop for each group. Replicated: every rank makes the same
-/// step from the same sums, so all keep the same bits.
+/// It works on a whole arena, in one fused loop for each group. If it is replicated, every rank
+/// takes the same step from the same sums, so the bits stay the same on all ranks.
 public protocol Optimizer: AnyObject {
   /// Its name, such as "Adam".
   var name: String { get }
 
-  /// What it remembers between steps: arenas as long as the parameters', named as in PyTorch's
-  /// optimizer state.
+  /// The state that it keeps between steps: arenas with as many elements as the parameter arena,
+  /// named as in PyTorch's optimizer state.
   var state: [(name: String, arena: Tensor)] { get }
 
-  /// Parts of the arena with settings of their own; elements of none have the optimizer's.
+  /// Parts of the arena with their own settings; all other elements use the optimizer's settings.
   var groups: [ParameterGroup] { get }
 
-  /// What is added to a gradient for each unit of its parameter, where a group does not say.
+  /// The weight decay of elements whose group does not set one: the gradient grows by it times the
+  /// parameter.
   var weightDecay: Double { get }
 
-  /// One update of the elements of `run`. `step` does this for all; call that. Other elements may be
-  /// updated on other threads meanwhile.
+  /// Updates the elements of `run` once. It is called by `step`, which updates all elements; call
+  /// that. Other threads may update other elements at the same time.
   func update(_ run: ElementRun)
 }
 
-/// Neighbours in the parameter arena that are updated with the same settings.
+/// Consecutive elements of the parameter arena that are updated with the same settings.
 public struct ElementRun {
-  /// Where they are in the arena, and so in the arenas of the state.
+  /// The elements, as indices into the arena and into the arenas of the state.
   public let range: Range<Int>
-  /// The first of them and of their gradients.
+  /// The parameters of `range`; the pointer is to the first one, as is that of `gradients`.
   public let parameters: UnsafeMutablePointer<Float>
   public let gradients: UnsafePointer<Float>
   public let learningRate: Double
@@ -38,8 +39,8 @@ public struct ElementRun {
 
   public var count: Int { range.count }
 
-  /// The first of their elements in an arena of the state.
-  /// - Precondition: the arena reaches that far.
+  /// The elements of `range` in an arena of the state.
+  /// - Precondition: the arena contains `range`.
   public func state(_ arena: Tensor, of optimizer: StaticString) -> UnsafeMutablePointer<Float> {
     require(
       range.upperBound <= arena.elementCount,
@@ -53,12 +54,12 @@ extension Optimizer {
   public var groups: [ParameterGroup] { [] }
   public var weightDecay: Double { 0 }
 
-  /// One update of the whole arena.
+  /// Updates the whole arena once.
   /// - Parameters:
   ///   - parameters: the parameter arena, float32.
-  ///   - gradients: of the global mean loss; as many.
+  ///   - gradients: the gradients of the global mean loss, one for each parameter.
   ///   - step: counted from 1.
-  ///   - divide: calls its body for parts of a range, on threads of its choice.
+  ///   - divide: calls its body for parts of a range, possibly on several threads.
   public func step(
     parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafePointer<Float>,
     learningRate: Double, step: Int,
@@ -78,7 +79,7 @@ extension Optimizer {
     }
   }
 
-  /// One update of the elements at `range` of the arena, which begin at the two pointers.
+  /// Updates the elements `range` of the arena once. The two pointers are to the first of them.
   package func update(
     _ range: Range<Int>, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     learningRate: Double, step: Int

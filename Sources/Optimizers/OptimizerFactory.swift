@@ -1,27 +1,32 @@
 import System
 
-/// An optimizer with its settings, before it is made for a network's parameters:
+/// Creates an optimizer with certain settings for the parameters of any network:
 /// `.adam(learningRate: 1e-3)`.
 ///
-/// An optimizer of one's own: `OptimizerFactory(learningRate: 0.1) { elementCount, groups in Mine(...) }`.
+/// For a custom optimizer:
+/// `OptimizerFactory(learningRate: 0.1) { elementCount, groups in MyOptimizer(...) }`.
 public struct OptimizerFactory: Sendable {
-  /// The rate that a schedule starts from.
+  /// The base learning rate of a schedule.
   public var learningRate: Double
-  /// Parameters with settings of their own. The first rule that matches a parameter's name applies.
+  /// Settings for some of the parameters. The first rule that matches a parameter's name applies.
   public var rules: [ParameterRule] = []
+  /// The kind and its settings, such as "adam(betas: (0.9, 0.999), ...)": all ranks must have the same.
+  public let description: String
   private let make:
     @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
 
-  /// - Parameter make: from the number of elements that the optimizer updates, and the groups among them.
+  /// - Parameter make: creates the optimizer from the number of elements that it updates, and their
+  ///   groups.
   public init(
-    learningRate: Double,
+    learningRate: Double, description: String = "an optimizer of the program",
     make: @escaping @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
   ) {
     self.learningRate = learningRate
+    self.description = description
     self.make = make
   }
 
-  /// The same with rules for some parameters.
+  /// Returns a copy with more rules.
   public func with(_ rules: ParameterRule...) -> OptimizerFactory {
     var factory = self
     factory.rules += rules
@@ -39,7 +44,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0,
     nesterov: Bool = false, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "sgd(momentum: \(momentum), dampening: \(dampening), "
+      + "nesterov: \(nesterov), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       momentum == 0
         ? SGD(weightDecay: weightDecay, groups: groups)
         : SGD(
@@ -52,7 +60,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adam(betas: \(betas), epsilon: \(epsilon), "
+      + "weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       Adam(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -63,7 +74,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0.01
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adamW(betas: \(betas), epsilon: \(epsilon), "
+      + "weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       AdamW(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -74,7 +88,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8,
     momentum: Double = 0, centered: Bool = false, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "rmsprop(alpha: \(alpha), epsilon: \(epsilon), momentum: \(momentum), "
+      + "centered: \(centered), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       RMSprop(
         elementCount: elementCount, alpha: alpha, epsilon: epsilon, momentum: momentum,
         isCentered: centered, weightDecay: weightDecay, groups: groups)
@@ -85,7 +102,10 @@ extension OptimizerFactory {
     learningRate: Double = 1e-2, learningRateDecay: Double = 0, initialSum: Float = 0,
     epsilon: Double = 1e-10, weightDecay: Double = 0
   ) -> OptimizerFactory {
-    OptimizerFactory(learningRate: learningRate) { elementCount, groups in
+    let description =
+      "adagrad(learningRateDecay: \(learningRateDecay), initialSum: \(initialSum), "
+      + "epsilon: \(epsilon), weightDecay: \(weightDecay))"
+    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
       Adagrad(
         elementCount: elementCount, learningRateDecay: learningRateDecay, epsilon: epsilon,
         initialSum: initialSum, weightDecay: weightDecay, groups: groups)
@@ -93,15 +113,15 @@ extension OptimizerFactory {
   }
 }
 
-/// Settings of the parameters whose names match a pattern, such as `"*.bias"` without weight decay.
+/// Settings for the parameters whose names match a pattern, such as no weight decay for `"*.bias"`.
 public struct ParameterRule: Sendable, Equatable {
-  /// A full parameter name, in which `*` stands for any text.
+  /// A full parameter name, in which `*` matches any text.
   public let pattern: String
-  /// Multiplies the step's learning rate.
+  /// Multiplies the learning rate of the step.
   public let learningRateScale: Double
-  /// nil: the optimizer's.
+  /// nil: the optimizer's weight decay.
   public let weightDecay: Double?
-  /// Whether the parameters keep their values: no gradient is computed for them.
+  /// Whether the parameters are not trained: no gradient is computed for them.
   public let isFrozen: Bool
 
   public init(_ pattern: String, learningRateScale: Double = 1, weightDecay: Double? = nil) {
@@ -116,7 +136,7 @@ public struct ParameterRule: Sendable, Equatable {
     (learningRateScale, weightDecay, isFrozen) = (0, 0, true)
   }
 
-  /// Parameters that are not trained.
+  /// A rule for parameters that are not trained.
   public static func frozen(_ pattern: String) -> ParameterRule { ParameterRule(frozen: pattern) }
 
   /// Whether the pattern matches the whole name.

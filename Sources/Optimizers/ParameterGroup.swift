@@ -1,12 +1,12 @@
 import System
 
-/// A part of the parameter arena with settings of its own, such as biases without weight decay.
+/// A part of the parameter arena with its own settings, such as biases without weight decay.
 public struct ParameterGroup: Sendable, Equatable {
   /// Elements of the arena.
   public let range: Range<Int>
-  /// Times the learning rate of the step, so that one schedule serves all groups.
+  /// Multiplies the learning rate of the step, so that one schedule is enough for all groups.
   public let learningRateScale: Double
-  /// nil: the optimizer's.
+  /// nil: the optimizer's weight decay.
   public let weightDecay: Double?
   /// Whether the elements are not updated at all.
   public let isFrozen: Bool
@@ -21,8 +21,8 @@ public struct ParameterGroup: Sendable, Equatable {
     self.isFrozen = isFrozen
   }
 
-  /// The groups in the order of the arena.
-  /// - Precondition: none overlaps another or reaches beyond `elementCount`.
+  /// Sorts the groups by their position in the arena, without empty ones.
+  /// - Precondition: they do not overlap, and none ends after `elementCount`.
   static func inOrder(_ groups: [ParameterGroup], elementCount: Int?) -> [ParameterGroup] {
     let groups = groups.filter { !$0.range.isEmpty }
       .sorted { $0.range.lowerBound < $1.range.lowerBound }

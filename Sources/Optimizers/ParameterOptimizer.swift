@@ -2,24 +2,26 @@ import Autograd
 import System
 import Tensors
 
-/// An optimizer over parameters wherever they lie, for scripts that have no arena:
+/// An optimizer for parameters that are separate tensors, for scripts without an arena:
 ///
 ///     let optimizer = ParameterOptimizer([w, b], learningRate: 0.1) { Adam(elementCount: $0) }
 ///     optimizer.zeroGrad()
 ///     loss.backward()
 ///     optimizer.step()
 ///
-/// The same loops as over an arena, a parameter at a time; its state and groups count elements as if
-/// the parameters lay one after the other.
+/// It runs the same loops as over an arena, for one parameter at a time. Its state and its groups
+/// number the elements as if the parameters were stored one after another.
 public final class ParameterOptimizer {
   public let parameters: [Tensor]
   public let optimizer: any Optimizer
   public var learningRate: Double
-  /// Updates each parameter has had: one without a gradient is left out of a step, as in PyTorch.
+  /// The number of updates of each parameter. As in PyTorch, a step skips a parameter without a
+  /// gradient.
   private var steps: [Int]
 
-  /// - Parameter makeOptimizer: from the number of elements of all parameters.
-  /// - Precondition: contiguous float32 leaves, none twice.
+  /// - Parameter makeOptimizer: creates the optimizer from the number of elements of all
+  ///   parameters.
+  /// - Precondition: the parameters are contiguous float32 leaves, and none is in the list twice.
   public init(
     _ parameters: [Tensor], learningRate: Double,
     _ makeOptimizer: (_ elementCount: Int) -> any Optimizer
@@ -43,7 +45,7 @@ public final class ParameterOptimizer {
     steps = parameters.map { _ in 0 }
   }
 
-  /// One update of every parameter that has a gradient.
+  /// Updates every parameter that has a gradient once.
   public func step() {
     var start = 0
     for (index, parameter) in parameters.enumerated() {
@@ -58,6 +60,6 @@ public final class ParameterOptimizer {
     }
   }
 
-  /// Forgets the gradients, so that the next backward pass starts anew.
+  /// Clears the gradients; otherwise the next backward pass would add to them.
   public func zeroGrad() { for parameter in parameters { parameter.zeroGrad() } }
 }

@@ -1,12 +1,12 @@
 import System
 
-/// Lowers the learning rate when a metric stops getting better, as PyTorch's ReduceLROnPlateau.
+/// Lowers the learning rate when a metric stops improving, as PyTorch's ReduceLROnPlateau.
 public struct PlateauSchedule: Sendable, Equatable {
   public enum Better: Sendable { case smaller, larger }
   public enum Threshold: Sendable, Equatable {
-    /// Better by this part of the best value so far.
+    /// A value must be better than the best value so far by this fraction of it.
     case relative(Double)
-    /// Better by this much.
+    /// A value must be better than the best value so far by this amount.
     case absolute(Double)
   }
 
@@ -15,7 +15,7 @@ public struct PlateauSchedule: Sendable, Equatable {
   public let patience: Int
   public let threshold: Threshold
   public let cooldown: Int
-  public let leastRate: Double
+  public let minimumRate: Double
 
   public private(set) var rate: Double
   /// The best value so far; nil before the first.
@@ -24,15 +24,18 @@ public struct PlateauSchedule: Sendable, Equatable {
   private var cooldownLeft = 0
 
   /// - Parameters:
-  ///   - rate: the rate to begin with.
-  ///   - factor: what the rate is multiplied by.
-  ///   - patience: values in a row that may be no better.
-  ///   - cooldown: values after a reduction that do not count.
-  ///   - leastRate: the rate never falls below it.
-  /// - The defaults are PyTorch's.
+  ///   - rate: the initial rate.
+  ///   - better: whether smaller or larger values of the metric are better.
+  ///   - factor: multiplies the rate at each reduction.
+  ///   - patience: the number of values in a row that may bring no improvement; the next such value
+  ///     reduces the rate.
+  ///   - threshold: the smallest change that is an improvement.
+  ///   - cooldown: the number of values after a reduction that are not counted.
+  ///   - minimumRate: the rate never falls below it.
+  /// - Note: The defaults are PyTorch's.
   public init(
     rate: Double, better: Better = .smaller, factor: Double = 0.1, patience: Int = 10,
-    threshold: Threshold = .relative(1e-4), cooldown: Int = 0, leastRate: Double = 0
+    threshold: Threshold = .relative(1e-4), cooldown: Int = 0, minimumRate: Double = 0
   ) {
     require(factor < 1, "PlateauSchedule: a factor of \(factor) does not lower the rate")
     self.rate = rate
@@ -41,10 +44,10 @@ public struct PlateauSchedule: Sendable, Equatable {
     self.patience = patience
     self.threshold = threshold
     self.cooldown = cooldown
-    self.leastRate = leastRate
+    self.minimumRate = minimumRate
   }
 
-  /// Takes in the next value of the metric, such as an epoch's validation loss.
+  /// Records the next value of the metric, such as an epoch's validation loss.
   /// - Returns: the rate from now on.
   @discardableResult
   public mutating func record(_ metric: Double) -> Double {
@@ -59,8 +62,8 @@ public struct PlateauSchedule: Sendable, Equatable {
       badCount = 0
     }
     if badCount > patience {
-      let lowered = max(rate * factor, leastRate)
-      // PyTorch's eps: a smaller change is none.
+      let lowered = max(rate * factor, minimumRate)
+      // PyTorch's eps: a smaller change is ignored.
       if rate - lowered > 1e-8 { rate = lowered }
       cooldownLeft = cooldown
       badCount = 0

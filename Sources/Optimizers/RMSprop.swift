@@ -6,7 +6,7 @@ import Tensors
 ///
 /// g += weightDecay p;  v = alpha v + (1 - alpha) g^2;  s = g / (sqrt(v) + epsilon);
 /// p -= lr s, or with momentum m = momentum m + s;  p -= lr m.
-/// Centred: c = alpha c + (1 - alpha) g, and v - c^2 stands under the root.
+/// Centred: c = alpha c + (1 - alpha) g, and v - c^2 replaces v under the root.
 public final class RMSprop: Optimizer {
   public let alpha: Double
   public let epsilon: Double
@@ -18,7 +18,7 @@ public final class RMSprop: Optimizer {
   private let mean: Tensor?
 
   /// - Parameter elementCount: elements of the parameter arena.
-  /// - The defaults are PyTorch's.
+  /// - Note: The defaults are PyTorch's.
   public init(
     elementCount: Int, alpha: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0,
     isCentered: Bool = false, weightDecay: Double = 0, groups: [ParameterGroup] = []

@@ -6,7 +6,7 @@ import Tensors
 /// weight decay.
 ///
 /// g += weightDecay p;  m = momentum m + (1 - dampening) g, and m = g at the first step;
-/// p -= lr m, or lr (g + momentum m) with Nesterov's momentum, or lr g without any.
+/// p -= lr m, or lr (g + momentum m) with Nesterov's momentum, or lr g without momentum.
 public final class SGD: Optimizer {
   public let momentum: Double
   public let dampening: Double
@@ -15,7 +15,8 @@ public final class SGD: Optimizer {
   public let groups: [ParameterGroup]
   private let velocity: Tensor?
 
-  /// p -= lr (g + weightDecay p), for an arena of any size.
+  /// Plain gradient descent without momentum, p -= lr (g + weightDecay p), for an arena of any
+  /// size.
   public init(weightDecay: Double = 0, groups: [ParameterGroup] = []) {
     self.weightDecay = weightDecay
     self.groups = ParameterGroup.inOrder(groups, elementCount: nil)
@@ -23,7 +24,7 @@ public final class SGD: Optimizer {
   }
 
   /// - Parameter elementCount: elements of the parameter arena.
-  /// - Precondition: Nesterov's momentum has a momentum and no dampening.
+  /// - Precondition: with `isNesterov`, momentum > 0 and dampening = 0.
   public init(
     elementCount: Int, momentum: Double, dampening: Double = 0, isNesterov: Bool = false,
     weightDecay: Double = 0, groups: [ParameterGroup] = []

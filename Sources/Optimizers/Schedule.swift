@@ -1,13 +1,13 @@
 import Glibc
 
-/// How the learning rate goes along a run: a function of the step alone.
+/// The learning rate during a run: a function of the step only.
 ///
-/// t = step - 1 counts the steps done, as PyTorch's schedulers do (`scheduler.step()` after every
-/// `optimizer.step()`).
+/// t = step - 1 is the number of steps taken before, as in PyTorch's schedulers (`scheduler.step()`
+/// after every `optimizer.step()`).
 public indirect enum Schedule: Sendable, Equatable {
   case constant
-  /// From the base rate to 0 along half a cosine over the run, PyTorch's CosineAnnealingLR with one
-  /// period: lr (1 + cos(pi t / totalSteps)) / 2.
+  /// Falls from the base rate to 0 along half a cosine over the run: PyTorch's CosineAnnealingLR
+  /// with one period, lr (1 + cos(pi t / totalSteps)) / 2.
   case cosine
   /// PyTorch's StepLR: lr factor^(t / every, rounded down).
   case step(every: Int, factor: Double)
@@ -15,15 +15,17 @@ public indirect enum Schedule: Sendable, Equatable {
   case multiStep(milestones: [Int], factor: Double)
   /// PyTorch's ExponentialLR: lr factor^t.
   case exponential(factor: Double)
-  /// In a line from `startFactor` of the base rate to all of it over `steps` steps, PyTorch's
-  /// LinearLR; from there as `then` says of the rest of the run (SequentialLR).
+  /// Rises linearly from `startFactor` times the base rate to the base rate over `steps` steps
+  /// (PyTorch's LinearLR); after that, `then` is the schedule of the rest of the run
+  /// (SequentialLR).
   case linearWarmUp(steps: Int, startFactor: Double, then: Schedule)
-  /// PyTorch's OneCycleLR (Smith and Topin, 2018), the base rate being the largest: along cosines from
-  /// base / `divisor` up over the first `share` of the run and down to that / `finalDivisor`.
-  /// - PyTorch's defaults: 0.3, 25, 1e4; `share` is below 1.
+  /// PyTorch's OneCycleLR (Smith and Topin, 2018). The base rate is the largest. The rate follows
+  /// cosines: up from base / `divisor` to the base rate over the first `share` of the run, then
+  /// down to base / `divisor` / `finalDivisor`.
+  /// - Note: PyTorch's defaults are 0.3, 25 and 1e4; `share` is below 1.
   case oneCycle(share: Double, divisor: Double, finalDivisor: Double)
 
-  /// The rate of `step`, counted from 1.
+  /// The learning rate of step `step`, counted from 1.
   public func rate(base: Double, step: Int, totalSteps: Int) -> Double {
     let t = step - 1
     switch self {
@@ -46,7 +48,7 @@ public indirect enum Schedule: Sendable, Equatable {
     }
   }
 
-  /// Along half a cosine; `part` from 0 to 1.
+  /// The rate on half a cosine from `start` to `end`; `part` is from 0 to 1.
   private static func annealed(from start: Double, to end: Double, _ part: Double) -> Double {
     end + (start - end) / 2 * (1 + cos(.pi * part))
   }

@@ -46,7 +46,8 @@ extension Recipe {
       name: data.dataset, hasTestSource: data.hasTestSource, draws: data.draws,
       holdout: data.holdout,
       format: SampleFormat(
-        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw, target: data.targetForm,
+        scale: isImage && data.arguments.text("scale") == "unit" ? .unit : .raw,
+        target: data.targetForm,
         augmentation: data.augmentation, corruption: data.corrupt, seed: seed),
       standardization: data.standardize, standardizesTarget: data.standardizesTarget,
       targetsAreLaterInputs: data.dataset == "trend"

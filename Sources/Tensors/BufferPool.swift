@@ -1,6 +1,7 @@
 import CSystem
 import Glibc
 import Synchronization
+import System
 
 /// A pool of memory for tensors. It keeps freed buffers by size class and reuses them, so that
 /// after the first steps a training step allocates no memory from the system.
@@ -61,7 +62,7 @@ public final class BufferPool: Sendable {
   /// From `minimumMappedBytes` on, a buffer is a mapping of its own, because a heap keeps freed
   /// memory.
   private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer {
-    guard capacity >= minimumMappedBytes else { return nd_allocate(64, capacity) }
+    guard capacity >= minimumMappedBytes else { return nd_allocate(CacheLine.byteCount, capacity) }
     let room = capacity + (capacity >= hugePageBytes ? hugePageBytes : 0)
     let access = PROT_READ | PROT_WRITE
     guard let region = mmap(nil, room, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
@@ -118,16 +119,16 @@ public final class BufferPool: Sendable {
   /// The smallest class whose capacity is at least `byteCount`. Class 0 is 4 lines of 64 bytes; the
   /// next four classes divide the interval to the next power of two evenly, and so on.
   package static func sizeClass(of byteCount: Int) -> Int {
-    let lines = max((byteCount + 63) / 64, 4)
+    let lines = max((byteCount + CacheLine.byteCount - 1) / CacheLine.byteCount, 4)
     let exponent = Int.bitWidth - 1 - (lines - 1).leadingZeroBitCount  // 2^e <= lines - 1
     let quarter = (lines - 1) >> (exponent - 2) & 3
     return lines == 4 ? 0 : (exponent - 2) * 4 + quarter + 1
   }
 
   package static func capacity(ofClass sizeClass: Int) -> Int {
-    if sizeClass == 0 { return 4 * 64 }
+    if sizeClass == 0 { return 4 * CacheLine.byteCount }
     let exponent = (sizeClass - 1) / 4 + 2
     let quarter = (sizeClass - 1) % 4
-    return ((4 + quarter + 1) << (exponent - 2)) * 64
+    return ((4 + quarter + 1) << (exponent - 2)) * CacheLine.byteCount
   }
 }

@@ -2,29 +2,32 @@ import Communication
 import DataParallel
 import System
 
-/// Checkpoints of a training loop of one's own, in a run directory:
+/// Saves and restores checkpoints of a custom training loop, in a run directory:
 ///
 ///     let checkpoints = try LoopCheckpoints(world, directory: "runs/mine")
 ///     let start = try checkpoints.restore(into: step)
 ///     for epoch in start.epoch...10 {
 ///       for batch in data.batches(epoch: epoch, from: epoch == start.epoch ? start.batch : 0) {
 ///         let result = try step(batch, learningRate: 0.1) { ... }
-///         if result.step % 100 == 0 || result.stop != nil { try checkpoints.save(step, after: batch) }
+///         if result.step % 100 == 0 || result.stop != nil {
+///           try checkpoints.save(step, after: batch)
+///         }
 ///       }
 ///     }
 ///
-/// A checkpoint exists whole or not at all, and can be restored on another number of ranks.
+/// A checkpoint is either complete or does not exist. It can be restored on another number of
+/// ranks.
 public final class LoopCheckpoints {
   private let world: Communicator
   private let recorder: RunRecorder
   private let loaded: LoadedCheckpoint?
   private let needs = TimeNeeds()
 
-  /// Opens and locks the directory, which is made if need be.
+  /// Opens and locks the directory, and creates it if it does not exist.
   ///
   /// Collective: every rank.
-  /// - Throws: Failure, the same on every rank: `cannotCreate` where the directory is in use or cannot be
-  ///   written, `badData` where it has checkpoints and none of them verifies.
+  /// - Throws: Failure, the same on every rank: `cannotCreate` if the directory is in use or cannot
+  ///   be written, `badData` if it has checkpoints and all of them are damaged.
   public init(_ world: Communicator, directory: String) throws {
     self.world = world
     var options = RunOptions(runDirectory: directory)
@@ -33,17 +36,17 @@ public final class LoopCheckpoints {
     self.recorder = recorder
     loaded = try world.agree(on: "opening the run directory") {
       let loaded = try recorder.openExisting()
-      try recorder.open(text: "# The run of a loop of one's own: its program has the settings.\n")
+      try recorder.open(text: TrainingJob.programMark + " It is a loop of one's own.\n")
       return loaded
     }
   }
 
-  /// Loads the newest checkpoint that verifies; without one, nothing.
+  /// Loads the newest checkpoint that is not damaged. Does nothing if there is no checkpoint.
   ///
   /// Collective: every rank.
-  /// - Returns: where the loop goes on.
-  /// - Throws: Failure, the same on every rank: `badData` where the checkpoint is of another network,
-  ///   `usage` where it was made with another number of shards.
+  /// - Returns: the position at which the loop continues.
+  /// - Throws: Failure, the same on every rank: `badData` if the checkpoint belongs to another
+  ///   network, `usage` if it has another number of shards.
   public func restore<Model>(into step: DataParallelStep<Model>) throws -> LoopPosition {
     guard let state = try world.broadcast(loaded?.state) else { return LoopPosition() }
     guard state.shards == step.shardCount else {
@@ -63,7 +66,7 @@ public final class LoopCheckpoints {
     return LoopPosition(epoch: state.epoch, batch: state.position)
   }
 
-  /// Saves the state after a step on `batch`, and waits until it is on the disk.
+  /// Saves the state after the step on `batch`. Waits until it is on the disk.
   ///
   /// Collective: every rank.
   /// - Throws: Failure, the same on every rank.
@@ -83,11 +86,11 @@ public final class LoopCheckpoints {
   }
 }
 
-/// Where a loop stands.
+/// A position in a training loop.
 public struct LoopPosition: Sendable, Equatable {
-  /// From 1.
+  /// Counted from 1.
   public let epoch: Int
-  /// The next batch of the epoch, from 0.
+  /// The next batch of the epoch, counted from 0.
   public let batch: Int
 
   public init(epoch: Int = 1, batch: Int = 0) {

@@ -1,38 +1,39 @@
 import Datasets
 
-/// How a run is carried out. Nothing here changes a bit of the result.
+/// How a run is executed. No option changes the bits of the result.
 public struct RunOptions: Sendable {
-  /// Where the run's files go.
+  /// The directory for the run's files.
   public var runDirectory: String
   public var resume = ResumePolicy.never
-  /// Initial weights, a .safetensors file; nil: from the seed.
+  /// A .safetensors file with the initial weights; nil: computed from the seed.
   public var initFile: String?
-  /// Steps after which the run ends, as if on request but with status 0.
+  /// The number of steps after which the run ends, as on a stop request, but with status 0.
   public var maxSteps: Int?
-  /// Threads of this rank; nil: the cores it may use, shared with the other ranks of its host.
+  /// Threads of this rank; nil: as many as the cores it may use, divided among the ranks of its
+  /// host.
   public var threads: Int?
-  /// Whether each rank keeps the optimizer's state of a slice of the parameters, and updates that slice
-  /// (ZeRO-1). All ranks alike.
+  /// Whether each rank keeps the optimizer's state for a slice of the parameters only, and updates
+  /// that slice (ZeRO-1). Must be the same on all ranks.
   public var shardsOptimizer = false
   /// Steps between step lines in metrics.jsonl; 0 writes none.
   public var logEvery = 100
-  /// Epochs between evaluations; 0 never evaluates; nil: the job's.
+  /// Epochs between evaluations; 0 never evaluates; nil uses the job's interval.
   public var evalEvery: Int?
   /// Steps between checkpoints; 0 never saves; nil saves as often as the job evaluates.
   public var checkpointEvery: Int?
   /// What root prints.
   public var output = RunOutput.none
-  /// When the run must be over; root's alone counts.
+  /// When the run must have ended; only root's value is used.
   public var timeLimit: TimeLimit?
 
   public init(runDirectory: String) { self.runDirectory = runDirectory }
 }
 
-/// What a run does with a run that is in its directory already.
+/// What to do if the directory already holds a run.
 public enum ResumePolicy: Sendable {
-  /// Refuses to touch it.
+  /// Fails, and changes nothing.
   case never
-  /// Goes on with it, or starts a new run where there is none.
+  /// Resumes it, or starts a new run if there is none.
   case ifPresent
 }
 
@@ -41,7 +42,7 @@ public enum RunOutput: Sendable {
   case none
   /// Warnings on standard error.
   case warnings
-  /// Warnings, and on standard output a progress bar, evaluations and what became of the run.
+  /// Warnings; and on standard output a progress bar, evaluations and the outcome of the run.
   case progress
 }
 
@@ -49,12 +50,12 @@ public enum RunOutput: Sendable {
 public enum Outcome: Sendable, Equatable {
   /// All epochs are done.
   case completed
-  /// `maxSteps` were taken.
+  /// `maxSteps` steps were taken.
   case reachedMaxSteps
-  /// Nothing improved for as long as the job allows.
+  /// Nothing improved for `patience` evaluations.
   case stoppedEarly
-  /// A hook asked for it.
+  /// A hook called `stop()`.
   case stoppedByHook
-  /// A signal asked for it, or the time was up.
+  /// A signal was received, or the time limit was reached.
   case stopped(by: String)
 }

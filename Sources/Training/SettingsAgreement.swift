@@ -1,16 +1,16 @@
 import Communication
 import System
 
-/// Whether all ranks were given the same recipe and options.
+/// Checks that all ranks were given the same recipe and options.
 package enum SettingsAgreement {
-  /// What all ranks must be given alike, by key.
+  /// Settings that must be the same on all ranks, by key.
   package typealias Settings = [(key: String, value: String)]
 
   package static let notGiven = "not given"
 
   /// Collective: every rank must call it.
-  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the first key that differs,
-  ///   each value and the ranks that have it.
+  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank. It names the first key that
+  ///   differs, and each value with the ranks that have it.
   package static func check(_ settings: Settings, world: Communicator) throws {
     guard world.worldSize > 1 else { return }
     let all = try world.allgather(settings.map { [$0.key, $0.value] })
@@ -18,9 +18,9 @@ package enum SettingsAgreement {
     throw difference(all.map { $0.map { (key: $0[0], value: $0[1]) } })
   }
 
-  /// - Parameter all: by rank; not all the same.
+  /// - Parameter all: the settings of each rank; not all the same.
   package static func difference(_ all: [Settings]) -> Failure {
-    // As dictionaries, and all keys in the order in which some rank has them.
+    // The settings as dictionaries, and the union of their keys in the ranks' order.
     let values = all.map { Dictionary($0.map { ($0.key, $0.value) }) { first, _ in first } }
     var known: Set<String> = []
     let keys = all.joined().map(\.key).filter { known.insert($0).inserted }

@@ -4,31 +4,32 @@ import Datasets
 import System
 import Tensors
 
-/// The figures of an evaluation.
+/// The results of an evaluation.
 public struct EvaluationSummary: Codable, Sendable, Equatable {
   public let split: String
   /// Mean over the samples.
   public let loss: Double
-  /// nil where nothing is right or wrong.
+  /// nil if the accuracy rule is `none`.
   public let accuracy: Double?
   /// The values of the job's metrics, by name.
   public let metrics: [String: Double]
 }
 
-/// Root evaluates; the other ranks wait.
+/// Evaluates on root, while the other ranks wait.
 extension Trainer {
-  private enum Verdict: Int64 { case noBetter, best, enough }
+  private enum Verdict: Int64 { case notBetter, best, outOfPatience }
 
-  /// Evaluates on the splits that are held out, logs it, and makes the checkpoint of this step the
-  /// best if it is.
+  /// Evaluates on the held-out splits and logs the results. If they are the best so far, saves a
+  /// checkpoint (unless saving is turned off), which becomes the best.
   ///
   /// Collective: every rank.
-  /// - Returns: whether the run is to end, as nothing improved for long enough.
+  /// - Returns: whether the run should stop early, because nothing improved for `patience`
+  ///   evaluations.
   func evaluate(epoch: Int) throws -> Bool {
     let verdict = try world.agree(on: "evaluating") { () -> Verdict in
       try FaultPoint.visit("evaluate", rank: world.rank, step: state.step)
-      guard world.isRoot else { return .noBetter }
-      var verdict = Verdict.noBetter
+      guard world.isRoot else { return .notBetter }
+      var verdict = Verdict.notBetter
       let splits = job.data.evaluationSplits
       for split in splits {
         engine.loadBuffers()
@@ -40,15 +41,13 @@ extension Trainer {
         BufferPool.shared.trim()
         try recorder.log(result, split: split, epoch: epoch, epochs: job.epochs, step: state.step)
         guard split == splits[0] else { continue }
-        lastEvaluation = EvaluationSummary(
-          split: split.rawValue, loss: result.loss, accuracy: result.accuracy,
-          metrics: Dictionary(uniqueKeysWithValues: result.metrics.map { ($0.name, $0.value) }))
+        lastEvaluation = EvaluationSummary(result, split: split)
         if note(result) {
           verdict = .best
         } else if let stopping = job.earlyStopping,
           state.evaluationsSinceBest >= stopping.patience
         {
-          verdict = .enough
+          verdict = .outOfPatience
         }
       }
       return verdict
@@ -57,10 +56,11 @@ extension Trainer {
     if agreed == Verdict.best.rawValue && options.checkpointEvery != 0 { try save() }
     if !hooks.isEmpty { lastEvaluation = try world.broadcast(lastEvaluation) }
     try runHooks(.evaluation, number: epoch)
-    return agreed == Verdict.enough.rawValue
+    return agreed == Verdict.outOfPatience.rawValue
   }
 
-  /// Takes note of an evaluation on the split that decides. Returns whether it is the best so far.
+  /// Records an evaluation on the first held-out split, which decides about the best checkpoint.
+  /// Returns whether it is the best so far.
   private func note(_ result: Evaluation) -> Bool {
     let monitor = job.earlyStopping?.monitor ?? (result.confusion == nil ? .loss : .accuracy)
     let delta = job.earlyStopping?.minimumDelta ?? 0

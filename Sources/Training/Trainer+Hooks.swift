@@ -3,36 +3,36 @@ import DataParallel
 import Layers
 import System
 
-/// When a hook can run.
+/// An event at which hooks can run.
 public enum TrainingEvent: Sendable {
-  /// After a step; numbered by steps.
+  /// After a step. Its number is the step.
   case step
-  /// After an epoch, its training metrics and its evaluation; numbered by epochs.
+  /// After an epoch, its training metrics and its evaluation. Its number is the epoch.
   case epoch
-  /// After an evaluation; numbered by epochs.
+  /// After an evaluation. Its number is the epoch.
   case evaluation
-  /// When a save was begun, which goes on beside the training; numbered by steps.
+  /// After a save was started, which continues in the background. Its number is the step.
   case checkpoint
-  /// When the run ends; numbered by steps.
+  /// When the run ends. Its number is the step.
   case end
 }
 
-/// What a hook gets; the same on every rank.
+/// The argument of a hook: the state of training at an event, the same on every rank.
 public struct TrainingMoment {
   public let event: TrainingEvent
   public let world: Communicator
-  /// The epoch of the step that was taken last, from 1.
+  /// The epoch of the last step, counted from 1.
   public let epoch: Int
   /// The number of steps taken.
   public let step: Int
-  /// The last step; nil before the first.
+  /// The result of the last step; nil before the first.
   public let result: StepResult?
-  /// The last evaluation on the split that decides; nil before the first.
+  /// The last evaluation on the first held-out split; nil before the first.
   public let evaluation: EvaluationSummary?
   fileprivate let trainer: Trainer
 
-  /// The network, with the parameters of all ranks. In evaluation mode after `model.eval()`; call
-  /// `model.train()` before the hook returns.
+  /// The network; its parameters are the same on all ranks. A hook that calls `model.eval()` must
+  /// call `model.train()` before it returns.
   public var model: any Module { trainer.model }
 
   /// Saves a checkpoint of this step.
@@ -40,11 +40,11 @@ public struct TrainingMoment {
   /// Collective: every rank.
   public func save() throws { try trainer.save() }
 
-  /// Ends the run after this step, with a checkpoint. Call it on every rank alike.
+  /// Ends the run after this step, with a checkpoint. Every rank must call it.
   public func stop() { trainer.isStoppedByHook = true }
 }
 
-/// A function that runs at some events.
+/// A registered function, with the event and the numbers at which it runs.
 struct Hook {
   enum Filter {
     case every(Int)
@@ -66,8 +66,8 @@ struct Hook {
 }
 
 extension Trainer {
-  /// Runs `body` at every event whose number is a multiple of `interval`, on all ranks alike. An error that it
-  /// throws ends the run on every rank.
+  /// Runs `body` on every rank at each event whose number is a multiple of `interval`. An error
+  /// thrown by `body` ends the run on every rank.
   ///
   /// Collective: every rank, with the same arguments.
   /// - Precondition: interval >= 1.
@@ -79,7 +79,8 @@ extension Trainer {
     hooks.append(Hook(event: event, filter: .every(interval), body: body))
   }
 
-  /// Runs `body` at the event of that number, or at the first there is, and not again in this launch.
+  /// Runs `body` once in this launch: at the event with that number, or, if `number` is nil, at the
+  /// next event.
   ///
   /// Collective: every rank, with the same arguments.
   public func once(
@@ -88,8 +89,6 @@ extension Trainer {
   ) {
     hooks.append(Hook(event: event, filter: .once(number), body: body))
   }
-
-  func hasHooks(for event: TrainingEvent) -> Bool { hooks.contains { $0.event == event } }
 
   /// Collective: every rank.
   func runHooks(_ event: TrainingEvent, number: Int) throws {

@@ -3,12 +3,13 @@ import DataParallel
 import System
 import Tensors
 
-/// When checkpoints are saved, and the first and last lines of a run.
+/// Saves checkpoints, and logs the start and the end of a run.
 extension Trainer {
-  /// Begins to save a checkpoint of the current step, unless that was begun already. Waits for the save
-  /// before, if that is still under way, and for a copy to be made.
+  /// Starts to save a checkpoint of the current step, unless such a save was started already. Waits
+  /// until the previous save is done and the state is copied; the copy is written in the
+  /// background.
   ///
-  /// A save that fails costs a warning: there is another at the next interval.
+  /// A failed save only prints a warning, because the next interval saves again.
   ///
   /// Collective: every rank.
   func save() throws {
@@ -17,22 +18,23 @@ extension Trainer {
     try runHooks(.checkpoint, number: state.step)
   }
 
-  /// Saves the last step, unless it is saved already, and waits until all is written.
+  /// Saves the last step, unless it is saved already. Waits until all files are written.
   ///
   /// Collective: every rank.
-  /// - Throws: also the Failure of a save that fails.
+  /// - Throws: Failure, also if the save fails.
   func saveLast() throws {
     let mine = try world.agree(on: "waiting for a checkpoint") {
       Int64(try recorder.waitForSave(of: state, timeNeeds))
     }
-    // Root alone knows what became of its writes.
+    // Only root knows whether its writes succeeded.
     recorder.savedStep = Int(try world.allreduceMax(mine))
     guard recorder.savedStep != state.step else { return }
     try save(waits: true)
     recorder.savedStep = state.step
   }
 
-  /// - Parameter waits: until it is written, and throws where it is not.
+  /// - Parameter waits: whether to wait until the checkpoint is written, and to throw if that
+  ///   fails.
   private func save(waits: Bool) throws {
     Progress.enter(.saving)
     var clock = Stopwatch()
@@ -67,7 +69,7 @@ extension Trainer {
     if state.step > 0 { console.line("resumed at step \(state.step) of \(totalSteps)") }
   }
 
-  /// - Parameter isComplete: there was nothing to do.
+  /// - Parameter isComplete: whether the run was complete before this launch.
   func finish(_ outcome: Outcome, isComplete: Bool, seconds: Double) throws {
     guard world.isRoot else { return }
     let (reason, text) =

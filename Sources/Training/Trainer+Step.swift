@@ -3,9 +3,9 @@ import Layers
 import System
 import Tensors
 
-/// One optimizer update, and what is logged of it.
+/// Takes one step and logs it.
 extension Trainer {
-  /// Takes one step. Returns how the run is to end, where all ranks agreed to stop.
+  /// Takes one step. Returns the run's outcome if all ranks agreed to stop; else nil.
   func takeStep(_ batch: GlobalBatch) throws -> Outcome? {
     engine.timeIsUp = timeIsUp(batch)
     let rate = job.schedule.rate(
@@ -18,7 +18,7 @@ extension Trainer {
         return job.loss(outputs, part.targets, globalCount: part.globalCount)
       }
     } catch let failure as Failure where engine.skippedInARow == StepEngine.skippedStepLimit {
-      // What was begun before the skipped steps is whole now, or will never be.
+      // Finish the save that was started before the skipped steps: the error's remedy names it.
       recorder.endSaving(timeNeeds)
       throw Failure(
         failure.status, failure.message, remedy: failure.remedy + recorder.savedBeforeSkips)
@@ -39,22 +39,22 @@ extension Trainer {
     try runHooks(.step, number: state.step)
     switch result.stop {
     case .signal(let name): return .stopped(by: name)
-    // Root alone prints it in the end.
+    // Only root prints it in the end.
     case .timeIsUp: return .stopped(by: options.timeLimit?.name ?? "the time limit")
     case nil: return isStoppedByHook ? .stoppedByHook : nil
     }
   }
 
-  /// Whether root finds that there is no time for another step.
+  /// Whether root has no time for another step. False on other ranks.
   private func timeIsUp(_ batch: GlobalBatch) -> Bool {
     guard world.isRoot, let limit = options.timeLimit else { return false }
     timeNeeds.noteStep()
-    // What belongs to the epoch comes after its last step, also when that is the last of all.
+    // The last step of an epoch is followed by the epoch's evaluation, also in the last epoch.
     let isEvaluated =
       evaluationInterval > 0
       && (state.epoch % evaluationInterval == 0 || state.epoch == job.epochs)
-    return timeNeeds.areMore(
-      than: limit, withEvaluation: isEvaluated && batch.index >= data.stepsPerEpoch - 2)
+    return timeNeeds.exceed(
+      limit, withEvaluation: isEvaluated && batch.index >= data.stepsPerEpoch - 2)
   }
 
   private func log(_ result: StepResult, _ batch: GlobalBatch) throws {
@@ -66,7 +66,7 @@ extension Trainer {
       line.add("loss", result.loss)
       line.add("lr", result.learningRate)
       line.add("grad_norm", result.gradientNorm)
-      line.add("samples_per_second", meter.samplesPerSecondSinceLastAsked())
+      line.add("samples_per_second", meter.samplesPerSecondSinceLastCall())
       try recorder.log(line)
     }
     recorder.console.progress(
@@ -92,7 +92,8 @@ extension Trainer {
 
   // MARK: - Metrics of the training samples
 
-  /// Counts a part's samples. A shard's parts are counted on one thread at a time.
+  /// Adds the metrics' counts of a part. The parts of one shard are counted by one thread at a
+  /// time, so no lock is needed.
   private func count(_ outputs: NamedTensors, _ part: BatchPart) {
     let place = part.shard - engine.firstShard
     trainingCounts.withUnsafeMutableBufferPointer {
@@ -100,8 +101,8 @@ extension Trainer {
     }
   }
 
-  /// Logs the metrics over the samples that this launch trained on in an epoch: the shards' counts, added in
-  /// shard order over all ranks.
+  /// Logs the metrics over the samples that this launch trained on in an epoch. The shards' counts
+  /// are added in shard order over all ranks.
   ///
   /// Collective: every rank.
   func logTrainingMetrics(epoch: Int) throws {

@@ -5,15 +5,16 @@ import Layers
 import System
 import Tensors
 
-/// Trains a job on all ranks: the loop over epochs.
+/// Trains a job on all ranks, epoch by epoch.
 ///
 ///     let trainer = try Trainer(job, world: world, run: "runs/mine")
 ///     trainer.on(.evaluation) { print($0.evaluation!.loss) }
 ///     try trainer.run()
 ///
-/// Root keeps the run directory with metrics and checkpoints.
+/// Root writes the run directory, with metrics and checkpoints.
 ///
-/// Collective: every rank makes one with the same job and calls the same methods in the same order.
+/// Collective: every rank makes a Trainer with the same job, and calls the same methods in the same
+/// order.
 public final class Trainer {
   let job: TrainingJob
   let options: RunOptions
@@ -25,26 +26,26 @@ public final class Trainer {
   var state: CheckpointState
   var meter = Meter()
   var hooks: [Hook] = []
-  /// Why a hook wants the run to end.
+  /// Whether a hook called `stop()`.
   var isStoppedByHook = false
   /// The counts of `job.metrics` over this epoch's training samples, by shard of this rank.
   var trainingCounts: [MetricCounts] = []
-  /// Root's alone decide.
+  /// Only root's values are used.
   let timeNeeds = TimeNeeds()
   var lastResult: StepResult?
-  /// The last evaluation on the split that decides, on every rank where a hook wants it.
+  /// The last evaluation on the first held-out split. On root; on every rank if there are hooks.
   var lastEvaluation: EvaluationSummary?
 
-  /// Whether sums go out while the backward pass still goes on, where they can. All ranks alike; changes no
-  /// bit.
+  /// Whether the reduction of gradients overlaps the backward pass where possible. Must be the same
+  /// on all ranks; changes no bit.
   package var overlaps: Bool {
     get { engine.overlaps }
     set { engine.overlaps = newValue }
   }
-  /// Called after every step, with where its time went on this rank.
+  /// Called after every step with the time of its phases on this rank.
   package var onStep: ((_ step: Int, _ times: StepTimes) -> Void)?
 
-  /// A new run in a directory, or with `resume: .ifPresent` the run that is there.
+  /// Starts a new run in a directory, or resumes the run that it holds (`resume: .ifPresent`).
   ///
   /// Collective: every rank.
   /// - Throws: Failure, the same on every rank.
@@ -58,7 +59,7 @@ public final class Trainer {
     try self.init(job, options: options, world: world)
   }
 
-  /// Loads data and state; nothing is trained yet.
+  /// Loads data and state; `run` starts the training.
   ///
   /// Collective: every rank.
   /// - Throws: Failure, the same on every rank.
@@ -70,23 +71,23 @@ public final class Trainer {
     StopSignals.mayStopLoading = true
     defer { StopSignals.mayStopLoading = false }
     Progress.enter(.loading)
-    try SettingsAgreement.check(job.settings, world: world)
+    try SettingsAgreement.check(job.settings.filter { $0.key != "data" }, world: world)
 
     let recorder = RunRecorder(options, world: world)
     self.recorder = recorder
     let loaded = try world.agree(on: "opening the run directory") { try recorder.openExisting() }
     let found = try world.broadcast(loaded?.state)
-    // Also at step 0, whose weights may have come from a file.
+    // True also at step 0: its weights may have come from a file, so they are restored as well.
     let isResumed = found != nil
     let shards = job.shardCount ?? found?.shards ?? world.worldSize
-    // Root's alone, as are the checkpoints it goes into.
+    // Only root writes checkpoints, so only root needs the digest.
     let digest = world.isRoot ? SHA256.digest(of: job.identityText) : ""
     var state =
       found
       ?? CheckpointState(
         step: 0, epoch: 1, position: 0, seed: job.seed, shards: shards, recipeDigest: digest)
     world.step = state.step
-    // The rest of an epoch keeps its shards; the next may use another number.
+    // The number of shards can change only at the start of an epoch.
     if state.position == 0 { Trainer.changeShards(of: &state, to: shards, recorder.console) }
 
     let engine = try StepEngine(
@@ -103,7 +104,7 @@ public final class Trainer {
     }
     self.state = state
     if evaluationInterval > 0 {
-      // Damage is reported now, and not after the first epoch.
+      // Report damaged files now, not after the first epoch.
       try world.agree(on: "reading the evaluation splits") {
         guard world.isRoot else { return }
         for split in job.data.evaluationSplits { try job.data.reader(split).verify() }
@@ -146,27 +147,29 @@ public final class Trainer {
   public var parameterCount: Int { engine.parameterCount }
   /// The number of steps taken, over all launches of the run.
   public var stepCount: Int { state.step }
-  /// The network, with the parameters of all ranks.
+  /// The network; its parameters are the same on all ranks.
   public var model: any Module { step.model }
 
-  /// Arenas of state that the optimizer keeps, each as long as the parameters.
+  /// The number of arenas in the optimizer's state, each as long as the parameters.
   package var optimizerStateCount: Int { engine.optimizer.state.count }
   /// How gradients are summed.
   package var reduction: TreeReduction { engine.reduction }
 
   var totalSteps: Int { job.epochs * data.stepsPerEpoch }
-  /// In epochs; 0: never.
+  /// Epochs between evaluations; 0: never.
   var evaluationInterval: Int { options.evalEvery ?? job.evaluationInterval }
 
   // MARK: - The loop over epochs
 
-  /// Trains until the job is done, `maxSteps` are taken or something asks to stop; evaluates and saves on the
-  /// way. After a stop on request the program's exit status is 75.
+  /// Trains until the job is done, `maxSteps` steps are taken, or a stop is requested. Evaluates
+  /// and saves checkpoints in between. If a signal or the time limit stops the run, the program's
+  /// exit status is 75.
   /// - Throws: Failure, the same on every rank.
   @discardableResult
   public func run() throws -> Outcome {
     let start = monotonicSeconds()
     defer { engine.end() }
+    defer { recorder.close() }
     defer { recorder.endSaving(timeNeeds) }
     let firstStep = state.step
     try announce()
@@ -194,9 +197,9 @@ public final class Trainer {
     return outcome
   }
 
-  /// The rest of the current epoch. nil when it was finished and nothing asked to stop.
+  /// Trains the rest of the current epoch. Returns the run's outcome if it should end; else nil.
   private func trainEpoch() throws -> Outcome? {
-    try changeShardsIfAsked()
+    try changeShardsIfRequested()
     let epoch = state.epoch
     meter.begin()
     trainingCounts = engine.modules.map { _ in MetricCounts() }
@@ -224,11 +227,12 @@ public final class Trainer {
       try save()
     }
     if isOver && state.epoch <= job.epochs { return .stoppedEarly }
-    // A stop at an epoch's end waits for what belongs to the epoch: a resumed run begins the next.
+    // A stop at the end of an epoch takes effect only after the epoch's evaluation and save,
+    // because a resumed run starts with the next epoch.
     return state.epoch <= job.epochs ? stop ?? (isStoppedByHook ? .stoppedByHook : nil) : nil
   }
 
-  private func changeShardsIfAsked() throws {
+  private func changeShardsIfRequested() throws {
     guard state.position == 0, let count = job.shardCount, state.shards != count else { return }
     Trainer.changeShards(of: &state, to: count, recorder.console)
     try engine.setShards(count)
@@ -262,7 +266,7 @@ extension StepOptions {
 }
 
 extension ShardedData {
-  /// Loads a job's training split; the state gets what was found in it.
+  /// Loads a job's training split, and stores its digest and standardization in `state`.
   fileprivate convenience init(
     _ job: TrainingJob, _ state: inout CheckpointState, world: Communicator
   ) throws {

@@ -4,15 +4,15 @@ import Optimizers
 import System
 import Tensors
 
-/// What to train: data, a network, a loss and how to minimize it. The same job gives the same bits on any
-/// number of ranks and threads.
+/// What to train: data, a network, a loss and an optimizer. With the same `shardCount`, the same
+/// job gives the same bits on any number of ranks and threads.
 ///
 ///     TrainingJob("mine", data: .csv("flowers.csv", target: "kind"), model: { Net() },
 ///       loss: CrossEntropyLoss(), optimizer: .adam(learningRate: 1e-3), batchSize: 64, epochs: 5)
 public struct TrainingJob {
   public var name: String
   public var data: TrainingData
-  /// Makes a network without its values; each shard gets one.
+  /// Makes a network; called for each shard. `initialize` sets the parameters' values afterwards.
   public var makeModel: () -> any Module
   public var loss: any Loss
   public var optimizer: OptimizerFactory
@@ -20,37 +20,40 @@ public struct TrainingJob {
   public var batchSize: Int
   /// Passes over the training split.
   public var epochs: Int
-  /// Of initial values, order, and random layers.
+  /// The seed of the initial values, of the order of samples, and of random layers.
   public var seed: UInt64
-  /// Logical shards (S); nil: the number of ranks of the first launch, and from then on what the checkpoint
-  /// says.
+  /// The number of logical shards (S). nil: the number of ranks of the first launch; a resumed run
+  /// keeps the checkpoint's number.
   public var shardCount: Int?
-  /// Whether each epoch has an order of its own.
+  /// Whether the samples are shuffled again in each epoch.
   public var isShuffled: Bool
   public var schedule: Schedule
-  /// The largest Euclidean norm of a step's gradient; a longer one is scaled down to it. nil: none.
+  /// The maximum Euclidean norm of a step's gradient; a gradient with a larger norm is scaled down
+  /// to it. nil: no limit.
   public var clipNorm: Double?
-  /// The most samples of a shard's part of a batch that are computed at once, which bounds the memory; nil:
-  /// the whole part.
+  /// The maximum number of samples of a shard's part of a batch that are computed at once, to limit
+  /// memory. nil: the whole part.
   public var microBatchSize: Int?
-  /// Whether each shard's gradient, and every sum of them, is rounded to bfloat16, so that hosts send half the
-  /// bytes.
+  /// Whether each shard's gradient, and every sum of gradients, is rounded to bfloat16. Then hosts
+  /// send half as many bytes.
   public var compressesGradients = false
-  /// Figures of one's own, beside the loss and the accuracy.
+  /// User-defined metrics, in addition to the loss and the accuracy.
   public var metrics: [any Metric] = []
-  /// Epochs between evaluations, and between checkpoints where nothing else is asked for.
+  /// Epochs between evaluations; also between checkpoints, unless the run's options set another
+  /// interval.
   public var evaluationInterval = 1
   public var earlyStopping: EarlyStopping?
-  /// Gives a network its initial values; nil: `initialize(seed:)`.
+  /// Sets a network's initial values; nil: `initialize(seed:)` does.
   public var initialize: ((any Module) -> Void)?
-  /// When an output counts as right, for targets as the data set has them; nil: as the loss says.
+  /// Returns the accuracy rule for the data set's target type; nil: the rule follows from the loss.
   package var accuracyRule: ((TargetType) -> AccuracyRule)?
-  /// Step 1 adds the gradient of an earlier backward pass at the same weights, which nobody cleared.
+  /// Whether step 1 also adds the gradient of an earlier backward pass at the same weights, as if
+  /// `zero_grad()` had been forgotten.
   package var hasLeftoverGradient = false
-  /// The recipe as resolved, in YAML: training this text again gives the same bits. nil: the job is a
-  /// program's, and its settings are written instead.
+  /// The resolved recipe in YAML: training with this text again gives the same bits. nil: the job
+  /// was made by a program, and its settings are written instead.
   package var recipeText: String?
-  /// The part of it that decides the bits: without where the data lie.
+  /// The part of the recipe that determines the bits: without the paths of the data.
   package var recipeIdentity: String?
 
   public init(
@@ -71,34 +74,39 @@ public struct TrainingJob {
     self.schedule = schedule
   }
 
-  /// When an output counts as right.
+  /// Returns the rule that decides whether an output is correct.
   package func accuracy(for target: TargetType) -> AccuracyRule {
     accuracyRule?(target) ?? .rule(loss, target: target, form: data.format.target)
   }
 
-  /// What decides the bits, by key, so far as values tell: all ranks must have them alike.
+  /// The settings that determine the bits, by key, as far as they are plain values. They must be
+  /// the same on all ranks.
   package var settings: [(key: String, value: String)] {
     [
       ("name", name), ("batch_size", "\(batchSize)"), ("epochs", "\(epochs)"), ("seed", "\(seed)"),
       ("shards", shardCount.map { "\($0)" } ?? "null"), ("shuffle", "\(isShuffled)"),
-      ("learning_rate", "\(optimizer.learningRate)"), ("schedule", "\(schedule)"),
+      ("optimizer", optimizer.description), ("learning_rate", "\(optimizer.learningRate)"),
+      ("schedule", "\(schedule)"),
       ("parameter_rules", "\(optimizer.rules)"), ("clip_norm", "\(clipNorm ?? .infinity)"),
       ("micro_batch", microBatchSize.map { "\($0)" } ?? "null"),
       ("compress", "\(compressesGradients)"), ("data", data.name),
-      ("loss", String(describing: type(of: loss))),
+      ("loss", String(describing: loss)),
     ]
   }
 
-  /// recipe.yaml's text.
+  /// The text of recipe.yaml.
   var runText: String {
     recipeText
-      ?? "# The settings of a program's training job. The program has its network, loss and data.\n"
+      ?? TrainingJob.programMark + " The program has its network, loss and data.\n"
       + settings.map { "\($0.key): '\($0.value.replacing("'", with: "''"))'\n" }.joined()
   }
 
+  /// What recipe.yaml begins with where the run is a program's.
+  package static let programMark = "# The settings of a program's training job."
+
   var identityText: String {
     recipeIdentity
-      ?? settings.filter { $0.key != "shards" }.map { "\($0.key): \($0.value)\n" }.joined()
+      ?? settings.filter { !["shards", "data"].contains($0.key) }.map { "\($0.key): \($0.value)\n" }.joined()
   }
 }
 
@@ -107,7 +115,7 @@ public struct EarlyStopping: Sendable, Equatable {
   public enum Monitor: String, Sendable, CaseIterable { case loss, accuracy }
 
   public var monitor: Monitor
-  /// Evaluations in a row that may bring no improvement.
+  /// The number of evaluations in a row without improvement after which the run ends.
   public var patience: Int
   /// The smallest difference that counts as an improvement.
   public var minimumDelta: Double

@@ -9,11 +9,11 @@ import Testing
 @Suite(.serialized) struct ShardSynchronizerTests {
   /// A synchronizer of `shardCount` shards, whose sum is made in their order.
   static func synchronizer(
-    _ shardCount: Int, valueCount: Int, meetingCount: Int
+    _ shardCount: Int, valueCount: Int, sumsPerStep: Int
   ) -> ShardSynchronizer {
     let arenas = (0..<shardCount).map { _ in Tensor(zeros: [valueCount]) }
     let total = Tensor(zeros: [valueCount])
-    return ShardSynchronizer(arenas: arenas, meetingCount: meetingCount) {
+    return ShardSynchronizer(arenas: arenas, sumsPerStep: sumsPerStep) {
       total.fillWithZeros()
       let sum = total.pointer(Float.self)
       for arena in arenas {
@@ -25,15 +25,15 @@ import Testing
 
   /// One shard comes to all meetings at once, with nothing, as it has no samples.
   @Test(.timeLimit(.minutes(1))) func everyMeetingGivesAllTheSum() {
-    let (shardCount, meetingCount) = (4, 5)
+    let (shardCount, sumsPerStep) = (4, 5)
     let synchronizer = ShardSynchronizerTests.synchronizer(
-      shardCount, valueCount: 3, meetingCount: meetingCount)
+      shardCount, valueCount: 3, sumsPerStep: sumsPerStep)
     for step in 0..<100 {
       synchronizer.threads.run(pieces: shardCount) { shard in
         let member = synchronizer.members[shard]
         defer { member.endStep() }
         if shard == step % shardCount { return }
-        for meeting in 0..<meetingCount {
+        for meeting in 0..<sumsPerStep {
           // Fewer values than there is room for, at times.
           let values = [Float(shard), Float(meeting), 1].prefix(meeting == 2 ? 1 : 3)
           let expected = [
@@ -50,7 +50,7 @@ import Testing
     struct Lost: Error {}
     var calls = 0
     let arenas = (0..<3).map { _ in Tensor(zeros: [1]) }
-    let synchronizer = ShardSynchronizer(arenas: arenas, meetingCount: 4) {
+    let synchronizer = ShardSynchronizer(arenas: arenas, sumsPerStep: 4) {
       calls += 1
       if calls == 2 { throw Lost() }
       return UnsafePointer(arenas[0].pointer(Float.self))
@@ -66,7 +66,7 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func nothingKeepsTheThreads() {
     weak var watched: ShardThreads?
     do {
-      let synchronizer = ShardSynchronizerTests.synchronizer(3, valueCount: 1, meetingCount: 1)
+      let synchronizer = ShardSynchronizerTests.synchronizer(3, valueCount: 1, sumsPerStep: 1)
       watched = synchronizer.threads
     }
     #expect(watched == nil)
@@ -76,16 +76,16 @@ import Testing
     BrokenContract(
       "a meeting too many", "a shard comes to a meeting more than the 1 of a step"
     ) {
-      let owner = synchronizer(1, valueCount: 1, meetingCount: 1)
+      let owner = synchronizer(1, valueCount: 1, sumsPerStep: 1)
       for _ in 0..<2 { _ = owner.members[0].sum([1]) }
     },
     BrokenContract("a missed meeting", "a shard came to 1 of the 2 meetings of a step") {
-      let owner = synchronizer(1, valueCount: 1, meetingCount: 2)
+      let owner = synchronizer(1, valueCount: 1, sumsPerStep: 2)
       _ = owner.members[0].sum([1])
       owner.members[0].endStep()
     },
     BrokenContract("too many values", "2 values, where 1 are the most") {
-      let owner = synchronizer(1, valueCount: 1, meetingCount: 2)
+      let owner = synchronizer(1, valueCount: 1, sumsPerStep: 2)
       _ = owner.members[0].sum([1, 2])
     },
   ]
@@ -165,7 +165,7 @@ import Testing
       SynchronizedBatchNormTests.layer(c, &copy), x, dy, Shape([count] + c.shape))
 
     let synchronizer = ShardSynchronizerTests.synchronizer(
-      c.samples.count, valueCount: 2 * c.shape[0], meetingCount: 3)
+      c.samples.count, valueCount: 2 * c.shape[0], sumsPerStep: 3)
     var parts = [Results?](repeating: nil, count: c.samples.count)
     parts.withUnsafeMutableBufferPointer { parts in
       nonisolated(unsafe) let parts = parts
@@ -205,7 +205,7 @@ import Testing
   @Test func evaluationIsAlone() {
     let layer = BatchNorm1d(2, isSynchronized: true)
     let plain = BatchNorm1d(2)
-    let synchronizer = ShardSynchronizerTests.synchronizer(2, valueCount: 4, meetingCount: 3)
+    let synchronizer = ShardSynchronizerTests.synchronizer(2, valueCount: 4, sumsPerStep: 3)
     layer.core.synchronizer = synchronizer.members[0]
     let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
     #expect(layer.eval()(x).bits == plain.eval()(x).bits)

@@ -3,7 +3,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// The fused float32 kernels against the same formulas in double, by the generic kernels.
+/// Compares the fused float32 kernels with the same formulas in double by the generic kernels.
 struct BatchNormalizationTests {
   private struct Case: CustomStringConvertible {
     let description: String
@@ -13,11 +13,11 @@ struct BatchNormalizationTests {
     init(_ number: Int) {
       var draws = Draws(case: number)
       let (n, channels) = (draws.int(1...5), draws.int(1...7))
-      // Runs of every remainder of the 8 lanes, and of one element, as of [N, C].
+      // Runs with every remainder of the 8 lanes, and runs of one element, as in [N, C].
       let inner = draws.int(1...40)
       shape = inner == 1 ? [n + 1, channels] : [n + 1, channels, inner]
       let count = shape.elementCount
-      // Far from zero against its deviation, where a careless formula loses digits.
+      // Means far from zero compared to the deviation, where a careless formula loses digits.
       let middle = Float(draws.int(0...20))
       x = draws.floats(count).map { $0 + middle }
       (dy, weight, bias) = (draws.floats(count), draws.floats(channels), draws.floats(channels))
@@ -29,11 +29,11 @@ struct BatchNormalizationTests {
     }
     func wide(_ values: [Float]) -> Tensor { Tensor(values.map(Double.init), shape: shape) }
     var channels: Int { shape[1] }
-    /// Which channel an element belongs to.
+    /// The channel of an element.
     func channel(_ index: Int) -> Int { index / shape.dropFirst(2).reduce(1, *) % channels }
   }
 
-  /// Some roundings of float32 (6e-8 each) of values up to 20, over deviations around 0.5.
+  /// A few roundings of float32 (6e-8 each) of values up to 20, over deviations around 0.5.
   private func isClose(_ found: [Float], _ expected: [Double], _ name: String) {
     #expect(found.count == expected.count)
     for (i, (a, b)) in zip(found, expected).enumerated()
@@ -43,7 +43,7 @@ struct BatchNormalizationTests {
     }
   }
 
-  @Test func momentsAreThoseOfDouble() {
+  @Test func momentsMatchDouble() {
     for number in 0..<300 {
       let c = Case(number)
       let (found, expected) = (Moments(ofChannels: c.tensor(c.x)), Moments(ofChannels: c.wide(c.x)))
@@ -54,7 +54,7 @@ struct BatchNormalizationTests {
     }
   }
 
-  @Test func deviationsAreThoseOfDouble() {
+  @Test func deviationsMatchDouble() {
     for number in 0..<300 {
       let c = Case(number)
       let means = (0..<c.channels).map { 3 + Double($0) / 3 }
@@ -73,7 +73,7 @@ struct BatchNormalizationTests {
     }
   }
 
-  @Test(arguments: [true, false]) func valuesAndGradientsAreThoseOfDouble(momentsAreOwn: Bool) {
+  @Test(arguments: [true, false]) func valuesAndGradientsMatchDouble(momentsAreOwn: Bool) {
     for number in 0..<300 {
       let c = Case(number)
       let epsilon = 1e-2
@@ -117,12 +117,13 @@ struct BatchNormalizationTests {
     }
   }
 
-  /// The 2 x 2 kernel against the generic one, which double still takes: values and places to the bit.
-  @Test func poolingOfTwoByTwoIsTheGenericOnes() {
+  /// Compares the 2 x 2 kernel with the generic one, which float64 takes. Values and places are
+  /// equal to the bit.
+  @Test func poolingOfTwoByTwoMatchesTheGenericKernel() {
     for number in 0..<300 {
       var draws = Draws(case: number)
       let shape: Shape = [draws.int(1...3), draws.int(1...3), draws.int(2...19), draws.int(2...37)]
-      // Many equals, a few that are no numbers, and infinities.
+      // Many equal values, and a few that are NaN or infinite.
       let values = (0..<shape.elementCount).map { _ -> Float in
         switch draws.int(0...40) {
         case 0: .nan

@@ -3,14 +3,14 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Images with the channels innermost against the same images row-major.
+/// Compares images with the channels innermost with the same images in row-major layout.
 struct ChannelsLastTests {
   private static let shapes: [Shape] = [
     [1, 1, 1, 1], [2, 3, 5, 7], [3, 16, 13, 13], [2, 17, 4, 6], [1, 64, 5, 5], [4, 1, 6, 3],
     [2, 33, 1, 9], [3, 5, 2, 2],
   ]
 
-  /// Many equals, zeros of both signs, and now and then no number.
+  /// Many equal values, zeros of both signs, and sometimes NaN or infinity.
   private func values(_ shape: Shape, _ draws: inout Draws) -> [Float] {
     (0..<shape.elementCount).map { _ in
       draws.int(0...50) == 0
@@ -18,14 +18,14 @@ struct ChannelsLastTests {
     }
   }
 
-  @Test func imagesStayTheSameUnderBothLayouts() {
+  @Test func layoutDoesNotChangeImages() {
     for (number, shape) in Self.shapes.enumerated() {
       var draws = Draws(case: number)
       let x = Tensor(draws.floats(shape.elementCount), shape: shape)
-      let turned = x.channelsLast()
-      #expect(turned.isChannelsLast && turned.shape == shape)
-      #expect(turned.bits == x.bits && turned.contiguous().isContiguous)
-      #expect(turned.permutedView([0, 2, 3, 1]).isContiguous)
+      let permuted = x.channelsLast()
+      #expect(permuted.isChannelsLast && permuted.shape == shape)
+      #expect(permuted.bits == x.bits && permuted.contiguous().isContiguous)
+      #expect(permuted.permutedView([0, 2, 3, 1]).isContiguous)
       let wide = Tensor(draws.doubles(shape.elementCount), shape: shape)
       #expect(wide.channelsLast().values(Double.self) == wide.values(Double.self))
       #expect(draws.laidOut(x.values(Float.self), shape: shape).channelsLast().bits == x.bits)
@@ -37,10 +37,10 @@ struct ChannelsLastTests {
     for (number, shape) in Self.shapes.enumerated() {
       var draws = Draws(case: number)
       let x = Tensor(values(shape, &draws), shape: shape)
-      let turned = x.channelsLast()
+      let permuted = x.channelsLast()
       let y = relu(x)
-      #expect(relu(turned).bits == y.bits, "\(shape)")
-      #expect(relu(turned).strides == turned.strides, "\(shape)")
+      #expect(relu(permuted).bits == y.bits, "\(shape)")
+      #expect(relu(permuted).strides == permuted.strides, "\(shape)")
       let dy = Tensor(draws.floats(shape.elementCount), shape: shape)
       let dx = reluBackward(dy, y: y).bits
       #expect(reluBackward(dy, y: y.channelsLast()).bits == dx, "\(shape)")
@@ -48,22 +48,22 @@ struct ChannelsLastTests {
 
       guard shape[2] > 1 && shape[3] > 1 else { continue }
       let pooled = maxPool(x, kernel: 2, stride: 2, padding: 0)
-      let other = maxPool(turned, kernel: 2, stride: 2, padding: 0)
-      let isLast = poolsChannelsLast(turned, kernel: 2, stride: 2, padding: 0)
-      #expect(isLast == !turned.isContiguous, "\(shape)")
+      let other = maxPool(permuted, kernel: 2, stride: 2, padding: 0)
+      let isLast = poolsChannelsLast(permuted, kernel: 2, stride: 2, padding: 0)
+      #expect(isLast == !permuted.isContiguous, "\(shape)")
       #expect(other.y.bits == pooled.y.bits, "\(shape)")
       #expect(other.places.values(Int32.self) == pooled.places.values(Int32.self), "\(shape)")
       let flow = Tensor(draws.floats(pooled.y.elementCount), shape: pooled.y.shape)
       let scattered = maxPoolBackward(flow, places: pooled.places, shape: shape)
       let back = maxPoolBackward(
         flow, places: other.places, shape: shape, isChannelsLast: isLast)
-      // A gradient of -0 is added to 0 in one of them.
+      // One of them adds gradients to 0, which turns -0 into +0.
       #expect(back.values(Float.self) == scattered.values(Float.self), "\(shape)")
     }
   }
 
-  /// The same float32 numbers added in double in another order: the sums are off by far less than their
-  /// rounding, but for sums near 0.
+  /// The same float32 numbers are added in double in another order. The sums differ by far less
+  /// than their rounding, except for sums near 0.
   @Test func channelSumsAreTheSame() {
     for (number, shape) in Self.shapes.enumerated() {
       var draws = Draws(case: number)
@@ -96,15 +96,15 @@ struct ChannelsLastTests {
           Double(terms * terms) * 0x1p-24 + 1e-6
         }
       }
-      let turned = convolutionInput(x, s)
-      let y = convolve(turned, w, bias: bias, s)
-      #expect(turned.isChannelsLast && y.isChannelsLast)
+      let permuted = convolutionInput(x, s)
+      let y = convolve(permuted, w, bias: bias, s)
+      #expect(permuted.isChannelsLast && y.isChannelsLast)
       compare(y, convolve(wide(x), wide(w), bias: wide(bias), s), terms: 9 * channels.0, "y")
       let dx = convolutionInputGradient(dy.channelsLast(), w, s)
       #expect(dx.isChannelsLast)
       compare(dx, convolutionInputGradient(wide(dy), wide(w), s), terms: 9 * channels.1, "dx")
       compare(
-        convolutionWeightGradient(turned, dy, s),
+        convolutionWeightGradient(permuted, dy, s),
         convolutionWeightGradient(wide(x), wide(dy), s), terms: 98, "dw")
     }
   }

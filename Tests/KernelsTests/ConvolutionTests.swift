@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// oneDNN's convolutions against their naive twin, which is what float64 runs.
+/// Compares oneDNN's convolutions with the reference implementation, which float64 runs.
 struct ConvolutionTests {
   private struct Case {
     let shape: ConvolutionShape
@@ -20,7 +20,7 @@ struct ConvolutionTests {
       HeightWidth(draws.int(range), draws.int(range))
     }
     let (kernel, stride, dilation) = (pair(1...5), pair(1...3), pair(1...2))
-    // Beyond the kernel's reach too: windows that see padding alone.
+    // Some paddings are larger than the kernel, so that windows cover only padding.
     let padding = draws.pick([0, pair(0...2), pair(0...4)])
     func extent(_ kernel: Int, _ dilation: Int, _ padding: Int) -> Int {
       max(1, dilation * (kernel - 1) + 1 - 2 * padding) + draws.int(0...9)
@@ -42,8 +42,8 @@ struct ConvolutionTests {
   }
 
   /// A sum of k products in float32, in any order, fused or not, is off by at most k u / (1 - k u)
-  /// times the sum of their magnitudes (Higham, Accuracy and Stability, 3.1), which the twin gives
-  /// when run on magnitudes; the bias is one more term.
+  /// times the sum of their magnitudes (Higham, Accuracy and Stability, 3.1), which the reference
+  /// gives when run on magnitudes; the bias is one more term.
   private func expectNear(
     _ actual: Tensor, _ expected: Tensor, magnitudes: Tensor, terms: Int, _ what: String
   ) {
@@ -61,7 +61,7 @@ struct ConvolutionTests {
     }
   }
 
-  /// In a process of its own: oneDNN asks once what the processor has.
+  /// In a process of its own, as oneDNN detects the processor only once.
   @Test func roundsOperandsWhereOneDNNHasNoBF16() async {
     await #expect(processExitsWith: .success) {
       setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1)
@@ -110,11 +110,11 @@ struct ConvolutionTests {
       terms: s.batch * s.output.product, "dw, \(what)")
     if let destination {
       #expect(dw === destination.tensor)
-      #expect(destination.guardsStand, "wrote outside: \(what)")
+      #expect(destination.guardsAreIntact, "wrote outside: \(what)")
     }
   }
 
-  /// Shards' tensors lie wherever the pool put them: the bits must not tell.
+  /// The memory pool decides the addresses of shards' tensors, so the bits must not depend on them.
   @Test(arguments: Precision.allCases) func bitsDoNotDependOnAlignment(precision: Precision) {
     for number in 0..<20 {
       var draws = Draws(case: number)
@@ -135,7 +135,7 @@ struct ConvolutionTests {
     }
   }
 
-  /// The definition, by hand: one channel, a 2 x 2 kernel over 3 x 3.
+  /// The definition, computed by hand: one channel, a 2 x 2 kernel over 3 x 3.
   @Test func byHand() {
     let x = Tensor([1, 2, 3, 4, 5, 6, 7, 8, 9] as [Float], shape: [1, 1, 3, 3])
     let weight = Tensor([1, 10, 100, 1000] as [Float], shape: [1, 1, 2, 2])
@@ -151,8 +151,8 @@ struct ConvolutionTests {
     #expect(channelSums(y).values(Float.self) == [30574])
   }
 
-  /// Beyond 1024 shapes the cache of primitives starts anew.
-  @Test func moreShapesThanTheCacheHoldsAreNoMatter() {
+  /// After 1024 shapes the cache of primitives is emptied.
+  @Test func moreShapesThanTheCacheHoldsGiveTheSameResult() {
     let weight = Tensor([2] as [Float], shape: [1, 1, 1, 1])
     for width in 1...1100 {
       let x = Tensor([Float](repeating: 3, count: width), shape: [1, 1, 1, width])

@@ -13,8 +13,8 @@ struct DropoutTests {
     ).values(Bool.self)
   }
 
-  /// n elements stay with probability p: 5 standard deviations are 5 sqrt(p (1 - p) / n).
-  @Test(arguments: [0.1, 0.25, 0.5, 0.9]) func elementsStayAtTheirRate(rate: Double) {
+  /// n elements are kept with probability p: 5 standard deviations are 5 sqrt(p (1 - p) / n).
+  @Test(arguments: [0.1, 0.25, 0.5, 0.9]) func elementsAreKeptAtTheRate(rate: Double) {
     let flags = mask(rate, samples: Array(0..<100))
     let kept = Double(flags.filter { $0 }.count) / Double(flags.count)
     let deviation = (rate * (1 - rate) / Double(flags.count)).squareRoot()
@@ -26,8 +26,8 @@ struct DropoutTests {
     #expect(!mask(1, samples: [0, 1]).contains(true))
   }
 
-  /// A sample's mask does not depend on where in which batch it is.
-  @Test func theKeyAloneDecides() {
+  /// A sample's mask does not depend on its batch or its position there.
+  @Test func maskDependsOnTheKeyAlone() {
     let whole = mask(0.5, samples: [7, 3, 9])
     #expect(mask(0.5, samples: [3]) == Array(whole[1000..<2000]))
     #expect(mask(0.5, samples: [9, 7]) == Array(whole[2000...]) + Array(whole[..<1000]))
@@ -39,7 +39,7 @@ struct DropoutTests {
     #expect(mask(0.5, samples: [7], width: 5) == Array(one.prefix(5)))
   }
 
-  @Test func whatStaysGrows() {
+  @Test func keptElementsAreScaled() {
     let flags = Tensor([true, false, true, false], shape: [4])
     let x = Tensor([1, 2, .nan, .infinity] as [Float], shape: [4])
     let y = masked(x, flags, scale: 2).values(Float.self)

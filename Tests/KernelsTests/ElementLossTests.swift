@@ -5,13 +5,14 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Sigmoid and the losses of elements, whose elementary functions are our own, against their twins.
+/// Compares sigmoid and the element losses, which use elementary functions of our own, with the
+/// reference.
 struct ElementLossTests {
   private static let u = 0x1p-24  // of float32: half a unit in the last place
 
   private static let sizes = Array(0...70) + [255, 256, 257, 511, 512, 513, 1025, 5000]
 
-  private func twin(
+  private func reference(
     _ x: [Float], _ y: [Float],
     _ body: (Reference.Elements<Float>, Reference.Elements<Float>, Reference.Elements<Float>) ->
       Void
@@ -25,8 +26,9 @@ struct ElementLossTests {
     return z.bits
   }
 
-  /// e^-|x| is good to 1 unit in the last place (2 u), the sum and the quotient round once each.
-  @Test func sigmoidIsGoodToFourHalfUnits() {
+  /// e^-|x| is accurate to 1 unit in the last place (2 u); the sum and the quotient round once
+  /// each.
+  @Test func sigmoidIsAccurateToFourHalfUnits() {
     let x = (-87 * 512...87 * 512).map { Float($0) / 512 }
     let y = apply(.sigmoid, unaligned(x, by: 3)).asDoubles
     let exact = x.map { 1 / (1 + exp(-Double($0))) }
@@ -40,8 +42,8 @@ struct ElementLossTests {
         == ([0.5, 0.5, 1, 0, 1, 0, .nan, 1, 0, 0.5] as [Float]).bits)
   }
 
-  /// A vector's lanes and what is left over compute alike.
-  @Test func bitsDoNotDependOnThePlace() {
+  /// The lanes of vectors and the remaining elements give the same bits.
+  @Test func bitsDoNotDependOnThePosition() {
     var draws = Draws(case: 1)
     let x = draws.floats(1000).map { $0 * 20 }
     let whole = apply(.sigmoid, unaligned(x, by: 0)).bits
@@ -51,7 +53,8 @@ struct ElementLossTests {
     let (p, t) = (x.map { abs($0) / 20 }, x.map { $0 > 0 ? Float(1) : 0 })
     for place in [0, 3, 16, 998, 999] {
       let one = nd_binary_cross_entropy([p[place]], [t[place]], 1)
-      // As one of 16 and as one of many, beside zeros against zeros, which lose nothing.
+      // As one of 16 elements and as one of many; the others are zeros with a target of 0, whose
+      // loss is 0.
       for count in [16, 600] {
         var (others, targets) = (
           [Float](repeating: 0, count: count), [Float](repeating: 0, count: count)
@@ -62,19 +65,21 @@ struct ElementLossTests {
     }
   }
 
-  @Test func derivativesAreTheirTwinsBitForBit() {
+  @Test func derivativesMatchTheReferenceBitForBit() {
     for count in Self.sizes {
       var draws = Draws(case: count)
       let x = draws.floats(count).map { abs($0) }
       let y = draws.floats(count).map { $0 > 0 ? abs($0) : Float(draws.int(0...1)) }
       let (left, right) = (unaligned(x, by: count % 17), unaligned(y, by: 3))
-      let squared = twin(x, y) { Reference.squaredErrorBackward($0, $1, $2, scale: 0.375) }
+      let squared = reference(x, y) { Reference.squaredErrorBackward($0, $1, $2, scale: 0.375) }
       #expect(lossGradient(.squaredError, left, right, scale: 0.375).bits == squared, "\(draws)")
-      let entropy = twin(x, y) { Reference.binaryCrossEntropyBackward($0, $1, $2, scale: 1 / 3.0) }
+      let entropy = reference(x, y) {
+        Reference.binaryCrossEntropyBackward($0, $1, $2, scale: 1 / 3.0)
+      }
       #expect(
         lossGradient(.binaryCrossEntropy, left, right, scale: 1 / 3.0).bits == entropy, "\(draws)")
     }
-    // Where the prediction is certain, the divisor has its bound.
+    // Where the prediction is 0 or 1, the divisor is its lower bound.
     let certain = Tensor([0, 1, 0, 1] as [Float], shape: [4])
     let targets = Tensor([0, 0, 1, 1] as [Float], shape: [4])
     #expect(
@@ -82,8 +87,8 @@ struct ElementLossTests {
         == [0, 1 / 1e-12, -1 / 1e-12, 0])
   }
 
-  /// Squares round once, and sums are double's.
-  @Test func squaredErrorIsTheTwins() {
+  /// Squares round once; sums are in double.
+  @Test func squaredErrorMatchesTheReference() {
     for count in Self.sizes {
       var draws = Draws(case: count)
       let (x, y) = (draws.floats(count), draws.floats(count))
@@ -93,9 +98,9 @@ struct ElementLossTests {
     }
   }
 
-  /// Against double: a logarithm is good to 1 unit in the last place (2 u), and three operations of
-  /// float32 follow.
-  @Test func binaryCrossEntropyIsTheTwins() {
+  /// Compared with double: a logarithm is accurate to 1 unit in the last place (2 u), and three
+  /// operations of float32 follow.
+  @Test func binaryCrossEntropyMatchesDouble() {
     for count in Self.sizes {
       var draws = Draws(case: count)
       let tiny: [Float] = [0, 1, 1e-45, 1e-40, 1.1e-38, 1.2e-38, 1e-20, 1e-8, 0.5, 1 - 0x1p-24]

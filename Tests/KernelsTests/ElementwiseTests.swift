@@ -4,14 +4,14 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Fast kernels against their twins, bit for bit: one rounding an element leaves no choice.
+/// Compares fast kernels with the reference bit for bit, as each element rounds only once.
 struct ElementwiseTests {
   private static let specials: [Float] = [
     0, -0.0, 1, -1, .nan, .infinity, -.infinity, .leastNonzeroMagnitude, -.leastNonzeroMagnitude,
     .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
   ]
 
-  /// Numbers, one in four of them special.
+  /// Random numbers, one in four of them a special value.
   private func numbers(_ count: Int, _ draws: inout Draws) -> [Float] {
     (0..<count).map { _ in
       draws.int(0...3) == 0 ? draws.pick(Self.specials) : draws.float() * 100
@@ -40,7 +40,7 @@ struct ElementwiseTests {
     return z.bits
   }
 
-  @Test func binaryOpsAreTheirTwinsBitForBit() {
+  @Test func binaryOpsMatchTheReferenceBitForBit() {
     sizes { count, offset, draws in
       let (x, y) = (numbers(count, &draws), numbers(count, &draws))
       let (left, right) = (unaligned(x, by: offset), unaligned(y, by: 3 * offset % 16))
@@ -48,7 +48,7 @@ struct ElementwiseTests {
       #expect(add(left, right).bits == sum, "\(draws)")
       let destination = Guarded([count], at: offset / 2)
       #expect(add(left, right, into: destination.tensor).bits == sum, "\(draws)")
-      #expect(destination.guardsStand, "\(draws)")
+      #expect(destination.guardsAreIntact, "\(draws)")
       let product = reference(count, x, y) { Reference.multiply($0, $1, $2) }
       #expect(multiply(left, right).bits == product, "\(draws)")
       // In place of an operand.
@@ -57,7 +57,7 @@ struct ElementwiseTests {
     }
   }
 
-  @Test func reluAndItsDerivativeAreTheirTwinsBitForBit() {
+  @Test func reluAndItsDerivativeMatchTheReferenceBitForBit() {
     sizes { count, offset, draws in
       let (x, dy) = (numbers(count, &draws), numbers(count, &draws))
       let y = reference(count, x, x) { x, _, y in Reference.relu(x, y) }
@@ -70,7 +70,7 @@ struct ElementwiseTests {
       #expect(reluBackward(unaligned(dy, by: 1), y: result).bits == dx, "\(draws)")
       let guarded = Guarded([count], at: offset)
       nd_relu(guarded.tensor.pointer(Float.self), tensor.pointer(Float.self), count)
-      #expect(guarded.tensor.bits == y && guarded.guardsStand, "\(draws)")
+      #expect(guarded.tensor.bits == y && guarded.guardsAreIntact, "\(draws)")
     }
   }
 
@@ -79,7 +79,7 @@ struct ElementwiseTests {
     let y = relu(x)
     #expect(y.bits == ([0, 0, 0, 3, .nan, .infinity, 0] as [Float]).bits)
     let dy = Tensor([1, 2, 3, 4, 5, 6, 7] as [Float], shape: [7])
-    // A diverged run must be seen: no gradient is hidden behind NaN.
+    // NaN must not hide a gradient, so that a diverged run is noticed.
     #expect(reluBackward(dy, y: y).values(Float.self) == [0, 0, 0, 4, 5, 6, 0])
   }
 
@@ -100,7 +100,7 @@ struct ElementwiseTests {
     }
   }
 
-  @Test func repeatedIsTheOneValueEverywhere() {
+  @Test func repeatedFillsWithOneValue() {
     #expect(
       repeated(Tensor(scalar: Float(2.5)), shape: [2, 2]).values(Float.self) == [
         2.5, 2.5, 2.5, 2.5,

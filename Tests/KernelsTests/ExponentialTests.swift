@@ -4,9 +4,9 @@ import Tensors
 import TestSupport
 import Testing
 
-/// The vectorized sigmoid and tanh against the same formulas in float64.
+/// Compares the vectorized sigmoid and tanh with the same formulas in float64.
 struct ExponentialTests {
-  /// All the range in which something happens, densely about 0, and what is beyond it.
+  /// The range in which the functions change, densely around 0, and values beyond it.
   private static let arguments: [Float] = {
     var x: [Float] = [0, .leastNonzeroMagnitude, .leastNormalMagnitude, 0.625, 1e30, .infinity]
     x += (0...40_000).map { Float($0) * 0.003 }
@@ -14,8 +14,8 @@ struct ExponentialTests {
     return x + x.map { -$0 } + [.nan]
   }()
 
-  /// Three operations and an exponential within 2 units in the last place: within 4 of them; or within
-  /// e^-87.32, below which the exponential is 0.
+  /// Three operations and an exponential that is within 2 units in the last place: within 4 units;
+  /// or within e^-87.32, below which the exponential is 0.
   private func expectClose(_ y: Tensor, _ f: (Double) -> Double, _ what: String) {
     for (x, y) in zip(Self.arguments, y.values(Float.self)) {
       let expected = f(Double(x))
@@ -28,12 +28,12 @@ struct ExponentialTests {
     }
   }
 
-  @Test func sigmoidIsTheFormulaToItsLastPlaces() {
+  @Test func sigmoidMatchesTheFormulaToTheLastPlaces() {
     let x = Tensor(Self.arguments, shape: [Self.arguments.count])
     expectClose(apply(.sigmoid, x), { 1 / (1 + exp(-$0)) }, "sigmoid")
   }
 
-  @Test func tanhIsTheFormulaToItsLastPlacesAndKeepsTheSign() {
+  @Test func tanhMatchesTheFormulaAndKeepsTheSign() {
     let x = Tensor(Self.arguments, shape: [Self.arguments.count])
     let y = apply(.elementary(.tanh), x)
     expectClose(y, { tanh($0) }, "tanh")
@@ -42,8 +42,8 @@ struct ExponentialTests {
     }
   }
 
-  /// Vectors and what is left of them give the same bits; and a view is what its elements are.
-  @Test func anElementsBitsDoNotDependOnItsPlace() {
+  /// Vectors and the remaining elements give the same bits, and so does a view of the elements.
+  @Test func bitsDoNotDependOnThePosition() {
     var draws = Draws(case: 0)
     let values = draws.floats(133).map { $0 * 10 }
     for operation in [UnaryOperation.sigmoid, .elementary(.tanh)] {
@@ -56,7 +56,7 @@ struct ExponentialTests {
     }
   }
 
-  @Test func derivativesFromTheResultAreTheirFormulasBitForBit() {
+  @Test func derivativesFromTheResultMatchTheFormulasBitForBit() {
     for count in [0, 1, 15, 16, 17, 100, 1001] {
       var draws = Draws(case: count)
       let (dy, y) = (draws.floats(count), draws.floats(count))

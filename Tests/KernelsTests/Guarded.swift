@@ -1,12 +1,12 @@
 import System
 import Tensors
 
-/// Memory for a result, with guards before and behind that no kernel may touch.
+/// Memory for a result, with guards before and after it that no kernel may write.
 struct Guarded {
   private static let mark: Float = -77.25
   let tensor: Tensor
 
-  /// Float32, full of NaN, `offset` elements behind a cache line.
+  /// float32, filled with NaN, `offset` elements after the start of a cache line.
   init(_ shape: Shape, at offset: Int = 0) {
     let count = shape.elementCount
     let all = Tensor(
@@ -17,7 +17,7 @@ struct Guarded {
     tensor.pointer(Float.self).update(repeating: .nan, count: count)
   }
 
-  var guardsStand: Bool {
+  var guardsAreIntact: Bool {
     let all = UnsafeBufferPointer(
       start: tensor.storage.base.assumingMemoryBound(to: Float.self),
       count: tensor.offset + tensor.elementCount + 16)
@@ -27,7 +27,7 @@ struct Guarded {
   }
 }
 
-/// `values` as a vector, `offset` elements behind a cache line.
+/// `values` as a vector, `offset` elements after the start of a cache line.
 func unaligned(_ values: [Float], by offset: Int) -> Tensor {
   let result = Guarded([values.count], at: offset).tensor
   values.withUnsafeBufferPointer {

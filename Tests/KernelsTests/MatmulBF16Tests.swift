@@ -4,80 +4,81 @@ import Tensors
 import TestSupport
 import Testing
 
-/// What the product promises of bfloat16's bits: those of vdpbf16ps, on processors without it too.
+/// The bfloat16 product has the bits of vdpbf16ps, even on processors without that instruction.
 struct MatmulBF16Tests {
   private static let rows = [1, 2, 4, 5, 8, 9, 11, 12, 13, 25, 64, 191, 193]
   private static let columns = [1, 7, 8, 9, 15, 16, 17, 33, 48, 63, 65, 130]
-  /// About those where pairs, registers of pairs and blocks (528) end.
+  /// Extents near the ends of pairs, of registers of pairs and of blocks (528).
   private static let depths = [1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 100, 527, 529]
 
-  private func twin(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int) -> Tensor
+  private func reference(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
+    -> Tensor
   {
     let c = Tensor(zeros: [m, n])
     Reference.matmulBF16(a, b, bias, c.pointer(Float.self), m: m, n: n, k: k)
     return c
   }
 
-  private func expectTwinsBits(
+  private func expectReferenceBits(
     _ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int, onAVX512: Bool,
-    turned: [Bool], _ draws: Draws
+    transposes: [Bool], _ draws: Draws
   ) {
     let left = Tensor(a, shape: [m, k])
     let right = Tensor(b, shape: [k, n])
     let c = matmul(
-      turned[0] ? left.transposedView.copied().transposedView : left,
-      turned[1] ? right.transposedView.copied().transposedView : right,
+      transposes[0] ? left.transposedView.copied().transposedView : left,
+      transposes[1] ? right.transposedView.copied().transposedView : right,
       bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512, precision: .bf16)
     guard let c else { return }
-    let expected = twin(a, b, bias, m: m, n: n, k: k)
-    #expect(c.bits == expected.bits, "m \(m) n \(n) k \(k) \(turned), \(draws)")
+    let expected = reference(a, b, bias, m: m, n: n, k: k)
+    #expect(c.bits == expected.bits, "m \(m) n \(n) k \(k) \(transposes), \(draws)")
   }
 
   @Test(
     .enabled(
       if: nd_matmul_bf16_best_set() == nd_avx512_bf16, "this processor has no AVX512_BF16"))
-  func instructionHasTheTwinsBits() { expectTwinsBits(onAVX512: true) }
+  func instructionMatchesTheReferenceBitForBit() { expectReferenceBits(onAVX512: true) }
 
   @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
-  func emulationHasTheTwinsBits() { expectTwinsBits(onAVX512: false) }
+  func emulationMatchesTheReferenceBitForBit() { expectReferenceBits(onAVX512: false) }
 
-  /// A long a that few columns pass by, and a long b that few rows of a do, in one block of k and in
+  /// A large a with few columns of b, and a large b with few rows of a, in one block of k and in
   /// several.
   @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
-  func whatComesFromMemoryHasTheTwinsBits() {
+  func largeOperandsMatchTheReferenceBitForBit() {
     for (number, (m, n, k)) in [
       (509, 9, 2113), (1400, 31, 750), (1100, 64, 1057), (8, 65, 16_200), (17, 513, 2050),
       (32, 128, 8201),
     ].enumerated() {
       for onAVX512 in [false, true] {
         var draws = Draws(case: number)
-        expectTwinsBits(
+        expectReferenceBits(
           draws.floats(m * k), draws.floats(k * n), draws.floats(n), m: m, n: n, k: k,
-          onAVX512: onAVX512, turned: [m <= 32, false], draws)
+          onAVX512: onAVX512, transposes: [m <= 32, false], draws)
       }
     }
   }
 
-  private func expectTwinsBits(onAVX512: Bool) {
+  private func expectReferenceBits(onAVX512: Bool) {
     for number in 0..<150 {
       var draws = Draws(case: number)
       let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
       let k = draws.pick(Self.depths)
-      expectTwinsBits(
+      expectReferenceBits(
         draws.floats(m * k), draws.floats(k * n),
         draws.pick([true, false]) ? draws.floats(n) : nil,
         m: m, n: n, k: k, onAVX512: onAVX512,
-        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+        transposes: [draws.pick([true, false]), draws.pick([true, false])], draws)
     }
     for number in 0..<300 {
       var draws = Draws(case: number)
       let (m, n, k) = (draws.int(1...14), draws.int(1...70), draws.int(1...5))
-      expectTwinsBits(
+      expectReferenceBits(
         wild(m * k, &draws), wild(k * n, &draws), wild(n, &draws), m: m, n: n, k: k,
         onAVX512: onAVX512,
-        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+        transposes: [draws.pick([true, false]), draws.pick([true, false])], draws)
     }
-    // Sums about the least normal number, where rounding and flushing meet.
+    // Sums near the smallest normal number, where results are rounded and flushed.
     for number in 0..<300 {
       var draws = Draws(case: number)
       func small(_ count: Int) -> [Float] {
@@ -91,15 +92,16 @@ struct MatmulBF16Tests {
       let bias = (0..<n).map { _ in
         Float(bitPattern: UInt32(draws.pick([0, 1 << 31]) + 0x80_0000 + draws.int(-3...3)))
       }
-      expectTwinsBits(
+      expectReferenceBits(
         small(m * k), small(k * n), bias, m: m, n: n, k: k, onAVX512: onAVX512,
-        turned: [false, false], draws)
+        transposes: [false, false], draws)
     }
   }
 
-  /// Networks of a few nodes: many rows of few elements, and few elements of many products each.
+  /// Products of networks of a few nodes: many rows of few elements, and few elements of many
+  /// products each.
   @Test(.enabled(if: nd_matmul_bf16_best_set() != nd_none, "this processor has no AVX2"))
-  func productsOfFewColumnsHaveTheTwinsBits() {
+  func productsOfFewColumnsMatchTheReferenceBitForBit() {
     for number in 0..<256 {
       var draws = Draws(case: number)
       let (narrow, n) = (number % 4 + 1, number / 4 % 4 + 1)
@@ -108,14 +110,14 @@ struct MatmulBF16Tests {
       let hasWildBits = number / 32 % 2 == 0
       let a = hasWildBits ? wild(m * k, &draws) : draws.floats(m * k)
       let b = hasWildBits ? wild(k * n, &draws) : draws.floats(k * n)
-      expectTwinsBits(
+      expectReferenceBits(
         a, b, draws.pick([true, false]) ? draws.floats(n) : nil, m: m, n: n, k: k,
         onAVX512: draws.pick([true, false]),
-        turned: [draws.pick([true, false]), draws.pick([true, false])], draws)
+        transposes: [draws.pick([true, false]), draws.pick([true, false])], draws)
     }
   }
 
-  /// Any bits: infinities, NaNs, denormals, and halves that are ties.
+  /// Random bits: infinities, NaNs, denormals, and ties of rounding.
   private func wild(_ count: Int, _ draws: inout Draws) -> [Float] {
     (0..<count).map { _ in
       let word = UInt32(truncatingIfNeeded: draws.word())
@@ -123,14 +125,14 @@ struct MatmulBF16Tests {
     }
   }
 
-  /// By hand: 1 + 2^-8 lies between two bfloat16 numbers and goes to the even one, 1; 1 + 3 2^-8 to
-  /// 1 + 2^-6.
+  /// By hand: 1 + 2^-8 is halfway between two bfloat16 numbers and rounds to the even one, 1.
+  /// 1 + 3 * 2^-8 rounds to 1 + 2^-6.
   @Test func operandsAreRoundedAndSumsAreNot() {
     let a = Tensor([1 + 0x1p-8, 1 + 0x3p-8, 0x1p-20] as [Float], shape: [1, 3])
     let b = Tensor([1, 1, 1] as [Float], shape: [3, 1])
     let c = matmul(a, b, precision: .bf16)
     #expect(c.values(Float.self) == [2 + 0x1p-6 + 0x1p-20])
-    // The control register is as before: denormals are numbers again.
+    // The control register is restored: denormals are not flushed here.
     let denormal = Float.leastNonzeroMagnitude
     #expect(
       matmul(Tensor([denormal], shape: [1, 1]), Tensor([1 as Float], shape: [1, 1])).item()

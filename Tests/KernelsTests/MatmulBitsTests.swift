@@ -4,10 +4,10 @@ import Tensors
 import TestSupport
 import Testing
 
-/// What the product promises of bits: each element is one chain of fused multiply-adds in the order of
-/// k, so they depend on nothing else.
+/// Each element of a product is one chain of fused multiply-adds in the order of k, so its bits
+/// depend on nothing else.
 struct MatmulBitsTests {
-  /// The chain itself; `addingProduct` rounds once, and no sum stays -0.
+  /// The chain itself: `addingProduct` rounds once, and a sum of -0 becomes +0.
   private func chain(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
     -> [UInt32]
   {
@@ -17,8 +17,8 @@ struct MatmulBitsTests {
     }
   }
 
-  /// Extents about those where tiles, blocks of rows (192) and of k (264) end, and where products are
-  /// too narrow for tiles (4).
+  /// Extents near the ends of tiles, of blocks of rows (192) and of k (264), and near the limit
+  /// below which products are too narrow for tiles (4).
   private static let rows = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 64, 191, 193, 200]
   private static let columns = [
     1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 48, 50, 63, 64, 65, 129, 140,
@@ -35,27 +35,28 @@ struct MatmulBitsTests {
       let bias = draws.pick([true, false]) ? draws.floats(n) : nil
       let left = Tensor(a, shape: [m, k])
       let right = Tensor(b, shape: [k, n])
-      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+      let transposes = [draws.pick([true, false]), draws.pick([true, false])]
 
       let c = matmul(
-        turned[0] ? left.transposedView.copied().transposedView : left,
-        turned[1] ? right.transposedView.copied().transposedView : right,
+        transposes[0] ? left.transposedView.copied().transposedView : left,
+        transposes[1] ? right.transposedView.copied().transposedView : right,
         bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512)
 
-      guard let c else { return }  // no such processor: nothing to show
+      guard let c else { return }  // this processor does not have the set
       #expect(
-        c.bits == chain(a, b, bias, m: m, n: n, k: k), "m \(m) n \(n) k \(k) \(turned), \(draws)")
+        c.bits == chain(a, b, bias, m: m, n: n, k: k),
+        "m \(m) n \(n) k \(k) \(transposes), \(draws)")
     }
   }
 
-  /// What is done to a product in the end is what `relu` does to it, on any path.
-  @Test func productsAreRectifiedToTheBit() {
+  /// A rectified product has the bits of `relu` of the product, in every kernel.
+  @Test func rectifiedProductsMatchReluBitForBit() {
     for number in 0..<300 {
       var draws = Draws(case: number)
       let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
       let k = draws.pick([0] + Self.depths)
       func matrix(_ rows: Int, _ columns: Int) -> Tensor {
-        // Whole numbers: sums of 0 and -0 are among them.
+        // Whole numbers, so that some sums are 0 or -0.
         let values = (0..<rows * columns).map { _ in Float(draws.int(-1...1)) }
         let matrix = Tensor(values, shape: [rows, columns])
         return draws.pick([true, false]) ? matrix : matrix.transposedView.copied().transposedView
@@ -81,8 +82,7 @@ struct MatmulBitsTests {
     }
   }
 
-  /// Each of the narrow kernels, in either way: many rows of few elements, and few elements of long
-  /// chains.
+  /// Each of the narrow kernels, for many rows of few elements and for few elements of long chains.
   @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
   func narrowProductsAreTheSameChains() {
     for number in 0..<64 {
@@ -97,7 +97,7 @@ struct MatmulBitsTests {
         let (left, right) = (draws.laidOut(a, shape: [m, k]), draws.laidOut(b, shape: [k, n]))
         _ = matmul(left, right, bias: added, into: c.tensor)
         #expect(
-          c.tensor.bits == chain(a, b, bias, m: m, n: n, k: k) && c.guardsStand,
+          c.tensor.bits == chain(a, b, bias, m: m, n: n, k: k) && c.guardsAreIntact,
           "m \(m) n \(n) k \(k), \(draws)")
       }
     }
@@ -124,7 +124,7 @@ struct MatmulBitsTests {
       tinyProductAndColumnSums(wide, wide, into: nil, sums: nil, precision: precision) == nil)
   }
 
-  /// In bfloat16 the product flushes denormals and the sums do not.
+  /// In bfloat16 the product flushes denormals, but the sums do not.
   @Test(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
   func sumsThatMayBeDenormalAreNotFlushed() throws {
     let b = Tensor([1, 1] as [Float], shape: [2, 1])
@@ -132,7 +132,8 @@ struct MatmulBitsTests {
       tinyProductAndColumnSums(
         Tensor([x, y], shape: [2, 1]), b, into: nil, sums: nil, precision: .bf16)?.sums
     }
-    // The smallest that can't: their differences are at least 2^-126, the least normal number.
+    // The smallest numbers without denormal sums: their differences are at least 2^-126, the
+    // smallest normal number.
     let least: Float = 0x1p-103
     let difference = try #require(sums(least.nextUp, -least))
     #expect(difference.values(Float.self) == [0x1p-126])
@@ -141,10 +142,10 @@ struct MatmulBitsTests {
     #expect(sums(1, Float.leastNonzeroMagnitude) == nil)
   }
 
-  /// An operand that comes from memory while the one before it is multiplied: a large batch's outputs
-  /// (a) and weight gradients (b) of a narrow layer, with rests of every kind.
+  /// An operand that is too large for the caches and is prefetched: the outputs (a) and weight
+  /// gradients (b) of a narrow layer for a large batch, with all kinds of remainders.
   @Test(arguments: [true, false])
-  func theChainIsTheSameWhereAnOperandStreams(onAVX512: Bool) {
+  func chainIsTheSameForLargeOperands(onAVX512: Bool) {
     let shapes = [
       (1402, 16, 784), (1411, 10, 800), (2200, 17, 500), (16, 100, 10_600), (5, 66, 16_001),
     ]
@@ -152,12 +153,12 @@ struct MatmulBitsTests {
       #expect(m * k >= 1 << 20 || k * n >= 1 << 20)
       var draws = Draws(case: number)
       let (a, b) = (draws.floats(m * k), draws.floats(k * n))
-      // As they lie there: the weight transposed in the outputs, dy in the gradients.
+      // The layouts of training: the weight is transposed for outputs, and dy for gradients.
       let left = Tensor(a, shape: [m, k])
       let c = matmul(
         m > k ? left : left.transposedView.copied().transposedView, Tensor(b, shape: [k, n]),
         bias: nil, onAVX512: onAVX512)
-      guard let c else { return }  // no such processor: nothing to show
+      guard let c else { return }  // this processor does not have the set
       #expect(c.bits == chain(a, b, nil, m: m, n: n, k: k), "m \(m) n \(n) k \(k)")
     }
   }

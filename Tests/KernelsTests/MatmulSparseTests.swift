@@ -3,10 +3,10 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Products of 0 are passed over where that is faster, and no bit shows it.
+/// Products of 0 are skipped where that is faster, and this changes no bit.
 @Suite(.enabled(if: !matmulBitsDependOnExtents, "this processor has no fused multiply-add"))
 struct MatmulSparseTests {
-  /// Every product of the chain, none passed over.
+  /// All products of the chain, none skipped.
   private func chain(_ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int)
     -> [Float]
   {
@@ -23,22 +23,22 @@ struct MatmulSparseTests {
     #expect(c.elementCount == expected.count && differ.isEmpty, "\(differ.prefix(3)) \(what)")
   }
 
-  /// How many multiply-adds `body` makes.
+  /// The result of `body` and the number of multiply-adds that it computes.
   private func made(_ body: () -> Tensor?) -> (Tensor?, Int) {
-    let before = KernelClock.operationsMade
+    let before = KernelClock.operationsComputed
     let c = body()
-    return (c, (KernelClock.operationsMade - before) / 2)
+    return (c, (KernelClock.operationsComputed - before) / 2)
   }
 
-  /// Extents about those where parts of k (64, and 256 of them; in bfloat16 pairs of it), blocks of rows (256)
-  /// and panels (of 128 columns, or 256) end.
+  /// Extents near the ends of parts of k (64, and 256 of them; in bfloat16 pairs of it), of blocks
+  /// of rows (256) and of panels (128 columns, or 256).
   private static let rows = [16, 64, 65, 100, 255, 257, 300]
   private static let columns = [64, 65, 100, 127, 129, 200, 300]
   private static let depths = [63, 64, 65, 100, 257, 600]
 
   @Test(arguments: [true, false])
-  func whatIsPassedOverLeavesNoTrace(onAVX512: Bool) {
-    var passed = 0
+  func skippedProductsChangeNoBit(onAVX512: Bool) {
+    var skippedCount = 0
     for number in 0..<60 {
       var draws = Draws(case: number)
       let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
@@ -46,32 +46,32 @@ struct MatmulSparseTests {
       let density = draws.pick([0, 1, 3, 5, 9])
       let a = draws.floats(m * k).map { draws.int(0...9) < density ? $0 : draws.pick([0, -0.0]) }
       var b = draws.floats(k * n)
-      // Their products with 0 are no numbers.
+      // Their products with 0 are NaN.
       if number % 3 == 0 { b[draws.int(0...b.count - 1)] = draws.pick([.infinity, .nan]) }
       let bias = draws.pick([true, false]) ? draws.floats(n) : nil
-      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+      let transposes = [draws.pick([true, false]), draws.pick([true, false])]
       let (left, right) = (Tensor(a, shape: [m, k]), Tensor(b, shape: [k, n]))
 
       let (c, count) = made {
         matmul(
-          turned[0] ? left.transposedView.copied().transposedView : left,
-          turned[1] ? right.transposedView.copied().transposedView : right,
+          transposes[0] ? left.transposedView.copied().transposedView : left,
+          transposes[1] ? right.transposedView.copied().transposedView : right,
           bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512)
       }
-      guard let c else { return }  // no such processor: nothing to show
-      let what = "m \(m) n \(n) k \(k) density \(density) \(turned), \(draws)"
+      guard let c else { return }  // this processor does not have the set
+      let what = "m \(m) n \(n) k \(k) density \(density) \(transposes), \(draws)"
       expectSame(c, chain(a, b, bias, m: m, n: n, k: k), what)
       let nonzeros = a.filter { $0 != 0 }.count
       #expect(count == m * n * k || count == nonzeros * n, "\(count) \(what)")
-      if count < m * n * k { passed += 1 }
+      if count < m * n * k { skippedCount += 1 }
     }
-    #expect(passed > 20, "the products that passed over something")
+    #expect(skippedCount > 20, "products with skipped terms")
   }
 
-  /// Of bfloat16 a pair of k is passed over where both of its elements round to 0.
+  /// In bfloat16 a pair of k is skipped where both of its elements round to 0.
   @Test(arguments: [true, false])
-  func pairsThatArePassedOverLeaveNoTrace(onAVX512: Bool) {
-    var passed = 0
+  func skippedPairsChangeNoBit(onAVX512: Bool) {
+    var skippedCount = 0
     for number in 0..<40 {
       var draws = Draws(case: number)
       let (m, n) = (draws.pick(Self.rows), draws.pick(Self.columns))
@@ -82,29 +82,30 @@ struct MatmulSparseTests {
       var b = draws.floats(k * n)
       if number % 3 == 0 { b[draws.int(0...b.count - 1)] = draws.pick([.infinity, .nan]) }
       let bias = draws.pick([true, false]) ? draws.floats(n) : nil
-      let turned = [draws.pick([true, false]), draws.pick([true, false])]
+      let transposes = [draws.pick([true, false]), draws.pick([true, false])]
       let (left, right) = (Tensor(a, shape: [m, k]), Tensor(b, shape: [k, n]))
 
       let (c, count) = made {
         matmul(
-          turned[0] ? left.transposedView.copied().transposedView : left,
-          turned[1] ? right.transposedView.copied().transposedView : right,
+          transposes[0] ? left.transposedView.copied().transposedView : left,
+          transposes[1] ? right.transposedView.copied().transposedView : right,
           bias: bias.map { Tensor($0, shape: [n]) }, onAVX512: onAVX512, precision: .bf16)
       }
-      guard let c else { return }  // no such processor: nothing to show
+      guard let c else { return }  // this processor does not have the set
       var expected = [Float](repeating: 0, count: m * n)
       Reference.matmulBF16(a, b, bias, &expected, m: m, n: n, k: k)
-      expectSame(c, expected, "m \(m) n \(n) k \(k) density \(density) \(turned), \(draws)")
-      if count < m * n * k { passed += 1 }
+      expectSame(c, expected, "m \(m) n \(n) k \(k) density \(density) \(transposes), \(draws)")
+      if count < m * n * k { skippedCount += 1 }
     }
-    #expect(passed > 15, "the products that passed over something")
+    #expect(skippedCount > 15, "products with skipped terms")
   }
 
-  /// Products too small for float32 round to 0 with their sign: with the next product of 0, or without.
+  /// Products too small for float32 round to 0 with their sign, with or without a next product of
+  /// 0.
   @Test func noSumIsMinusZero() {
     let (m, n, k) = (64, 64, 64)
     for holes in [0, 1] {
-      // With a hole behind it or not, every second row's last product is -1e-60.
+      // The last product of every second row is -1e-60, with or without a product of 0 after it.
       let a = (0..<m * k).map { $0 % k == k - 1 - holes ? Float(1e-30) : 0 }
       let b = [Float](repeating: -1e-30, count: k * n)
       for (left, right) in [(1, n), (m, n), (m, 1), (2, 2)] {

@@ -7,11 +7,11 @@ struct MatmulTests {
   /// The roundoff of one float32 operation.
   private static let u = 0x1p-24
 
-  /// a b (+ bias) in double, and what a float32 result may be off.
+  /// a b (+ bias) in double, and the largest error of a float32 result.
   ///
   /// A sum of k products in float32, in any order, fused or not, is off by at most
   /// k u / (1 - k u) times the sum of |a||b| (Higham, Accuracy and Stability, 3.1); the bias is one
-  /// more addition. Doubles add nothing that shows.
+  /// more addition. The error of double is negligible.
   private func judge(
     _ a: [Float], _ b: [Float], _ bias: [Float]?, m: Int, n: Int, k: Int
   ) -> (values: [Double], tolerance: [Double]) {
@@ -28,7 +28,8 @@ struct MatmulTests {
 
   private static let extents = [1, 1, 2, 3, 5, 7, 8, 15, 16, 17, 24, 31, 33, 48, 64, 65, 100]
 
-  /// Random extents (0 among them), layouts and places in memory; every second into a destination.
+  /// Random extents (also 0), layouts and addresses; every second product is written to a
+  /// destination.
   @Test func agreesWithReferenceOverShapesAndLayouts() {
     for number in 0..<RandomCases.matmul {
       var draws = Draws(case: number)
@@ -48,7 +49,7 @@ struct MatmulTests {
       }
       if let destination {
         #expect(c === destination.tensor)
-        #expect(destination.guardsStand, "wrote outside: m \(m) n \(n) k \(k), \(draws)")
+        #expect(destination.guardsAreIntact, "wrote outside: m \(m) n \(n) k \(k), \(draws)")
       }
     }
   }
@@ -76,22 +77,24 @@ struct MatmulTests {
     #expect(matmul(Tensor(zeros: [2, 4]), Tensor(zeros: [4, 0])).shape == [2, 0])
   }
 
-  @Test func rowsOfABroadcastOperandAreAllTheSame() {
-    var still = Strides(axisCount: 2)
-    still[1] = 1  // and 0 along the rows
+  @Test func rowsOfABroadcastOperandAreEqual() {
+    var strides = Strides(axisCount: 2)
+    strides[1] = 1  // and 0 along the rows
     let row = Tensor([1, 2, 3] as [Float], shape: [3])
-    let a = Tensor(storage: row.storage, shape: [4, 3], strides: still, offset: 0, dtype: .float32)
+    let a = Tensor(
+      storage: row.storage, shape: [4, 3], strides: strides, offset: 0, dtype: .float32)
     let c = matmul(a, Tensor([1, 0, 0, 1, 1, 1] as [Float], shape: [3, 2]))
     #expect(c.values(Float.self) == [4, 5, 4, 5, 4, 5, 4, 5])
   }
 
-  @Test func notANumberAndInfinityShow() {
+  @Test func nanAndInfinityPropagate() {
     let a = Tensor([.nan, 1, .infinity, 1] as [Float], shape: [2, 2])
     let c = matmul(a, Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])).values(Float.self)
     #expect(c[0].isNaN && c[1].isNaN && c[2] == .infinity && c[3] == .infinity)
   }
 
-  /// Float64 takes its reference, whatever the layout: what is 1e-13 off is not double.
+  /// float64 takes the reference for every layout; an error of 1e-13 would mean it is not computed
+  /// in double.
   @Test func float64AgreesOverShapesAndLayouts() {
     for number in 0..<200 {
       var draws = Draws(case: number)
@@ -111,7 +114,7 @@ struct MatmulTests {
     #expect(abs(c.item() - 1e-12) < 1e-15)
   }
 
-  /// Shards' tensors lie wherever the pool put them: the bits must not tell.
+  /// The memory pool decides the addresses of shards' tensors, so the bits must not depend on them.
   @Test(arguments: [(1, 10, 784), (7, 33, 65), (16, 16, 16), (31, 10, 512), (64, 512, 784)])
   func bitsDoNotDependOnAlignment(m: Int, n: Int, k: Int) {
     var draws = Draws(case: m + n + k)
@@ -133,8 +136,8 @@ struct MatmulTests {
     }
   }
 
-  /// Beyond 1024 shapes the cache of primitives starts anew.
-  @Test func moreShapesThanTheCacheHoldsAreNoMatter() {
+  /// After 1024 shapes the cache of primitives is emptied.
+  @Test func moreShapesThanTheCacheHoldsGiveTheSameResult() {
     for n in 1...1100 {
       let c = matmul(
         Tensor([2] as [Float], shape: [1, 1]),

@@ -3,11 +3,12 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Kernels that do two things in one pass, against the two passes and against naive loops, bit for bit.
+/// Compares kernels that do two things in one pass with two passes and with simple loops, bit for
+/// bit.
 struct OutputActivationTests {
   private static let activations: [OutputActivation] = [.relu, .sigmoid, .tanh]
 
-  /// Widths that leave something over for every width of the loops.
+  /// Widths with a remainder for every width of the loops.
   private static let shapes: [Shape] =
     [
       [0, 3], [3, 0], [1, 1], [2, 3], [5, 7], [16, 50], [3, 16], [4, 64], [7, 93], [16, 784],
@@ -18,7 +19,7 @@ struct OutputActivationTests {
     unaligned(values, by: offset).viewed(as: shape)
   }
 
-  /// The formula, in float32 as it is written.
+  /// The formula in float32.
   private func slope(_ activation: OutputActivation, _ dy: Float, _ y: Float) -> Float {
     switch activation {
     case .relu: y <= 0 ? 0 : dy
@@ -27,14 +28,14 @@ struct OutputActivationTests {
     }
   }
 
-  @Test(arguments: activations) func derivativeAndSumsInOnePassAreThoseOfTwo(
+  @Test(arguments: activations) func derivativeAndSumsInOnePassMatchTwoPasses(
     activation: OutputActivation
   ) {
     for (number, shape) in Self.shapes.enumerated() {
       var draws = Draws(case: number)
       let (rows, columns) = (shape[0], shape[1])
       let values = draws.floats(rows * columns)
-      // Zeros of both signs and what is no number.
+      // Zeros of both signs, infinity and NaN.
       var results = draws.floats(rows * columns)
       for i in results.indices where draws.int(0...9) == 0 {
         results[i] = draws.pick([0, -0.0, 1, .nan, .infinity])
@@ -52,7 +53,7 @@ struct OutputActivationTests {
     }
   }
 
-  @Test func sumsGoWhereTheyAreWanted() {
+  @Test func sumsAreWrittenToTheDestination() {
     let place = Tensor(zeros: [2])
     let (dy, y) = (Tensor([[1.0, 2], [3, 4]]), Tensor([[1.0, -1], [1, 1]]))
     let (dx, sums) = activationBackwardAndColumnSums(.relu, dy, y: y, sums: place)
@@ -61,8 +62,8 @@ struct OutputActivationTests {
     #expect(dy.values(Float.self) == [1, 2, 3, 4])
   }
 
-  /// float64 goes through the loops that judge float32.
-  @Test(arguments: activations) func doublesAreNearAndAlike(activation: OutputActivation) {
+  /// float64 runs the reference loops, which float32 is compared with.
+  @Test(arguments: activations) func float64MatchesFloat32(activation: OutputActivation) {
     var draws = Draws(case: 1)
     let (dy, y) = (draws.doubles(12), draws.doubles(12).map { abs($0) })
     let (dx, sums) = activationBackwardAndColumnSums(
@@ -73,8 +74,8 @@ struct OutputActivationTests {
     #expect(sums.values(Double.self) == columnSums(alone).values(Double.self))
   }
 
-  /// In place, with the bits of the function that makes a new tensor.
-  @Test(arguments: activations) func resultTakesItsOperandsPlace(activation: OutputActivation) {
+  /// In place, with the bits of the function that returns a new tensor.
+  @Test(arguments: activations) func resultOverwritesItsOperand(activation: OutputActivation) {
     for count in Array(0...70) + [255, 257, 1000] {
       var draws = Draws(case: count)
       let values = draws.floats(count).map { $0 * 8 } + [0, -0.0, .infinity, -.infinity, .nan]
@@ -94,7 +95,7 @@ struct OutputActivationTests {
     #expect(y.values(Double.self)[0] <= 0.3 && y.values(Double.self)[1] >= 0.46)
   }
 
-  @Test func squaredErrorAndGradientInOnePassAreThoseOfTwo() {
+  @Test func squaredErrorAndGradientInOnePassMatchTwoPasses() {
     for count in Array(0...70) + [255, 256, 257, 511, 512, 513, 1025, 5000] {
       var draws = Draws(case: count)
       let (x, y) = (draws.floats(count), draws.floats(count))

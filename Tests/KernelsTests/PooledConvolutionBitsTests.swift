@@ -4,8 +4,8 @@ import Tensors
 import TestSupport
 import Testing
 
-/// A convolution pooled as it goes against its naive twin, to the bit, on every instruction set that
-/// this processor has.
+/// Compares the pooled convolution with its reference, to the bit, on every instruction set of this
+/// processor.
 struct PooledConvolutionBitsTests {
   private static let sets = [nd_none, nd_avx2, nd_avx512].filter {
     $0.rawValue <= nd_matmul_best_set().rawValue
@@ -28,7 +28,7 @@ struct PooledConvolutionBitsTests {
         HeightWidth(draws.pick([1, 1, 2]), draws.pick([1, 1, 2])),
         draws.pick([HeightWidth(0, 0), HeightWidth(1, 1), HeightWidth(0, 2)])
       )
-      // At least 2 rows and columns come of it; an odd last one has no window.
+      // The output has at least 2 rows and columns; an odd last one has no window.
       func extent(_ kernel: Int, _ stride: Int) -> Int { kernel + stride + draws.int(0...8) }
       let x: Shape = [
         draws.int(1...5), inChannels, extent(kernel.height, stride.height),
@@ -43,7 +43,7 @@ struct PooledConvolutionBitsTests {
       both = PooledConvolution(
         self.x, shape, window: 2, stride: 2, padding: 0, precision: .float32)!
       (y, places) = both.forward(self.x, self.weight, bias: bias)
-      // What is rectified gives zeros, of either sign.
+      // ReLU gives zeros, here of either sign.
       let density = draws.pick([0, 1, 5, 10])
       let flow = (0..<y.elementCount).map { _ in
         draws.int(0...9) < density ? draws.float() : draws.pick([0, -0.0])
@@ -52,12 +52,12 @@ struct PooledConvolutionBitsTests {
     }
   }
 
-  @Test func forwardIsTheChainsOfItsTwin() {
+  @Test func forwardMatchesTheReferenceBitForBit() {
     for number in 0..<RandomCases.pooledConvolution {
       var draws = Draws(case: number)
       let c = Case(&draws)
       let bias = draws.pick([true, false]) ? c.bias : nil
-      // What is not a number is the largest; equals are many among whole numbers.
+      // NaN is the largest element. Whole numbers give many equal elements.
       let x = Tensor(uninitializedChannelsLast: c.x.shape)
       for i in 0..<x.elementCount {
         x.pointer(Float.self)[i] =
@@ -81,7 +81,7 @@ struct PooledConvolutionBitsTests {
     }
   }
 
-  private func twin(
+  private func reference(
     _ c: Case, _ operand: Tensor, _ shape: Shape,
     _ gradient: (
       UnsafePointer<Float>, UnsafePointer<Int32>, UnsafePointer<Float>,
@@ -95,18 +95,18 @@ struct PooledConvolutionBitsTests {
     return result.map(\.bitPattern)
   }
 
-  @Test func gradientsAreTheChainsOfTheirTwins() {
+  @Test func gradientsMatchTheReferenceBitForBit() {
     for number in 0..<RandomCases.pooledConvolution {
       var draws = Draws(case: number)
       let c = Case(&draws)
-      let dw = twin(c, c.x, c.shape.weightShape, Reference.pooledConvolutionWeightGradient)
-      let dx = twin(c, c.weight, c.shape.inputShape, Reference.pooledConvolutionInputGradient)
+      let dw = reference(c, c.x, c.shape.weightShape, Reference.pooledConvolutionWeightGradient)
+      let dx = reference(c, c.weight, c.shape.inputShape, Reference.pooledConvolutionInputGradient)
       for set in Self.sets {
         let what = "\(set), \(c.shape), \(draws)"
         let destination = Guarded(c.shape.weightShape, at: draws.int(0...17))
         let weightGradient = c.both.weightGradient(
           c.dy, places: c.places, c.x, into: destination.tensor, on: set)
-        #expect(weightGradient.bits == dw && destination.guardsStand, "dweight, \(what)")
+        #expect(weightGradient.bits == dw && destination.guardsAreIntact, "dweight, \(what)")
         #expect(
           c.both.inputGradient(c.dy, places: c.places, c.weight, on: set).bits == dx,
           "dx, \(what)")
@@ -114,7 +114,7 @@ struct PooledConvolutionBitsTests {
     }
   }
 
-  /// bfloat16 is float32 of rounded operands.
+  /// bfloat16 is computed as float32 of rounded operands.
   @Test func bfloat16RoundsTheOperandsOfAllThree() {
     for number in 0..<40 {
       var draws = Draws(case: number)
@@ -140,8 +140,9 @@ struct PooledConvolutionBitsTests {
     }
   }
 
-  /// Of the same elements spread out among zeros: oneDNN's sums of k products, in another order.
-  @Test func gradientsAreThoseOfTheWholeOutput() {
+  /// The gradients of the same elements in a whole output of zeros: oneDNN's sums of k products, in
+  /// another order.
+  @Test func gradientsMatchThoseOfTheWholeOutput() {
     for number in 0..<40 {
       var draws = Draws(case: number)
       let c = Case(&draws)
@@ -165,8 +166,9 @@ struct PooledConvolutionBitsTests {
     }
   }
 
-  /// The guards of a step look for what is not finite; of 0 times an infinite pixel nothing comes.
-  @Test func whatIsNotFiniteStaysAndZerosAddNothing() {
+  /// Nonfinite values must reach the gradients, as training checks them. A dy of 0 times an
+  /// infinite pixel is skipped.
+  @Test func nonfiniteValuesPropagateAndZerosAreSkipped() {
     var draws = Draws(case: 3)
     let c = Case(&draws)
     for value in [Float.nan, .infinity] {

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 struct RandomCasesTests {
-  @Test func tenThousandCasesHoldKernelsAgainstTheirTwins() {
+  @Test func tenThousandCasesCompareKernelsWithTheReference() {
     #expect(RandomCases.total >= 10_000)
   }
 }

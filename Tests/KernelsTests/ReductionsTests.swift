@@ -7,7 +7,7 @@ import Testing
 struct ReductionsTests {
   private static let sizes = Array(0...70) + [255, 256, 257, 1000, 10_001]
 
-  /// n additions in double, in any order, are off by at most n 2^-53 of the sum of magnitudes.
+  /// n additions in double, in any order, are wrong by at most n 2^-53 times the sum of magnitudes.
   @Test func sumsAreDoubleSums() {
     for count in Self.sizes {
       var draws = Draws(case: count)
@@ -38,8 +38,8 @@ struct ReductionsTests {
     }
   }
 
-  /// Added in order of the rows, so there is one right answer.
-  @Test func columnSumsAreTheirTwinBitForBit() {
+  /// Columns are added in the order of the rows, so there is one right answer.
+  @Test func columnSumsMatchTheReferenceBitForBit() {
     for number in 0..<RandomCases.columnSums {
       var draws = Draws(case: number)
       let (rows, columns) = (draws.int(0...40), draws.int(0...70))
@@ -52,11 +52,11 @@ struct ReductionsTests {
       #expect(columnSums(tensor).bits == expected.bits, "\(rows) x \(columns), \(draws)")
       let destination = Guarded([columns], at: number % 16)
       #expect(columnSums(tensor, into: destination.tensor).bits == expected.bits, "\(draws)")
-      #expect(destination.guardsStand, "\(draws)")
+      #expect(destination.guardsAreIntact, "\(draws)")
     }
   }
 
-  @Test func oneNumberThatIsNotFiniteIsFoundAnywhere() {
+  @Test func oneNonfiniteNumberIsFoundAnywhere() {
     let bad: [Float] = [.nan, .signalingNaN, .infinity, -.infinity, Float(bitPattern: 0xffff_ffff)]
     let good: [Float] = [
       0, -0.0, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, 1,
@@ -74,7 +74,7 @@ struct ReductionsTests {
             return
           }
         }
-        // Behind the end it does not count.
+        // After the end it is ignored.
         if place == count - 1 { #expect(nd_all_finite(x, count - 1) == 1) }
       }
     }
@@ -107,7 +107,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test func theHashTellsLengthAndOrder() {
+  @Test func hashDependsOnLengthAndOrder() {
     let zeros = [UInt8](repeating: 0, count: 100)
     #expect(Set((0...100).map { nd_hash(zeros, $0) }).count == 101)
     let words = (0..<16).map { UInt64($0) &* 0x9E37_79B9_7F4A_7C15 }
@@ -121,7 +121,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test func theHashOfPiecesIsThatOfTheWhole() {
+  @Test func hashOfPiecesMatchesHashOfTheWhole() {
     for number in 0..<500 {
       var draws = Draws(case: number)
       let bytes = (0..<draws.int(0...300)).map { _ in UInt8(truncatingIfNeeded: draws.word()) }
@@ -137,7 +137,7 @@ struct ReductionsTests {
     }
   }
 
-  /// A replica's arena is aligned, its copy in a checkpoint need not be.
+  /// A replica's arena is aligned, but its copy in a checkpoint may not be.
   @Test func theHashDoesNotDependOnAlignment() {
     var draws = Draws(case: 1)
     let bytes = (0..<101).map { _ in UInt8(truncatingIfNeeded: draws.word()) }

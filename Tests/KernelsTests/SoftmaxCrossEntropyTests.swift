@@ -10,9 +10,10 @@ struct SoftmaxCrossEntropyTests {
 
   /// Softmax and loss of float32 logits in double, and the largest errors float32 allows.
   ///
-  /// x - largest rounds (u |x - largest|), e^x is good to 1 unit in the last place (2 u), so the
-  /// terms are off by (|d| + 2) u and their sum by the mean of that under p, S; scale and product
-  /// round once each. Probabilities below e^-87.33, the smallest normal number and a bit, may be 0.
+  /// x - largest rounds (u |x - largest|), e^x is accurate to 1 unit in the last place (2 u), so
+  /// the errors of the terms are (|d| + 2) u, and that of their sum is the mean of that under p, S;
+  /// scale and product round once each. Probabilities below e^-87.33, slightly above the smallest
+  /// normal number, may be 0.
   private func judge(_ logits: [Float], _ targets: [Int64], classes: Int)
     -> (probabilities: [Double], tolerance: [Double], loss: Double, lossTolerance: Double)
   {
@@ -58,8 +59,8 @@ struct SoftmaxCrossEntropyTests {
   }
 
   /// Where x - largest is exact, only e^x, the sum and two roundings are left: 3 units in the last
-  /// place. (The logits are multiples of 1/1024, all e^x that can come up.)
-  @Test func probabilitiesAreGoodToThreeUlp() {
+  /// place. (The logits are multiples of 1/1024: all e^x that can occur.)
+  @Test func probabilitiesAreAccurateToThreeUlp() {
     var worst = 0.0
     for step in stride(from: 0, through: 87 * 1024, by: 1) {
       let x: [Float] = [0, -Float(step) / 1024]
@@ -93,7 +94,7 @@ struct SoftmaxCrossEntropyTests {
     }
   }
 
-  @Test func notANumberStaysInItsRow() {
+  @Test func nanStaysInItsRow() {
     for width in [3, 10, 17] {
       for place in 0..<width {
         var x = [Float](repeating: 0.5, count: 3 * width)
@@ -112,13 +113,13 @@ struct SoftmaxCrossEntropyTests {
     let (_, p) = softmaxCrossEntropy(
       Tensor(draws.floats(1000).map { $0 * 20 }, shape: [10, 100]), Tensor(zeros: [10], .int64))
     for row in 0..<10 {
-      // 100 roundings of numbers that add up to 1.
+      // 100 roundings of numbers with a sum of 1.
       #expect(abs(p.rows(row..<row + 1).asDoubles.reduce(0, +) - 1) < 4 * Self.u)
     }
   }
 
   /// One subtraction and one product an element: bit for bit.
-  @Test func derivativeIsItsTwinBitForBit() {
+  @Test func derivativeMatchesTheReferenceBitForBit() {
     for number in 0..<RandomCases.softmaxCrossEntropyBackward {
       var draws = Draws(case: number)
       let (n, classes) = (draws.int(0...40), draws.int(1...40))

@@ -88,9 +88,12 @@ struct VisitAuditTests {
       .appendingPathComponent("../../Sources/Layers")
     let audited = Set(Self.layers.map { String(describing: type(of: $0)) })
     var classes: Set<String> = []
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+    let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+    for file in files where file.hasSuffix(".swift") {
       let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
-      for match in text.matches(of: /final class (\w+)[^{\n]*: [^{\n]*\bModule\b/) {
+      for match in text.matches(
+        of: /final class (\w+)[^{\n]*: [^{\n]*\b(Module|RandomLayer|SequenceGenerator)\b/)
+      {
         classes.insert(String(match.1))
       }
     }

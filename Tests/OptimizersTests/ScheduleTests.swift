@@ -40,7 +40,7 @@ struct ScheduleTests {
   static let plateaus: [String: PlateauSchedule] = [
     "defaults": PlateauSchedule(rate: 0.1),
     "impatient": PlateauSchedule(
-      rate: 0.1, factor: 0.5, patience: 2, cooldown: 3, leastRate: 0.004),
+      rate: 0.1, factor: 0.5, patience: 2, cooldown: 3, minimumRate: 0.004),
     "largest, absolute": PlateauSchedule(
       rate: 0.1, better: .larger, factor: 0.3, patience: 4, threshold: .absolute(0.05)),
     "smallest, absolute": PlateauSchedule(

@@ -23,6 +23,8 @@ func runCheck(_ name: String, _ argument: Int?, _ communicator: Communicator) th
   case ("window-races", let shardCount?): try checkRaces(communicator, shardCount: shardCount)
   case ("leaving-rank", let reductions?): try leave(communicator, after: reductions)
   case ("killed-rank", let reductions?): try die(communicator, after: reductions)
+  case ("step", nil): try checkStep(communicator)
+  case ("misuse", nil): try checkMisuse(communicator)
   case ("tree-disagreement", nil): try checkTreeDisagreement(communicator)
   case ("abort", let status?):
     if communicator.rank == 0 { communicator.abort(status: Int32(status)) }

@@ -22,6 +22,18 @@ import Testing
     #expect(BuiltInRecipe.all.map(\.name) == BuiltInRecipeTests.names)
   }
 
+  @Test func theListHasEveryFile() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Sources/Recipes/BuiltIn").standardized
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(Set(files) == Set(BuiltInRecipe.all.map { "\($0.name).yaml" }))
+    for builtIn in BuiltInRecipe.all {
+      let text = try String(
+        contentsOf: folder.appending(path: "\(builtIn.name).yaml"), encoding: .utf8)
+      #expect(text == builtIn.yaml + "\n")
+    }
+  }
+
   @Test(arguments: names)
   func whatIsWrittenReadsBackEqualAndIsWrittenTheSame(name: String) throws {
     let recipe = try BuiltInRecipe.named(name)!.text.recipe()

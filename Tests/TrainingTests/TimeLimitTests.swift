@@ -27,33 +27,35 @@ import Training
   }
 }
 
-@Suite struct PaceTests {
-  private func reports(_ rows: [(seconds: [Double], samples: Double)]) -> [Pace.Report] {
-    rows.map { Pace.Report(host: "h", seconds: $0.seconds, samples: $0.samples) }
+@Suite struct StragglerDetectorTests {
+  private func reports(
+    _ rows: [(seconds: [Double], samples: Double)]
+  ) -> [StragglerDetector.Report] {
+    rows.map { StragglerDetector.Report(host: "h", seconds: $0.seconds, samples: $0.samples) }
   }
 
   /// score = median over own: (1 + 2 + 3) / (1 + 8 + 3) = 0.5 is not below 0.5.
   @Test func rankBelowHalfTheMedianIsSlow() throws {
     let even = ([0.001, 0.002, 0.003], 10.0)
-    #expect(Pace.slowRanks(reports([even, even, ([0.001, 0.008, 0.003], 10)])).isEmpty)
-    let slow = Pace.slowRanks(reports([even, even, ([0.001, 0.011, 0.006], 10)]))
+    #expect(StragglerDetector.slowRanks(reports([even, even, ([0.001, 0.008, 0.003], 10)])).isEmpty)
+    let slow = StragglerDetector.slowRanks(reports([even, even, ([0.001, 0.011, 0.006], 10)]))
     #expect(slow.map(\.rank) == [2] && slow.map(\.section) == ["forward"])
     #expect(abs(try #require(slow.first).score - 6.0 / 18) < 1e-12)
   }
 
   @Test func rankWithMoreSamplesIsNotSlow() {
     #expect(
-      Pace.slowRanks(
+      StragglerDetector.slowRanks(
         reports([([0.001, 0.001, 0.001], 10), ([0.003, 0.003, 0.003], 30), ([0, 0, 0], 0)])
       ).isEmpty)
   }
 
   @Test func ofTwoTheFasterSetsTheMeasure() {
-    let slow = Pace.slowRanks(reports([([0.009, 0, 0], 5), ([0.003, 0, 0], 5)]))
+    let slow = StragglerDetector.slowRanks(reports([([0.009, 0, 0], 5), ([0.003, 0, 0], 5)]))
     #expect(slow.map(\.rank) == [0] && slow.map(\.section) == ["data"])
   }
 
   @Test func whatHoldsUpNobodyIsNotSlow() {
-    #expect(Pace.slowRanks(reports([([1e-5, 0, 0], 5), ([9e-5, 0, 0], 5)])).isEmpty)
+    #expect(StragglerDetector.slowRanks(reports([([1e-5, 0, 0], 5), ([9e-5, 0, 0], 5)])).isEmpty)
   }
 }

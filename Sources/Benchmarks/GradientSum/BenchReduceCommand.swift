@@ -81,7 +81,7 @@ extension ReduceBenchmark {
     return fixed(Double(bytes) / Double(unit), bytes % unit == 0 ? 0 : 1) + " " + name
   }
 
-  /// Three digits.
+  /// A number with at least three significant digits.
   private func figure(_ value: Double) -> String {
     value < 10 ? fixed(value, 2) : fixed(value, value < 100 ? 1 : 0)
   }

@@ -4,7 +4,7 @@ import Foundation
 import System
 import Tensors
 
-/// What `bench reduce` measures.
+/// The results of `bench reduce`.
 struct ReduceBenchmark: Encodable {
   struct Row: Encodable {
     let bytes: Int
@@ -12,9 +12,9 @@ struct ReduceBenchmark: Encodable {
     let repetitions: Int
     let reduceMicroseconds: Double
     let mpiAllreduceMicroseconds: Double
-    /// MPI_Allreduce's time over ours.
+    /// The time of MPI_Allreduce over that of our reduction.
     let speedup: Double
-    /// Of all ranks together: read plus written.
+    /// Bytes read plus bytes written by all ranks together.
     let copyBytesPerSecond: Double
     let boundMicroseconds: Double
     let mpiBoundMicroseconds: Double
@@ -26,20 +26,20 @@ struct ReduceBenchmark: Encodable {
   let cores: Int
   let host: String
   let mpi: String
-  /// How the floats go.
+  /// The path of the floats, TreeReduction.Path.
   let path: String
   let rows: [Row]
 
-  /// 1 KB to 64 MB.
+  /// Sizes in bytes, 1 KB to 64 MB.
   static let sizes = (0...8).map { 1024 << (2 * $0) }
 
-  /// Collective: every rank. The same report on all.
-  /// - Parameter largest: the last size; nil: that of `sizes`.
-  /// - Throws: Failure, where a sum is wrong; MPIError.
+  /// Collective: every rank. The report is the same on all ranks.
+  /// - Parameter largest: the last size in bytes; nil: the last of `sizes`.
+  /// - Throws: Failure if a sum is wrong; MPIError.
   static func run(_ world: Communicator, upTo largest: Int?) throws -> ReduceBenchmark {
     var sizes = sizes
     if let largest { sizes = sizes.filter { $0 < largest } + [largest] }
-    // All bandwidths first: nothing else is to be on its way meanwhile.
+    // All bandwidths first, so that no reduction runs at the same time.
     let bandwidths = try sizes.map { try copyBandwidth(bytes: $0, world) }
     var path = TreeReduction.Path.messages
     let rows = try zip(sizes, bandwidths).map { bytes, bandwidth in
@@ -54,7 +54,7 @@ struct ReduceBenchmark: Encodable {
         copyBytesPerSecond: bandwidth, boundMicroseconds: 2 * p * passMicroseconds,
         mpiBoundMicroseconds: (3 * p + 1) * passMicroseconds)
     }
-    // Each host has one rank that is its first.
+    // Each host has exactly one rank with localRank 0.
     let hosts = try world.allgather(world.localRank == 0 ? 1 : 0).reduce(0, +)
     return ReduceBenchmark(
       ranks: world.worldSize, hosts: Int(hosts), cores: Cores.online, host: world.hostName,
@@ -62,14 +62,15 @@ struct ReduceBenchmark: Encodable {
       path: path.rawValue, rows: rows)
   }
 
-  /// Bytes a second that all ranks together read and write when each copies `bytes` bytes.
+  /// Bytes per second that all ranks together read and write if each copies `bytes` bytes.
   static func copyBandwidth(bytes: Int, _ world: Communicator) throws -> Double {
     let from = Storage(byteCount: bytes)
     let to = Storage(byteCount: bytes)
     memset(from.base, 1, bytes)
     memset(to.base, 2, bytes)
-    // So many that the clock and the barriers do not show. Until the last rank is done: where ranks
-    // take turns on a core, each alone would seem to have all of it.
+    // So many copies that the time of the clock and of the barriers is negligible. The time ends
+    // when the last rank is done: if ranks share a core, each rank alone would seem to have all of
+    // it.
     let copies = max((16 << 20) / bytes, 1)
     let times = try (0..<25).map { _ in
       try timed(world) {
@@ -77,12 +78,12 @@ struct ReduceBenchmark: Encodable {
         try world.barrier()
       }
     }
-    // The fastest: a limit is what the machine can do, and not what others left of it.
+    // The fastest time: a limit is what the machine can do when other programs do not disturb it.
     let microseconds = try slowest(times, world).min()!
     return 2 * Double(bytes * copies * world.worldSize) / microseconds * 1e6
   }
 
-  /// Microseconds of `body`, begun by all ranks together.
+  /// The time of `body` in microseconds; all ranks start it together.
   fileprivate static func timed(_ world: Communicator, _ body: () throws -> Void) throws -> Double {
     try world.barrier()
     let start = DispatchTime.now().uptimeNanoseconds
@@ -90,7 +91,7 @@ struct ReduceBenchmark: Encodable {
     return Double(DispatchTime.now().uptimeNanoseconds - start) / 1000
   }
 
-  /// By repetition the longest of all ranks' times.
+  /// For each repetition, the longest of all ranks' times.
   static func slowest(_ times: [Double], _ world: Communicator) throws -> [Double] {
     let bytes = times.withUnsafeBytes { Array($0) }
     let all = try world.allgather(bytes: bytes).map { bytes in
@@ -105,7 +106,7 @@ struct ReduceBenchmark: Encodable {
   }
 }
 
-/// Both reductions at one size.
+/// Times both reductions for one size.
 private struct SizeBenchmark {
   private let world: Communicator
   private let reduction: TreeReduction
@@ -127,14 +128,15 @@ private struct SizeBenchmark {
     UnsafeMutableBufferPointer(start: buffer.pointer(Float.self), count: buffer.elementCount)
   }
 
-  /// - Returns: medians, in microseconds.
+  /// Times both reductions in turn.
+  /// - Returns: the medians, in microseconds, and their number of repetitions.
   func run() throws -> (ours: Double, mpi: Double, repetitions: Int) {
     try verify()
-    // Some warm-up, then as many as take about a second, all ranks alike.
+    // After some warm-up, as many repetitions as take about a second; the same number on all ranks.
     for _ in 0..<3 { _ = (try timeOurs(), try timeMPI()) }
     let once = try timeOurs() + timeMPI()
-    let wished = Int64((1e6 / max(once, 1)).rounded())
-    let repetitions = Int(try world.allreduceMin(min(max(wished, 11), 501)))
+    let wanted = Int64((1e6 / max(once, 1)).rounded())
+    let repetitions = Int(try world.allreduceMin(min(max(wanted, 11), 501)))
     var ours: [Double] = []
     var mpi: [Double] = []
     for _ in 0..<repetitions {
@@ -147,9 +149,9 @@ private struct SizeBenchmark {
     )
   }
 
-  /// Fresh gradients each time, untimed: in training too a rank has just written them, from the arena's
-  /// end to its beginning, and a sum of memory that nobody writes would be faster than any that is of
-  /// use.
+  /// Writes new gradients before each repetition, which is not timed. In training, too, a rank has
+  /// just written them, from the arena's end to its beginning. A sum of memory that no rank writes
+  /// would be faster than any sum in training.
   private func write(_ gradients: UnsafeMutableBufferPointer<Float>) {
     let block = 4096
     for start in stride(from: 0, to: gradients.count, by: block).reversed() {
@@ -168,7 +170,8 @@ private struct SizeBenchmark {
     return try ReduceBenchmark.timed(world) { try world.allreduceSum(mpiBuffer) }
   }
 
-  /// Both sums are P (P + 1) / 2 everywhere: small whole numbers, exact in any order.
+  /// Checks both sums: with P ranks all elements are P (P + 1) / 2, small integers that are exact
+  /// in any order of additions.
   private func verify() throws {
     let p = world.worldSize
     let expected = Float(p * (p + 1) / 2)

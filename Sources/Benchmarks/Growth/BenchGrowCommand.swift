@@ -43,7 +43,7 @@ struct BenchGrowCommand: SessionCommand {
   @Option(help: "Draw it with gnuplot, into a .svg or .png file. (default: not drawn)")
   var plot: String?
 
-  /// What the command starts itself with on many ranks: batch, width, depth, steps.
+  /// The option with which the command starts itself on several ranks: batch, width, depth, steps.
   @Option(help: .hidden)
   var point: Numbers?
 
@@ -74,8 +74,8 @@ struct BenchGrowCommand: SessionCommand {
     }
     let growth = GrowthBenchmark(
       batches: batches.values, widths: widths.values, depths: depths.values,
-      ranks: ranks?.values ?? GrowthBenchmark.standardRanks)
-    // Before this process initializes MPI, which its children would take for theirs.
+      ranks: ranks?.values ?? GrowthBenchmark.defaultRanks)
+    // Before this process initializes MPI: its children would inherit the environment of its MPI.
     var all = try (0..<rounds).map { _ in try growth.onRanks() }
     let world = try session.world()
     let benchmark = try self.benchmark(world)
@@ -101,7 +101,7 @@ struct BenchGrowCommand: SessionCommand {
   }
 }
 
-/// Whole numbers above 0 with commas between.
+/// Integers above 0, separated by commas.
 struct Numbers: ExpressibleByArgument {
   let values: [Int]
 

@@ -2,19 +2,20 @@ import Foundation
 import System
 import Training
 
-/// What `bench grow` times: one thing grows, the others stay at a size in the middle.
+/// Times the points of `bench grow`: one of batch, width, depth and ranks grows, the others stay at
+/// a middle size.
 struct GrowthBenchmark {
   let batches, widths, depths, ranks: [Int]
 
   private static let (batch, width, depth) = (64, 256, 2)
-  /// How long each point is timed, about.
+  /// The approximate time that each point is timed.
   private static let seconds = 0.2
 
-  static var standardRanks: [Int] {
+  static var defaultRanks: [Int] {
     Array(sequence(first: 1) { $0 * 2 }.prefix { $0 <= Cores.usable.count })
   }
 
-  /// A point by what grows and how far.
+  /// Identifies a point: the axis that grows, and its value there.
   struct Place: Hashable {
     let axis: String
     let value: Int
@@ -24,14 +25,14 @@ struct GrowthBenchmark {
     let batch = axis == "batch" ? value : GrowthBenchmark.batch
     let width = axis == "width" ? value : GrowthBenchmark.width
     let depth = axis == "depth" ? value : GrowthBenchmark.depth
-    // As fast as a core may be, and what a step costs at least.
+    // A lower bound of the time: a very fast core, plus the fixed cost of a step.
     let operations = Double(6 * batch * width * (width * (depth - 1) + 3))
-    let least = operations / 1e11 + Double(depth + 2) * 1e-6
-    let steps = min(max(Int(GrowthBenchmark.seconds / least), 20), 20_000)
+    let minimumSeconds = operations / 1e11 + Double(depth + 2) * 1e-6
+    let steps = min(max(Int(GrowthBenchmark.seconds / minimumSeconds), 20), 20_000)
     return BenchWorkload.network(batch: batch, width: width, depth: depth, steps: steps)
   }
 
-  /// All that needs but this process.
+  /// Times all points that need only this process.
   func alone(_ measure: (BenchWorkload) throws -> StepsReport) rethrows -> [(Place, StepsReport)] {
     var all: [(Place, StepsReport)] = []
     for (axis, values) in [("batch", batches), ("width", widths), ("depth", depths)] {
@@ -42,7 +43,7 @@ struct GrowthBenchmark {
     return all
   }
 
-  /// What needs ranks: by mpirun, each point in processes of its own.
+  /// Times the points with several ranks: each starts new processes with mpirun.
   func onRanks() throws -> [(Place, StepsReport)] {
     try ranks.map { ranks in
       let place = Place(axis: "ranks", value: ranks)
@@ -58,7 +59,7 @@ struct GrowthBenchmark {
     let output = try MemoryFile()
     let mpirun = try ChildProgram(
       ["mpirun", "--oversubscribe", "-n", "\(ranks)", program, "bench", "grow", "--point", point],
-      // It starts nothing but this program, which runs as that user anyway.
+      // mpirun starts only this program, which already runs as this user.
       environment: [
         "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
       ], output: output.path)
@@ -73,6 +74,7 @@ struct GrowthBenchmark {
     return try decoder.decode(StepsReport.self, from: Data(output.contents()))
   }
 
+  /// Creates the report from the fastest round of each point.
   /// - Parameter rounds: all points of each round.
   func report(_ rounds: [[(Place, StepsReport)]], host: String) -> GrowthReport {
     let all = rounds.flatMap { $0 }

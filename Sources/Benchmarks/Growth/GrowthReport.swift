@@ -2,16 +2,16 @@ import Foundation
 import System
 import Training
 
-/// What `bench grow` prints: how a step's time grows with its work.
+/// The results of `bench grow`: how the time of a step grows with its work.
 package struct GrowthReport: Encodable {
   package struct Point: Encodable {
-    /// Of what grows: samples, nodes, layers or ranks.
+    /// The value of what grows: samples, nodes, layers or ranks.
     let value: Int
-    /// A step's multiplications and additions in matrix products, of all ranks, in millions.
+    /// Multiplications and additions in the matrix products of a step, on all ranks, in millions.
     let megaflop: Double
-    /// A step's median, and its 10th and 90th percentile.
+    /// The median of a step's time, and the 10th and 90th percentile.
     let microseconds, lowMicroseconds, highMicroseconds: Double
-    /// The least a step needs, as of `bench steps`.
+    /// The lower bound of a step's time, as in `bench steps`.
     let limitMicroseconds: Double
 
     package init(
@@ -25,26 +25,29 @@ package struct GrowthReport: Encodable {
     }
   }
 
-  /// From a point to the next, log(time / time before) / log(work / work before): 1 where the time grows
-  /// as the work does.
+  /// The slope from a point to the next, log(time / time before) / log(work / work before): 1 if
+  /// the time grows in proportion to the work.
   package struct Slope: Encodable {
     package let value: Double
-    /// With the longest time of the first point and the shortest of the second.
+    /// A lower bound of the slope: from the 90th percentile of the first point to the 10th of the
+    /// second.
     package let least: Double
-    /// The same of the least times: above 1 where what a step reads and writes leaves a cache.
+    /// The slope of the limits: above 1 if the bytes that a step reads and writes no longer fit a
+    /// cache.
     package let ofLimit: Double
+    /// Whether the time grows faster than the work.
     package let isWorseThanLinear: Bool
-    /// Whether it is, and the limit does not grow as fast.
+    /// Whether the time grows faster than the work and than the limit.
     package let isWorseThanItsLimit: Bool
   }
 
   package struct Axis: Encodable {
-    /// What grows.
+    /// The name of what grows.
     let name: String
-    /// What the rest is meanwhile.
+    /// A description of the other settings.
     let rest: String
     let points: [Point]
-    /// One fewer than points.
+    /// The slopes between consecutive points: one fewer than points.
     package let slopes: [Slope]
 
     package init(_ name: String, rest: String, points: [Point]) {
@@ -110,10 +113,10 @@ package struct GrowthReport: Encodable {
     return lines.isEmpty ? "no step is worse than linear" : lines.joined(separator: "\n")
   }
 
-  /// Draws time over what grows, with gnuplot: dashed, what it would be if it grew as the work does;
-  /// dotted, the limits.
-  /// - Parameter path: what is written, .svg or .png.
-  /// - Throws: Failure where there is no gnuplot, or it fails.
+  /// Draws the time over what grows, with gnuplot. A dashed line shows growth in proportion to the
+  /// work; a dotted line shows the limits.
+  /// - Parameter path: the output file, .svg or .png.
+  /// - Throws: Failure if gnuplot is missing or fails.
   func plot(to path: String) throws {
     var text = """
       \(Gnuplot.output(to: path, width: 900, height: 700))

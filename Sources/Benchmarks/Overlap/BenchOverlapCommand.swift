@@ -83,8 +83,10 @@ struct BenchOverlapCommand: SessionCommand {
   }
 }
 
-/// What `bench overlap` measures: medians in microseconds, of each step the slowest rank's.
+/// The results of `bench overlap`: medians in microseconds. The time of a step is that of its
+/// slowest rank.
 struct OverlapBenchmark: Encodable {
+  /// The times of steps that sum in one of the two ways.
   struct Way: Encodable {
     var batch = 0.0
     var forward = 0.0
@@ -102,14 +104,15 @@ struct OverlapBenchmark: Encodable {
   let shards: Int
   let batchSize: Int
   let parameters: Int
-  /// By all ranks to other hosts, a step.
+  /// Bytes that all ranks together send to other hosts in a step.
   let wireBytes: Int
   let afterwards: Way
-  /// nil where sums cannot be under way beside the backward pass.
+  /// nil if sums cannot run during the backward pass.
   let beside: Way?
+  /// The time that `beside` saves, over the smaller of the sum's and the backward pass's time.
   let hidden: Double?
 
-  /// Collective: every rank. The same report on all.
+  /// Collective: every rank. The report is the same on all ranks.
   static func run(
     _ recipe: Recipe, steps: Int, threads: Int, shardsOptimizer: Bool, _ world: Communicator
   ) throws -> OverlapBenchmark {
@@ -126,7 +129,8 @@ struct OverlapBenchmark: Encodable {
     _ trainer: Trainer, _ recipe: Recipe, warmUp: Int, threads: Int, _ world: Communicator
   ) throws -> OverlapBenchmark {
     var times: [StepTimes] = []
-    // The step after an even one goes beside.
+    // Steps alternate: the sum of an odd step is taken after the backward pass, that of an even
+    // step during it.
     trainer.overlaps = false
     trainer.onStep = { [unowned trainer] step, parts in
       times.append(parts)
@@ -164,6 +168,7 @@ struct OverlapBenchmark: Encodable {
       })
   }
 
+  /// The printed report.
   var table: String {
     var columns = Columns(
       [

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The x, y >= 0 for which a x + b y comes nearest to t: least squares of the errors relative to t, so
-/// that small and large times count alike.
+/// Fits a x + b y = t with x, y >= 0, by least squares of the errors relative to t, so that small
+/// and large times have the same weight.
 package func relativeLeastSquares(
   _ rows: [(a: Double, b: Double, t: Double)]
 ) -> (x: Double, y: Double) {
@@ -11,7 +11,7 @@ package func relativeLeastSquares(
     (aa, ab, bb, at, bt) = (aa + a * a, ab + a * b, bb + b * b, at + a, bt + b)
   }
   let determinant = aa * bb - ab * ab
-  // Below it the rows are but multiples of one: b alone explains them.
+  // Below this, all rows are multiples of one row, and b alone explains them.
   if determinant > 1e-12 * aa * bb {
     let x = (at * bb - bt * ab) / determinant
     let y = (bt * aa - at * ab) / determinant
@@ -21,26 +21,27 @@ package func relativeLeastSquares(
   return (0, bt / bb)
 }
 
-/// The time of a sum between H hosts by recursive halving and doubling (Thakur, Rabenseifner, Gropp
-/// 2005), n bytes:
+/// The time of a sum of n bytes between H hosts by recursive halving and doubling (Thakur,
+/// Rabenseifner, Gropp 2005):
 ///
 ///     T = 2 log2(H) alpha + 2 (H - 1) / H n beta + (H - 1) / H n gamma
 package struct LinkFit: Sendable {
-  /// alpha: seconds a message.
+  /// alpha: seconds per message.
   package let latency: Double
-  /// beta.
+  /// beta: seconds per byte sent.
   package let secondsPerByte: Double
-  /// gamma: seconds a byte added.
+  /// gamma: seconds per byte added.
   package let addSecondsPerByte: Double
-  /// By row that counted: what the formula says over what was measured, less 1.
+  /// For each row that was used: predicted / measured - 1.
   package let relativeErrors: [Double]
 
-  /// alpha and beta by least squares. In the formula gamma always goes with beta, so that no fit can
-  /// tell them apart: gamma comes from the copy bandwidth B of one rank at the size of a bucket, as an
-  /// addition reads two bytes and writes one for each byte of the sum: 3 / B.
-  /// - Parameter burstBytes: what the link lets pass at any rate after a pause. Of the rows that send
-  ///   less than four times as much only the smallest counts, and as latency alone: how long a pause
-  ///   came before, and so their rate, is not known.
+  /// Fits alpha and beta by least squares. In the formula, gamma always appears together with beta,
+  /// so no fit can separate them. gamma comes from the copy bandwidth B of one rank at the size of
+  /// a bucket: an addition reads two bytes and writes one for each byte of the sum, so gamma = 3 /
+  /// B.
+  /// - Parameter burstBytes: bytes that the link passes at any rate after a pause. Of the rows that
+  ///   send less than four times as many bytes, only the smallest is used, and only for the
+  ///   latency: the length of the pause before them, and so their rate, is not known.
   package init(_ measurement: ReduceMeasurement, bucketBytes: Double, burstBytes: Double) {
     let nearest = measurement.rows.min {
       abs(log($0.bytes / bucketBytes)) < abs(log($1.bytes / bucketBytes))
@@ -49,7 +50,7 @@ package struct LinkFit: Sendable {
     let hosts = Double(measurement.hosts)
     let part = (hosts - 1) / hosts
     let messages = 2 * log2(hosts)
-    let counting = measurement.rows.enumerated().compactMap {
+    let used = measurement.rows.enumerated().compactMap {
       index, row -> (sent: Double, added: Double, seconds: Double)? in
       let sent = 2 * part * row.bytes
       let isSteady = sent >= 4 * burstBytes
@@ -57,47 +58,48 @@ package struct LinkFit: Sendable {
       return (isSteady ? sent : 0, part * row.bytes, row.reduceMicroseconds / 1e6)
     }
     let (alpha, beta) = relativeLeastSquares(
-      counting.map { row in
-        // What is left for the link; an addition never takes all of it.
+      used.map { row in
+        // The time of the link; additions never take all of a row's time.
         (a: messages, b: row.sent, t: max(row.seconds - row.added * gamma, row.seconds / 100))
       })
     latency = alpha
     secondsPerByte = beta
     addSecondsPerByte = gamma
-    relativeErrors = counting.map {
+    relativeErrors = used.map {
       (messages * alpha + $0.sent * beta + $0.added * gamma) / $0.seconds - 1
     }
   }
 
-  /// Of a sum by itself.
-  /// - Parameter rate: the link's over the measured one's.
+  /// The time of a single sum.
+  /// - Parameter rate: the link's rate over the measured link's.
   package func seconds(bytes: Double, hosts: Int, rate: Double) -> Double {
     latencySeconds(hosts: hosts) + flowSeconds(bytes: bytes, hosts: hosts, rate: rate)
   }
 
-  /// The messages' latency, 2 log2(H) alpha.
+  /// The latency of all messages, 2 log2(H) alpha.
   func latencySeconds(hosts: Int) -> Double { 2 * log2(Double(hosts)) * latency }
 
-  /// What the bytes take once they flow.
+  /// The time of the bytes without the latency.
   func flowSeconds(bytes: Double, hosts: Int, rate: Double) -> Double {
     let part = Double(hosts - 1) / Double(hosts)
     return part * bytes * (2 * secondsPerByte / rate + addSecondsPerByte)
   }
 }
 
-/// What is predicted of one step.
+/// The prediction for one step.
 package struct StepPrediction: Sendable, Equatable {
   package let seconds: Double
-  /// All that the reduction takes, hidden or not.
+  /// The whole time of the reduction, hidden or not.
   package let reductionSeconds: Double
-  /// The part of min(backward, reduction) in which both go on; 1 where there is no reduction.
+  /// The fraction of min(backward, reduction) in which both run; 1 without a reduction.
   package let hiddenPart: Double
 }
 
-/// The time of a training step on any number of hosts: NNDist.docc/StepModel.md has the
-/// equations.
+/// Predicts the time of a training step on any number of hosts. The equations are in
+/// Sources/NNDist/NNDist.docc/StepModel.md.
 package struct StepModel: Sendable {
-  /// Seconds of one rank's part, a straight line in its samples: a fixed time, and one each.
+  /// The time of one rank's part in seconds, linear in its number of samples: a fixed time plus a
+  /// time for each sample.
   private struct Line {
     let fixed: Double
     let each: Double
@@ -115,12 +117,12 @@ package struct StepModel: Sendable {
   private let forward: Line
   private let backward: Line
   private let optimizer: Double
-  /// In the order of their arrival.
+  /// In the order in which they become ready.
   package let buckets: [(bytes: Double, ready: Double)]
 
   /// - Parameters:
-  ///   - between: one rank on each host.
-  ///   - inside: one host; nil: there is one rank on each.
+  ///   - between: a measurement with one rank on each host.
+  ///   - inside: a measurement on one host; nil: each host has one rank.
   ///   - burstBytes: as for `LinkFit`.
   package init(
     between: ReduceMeasurement, inside: ReduceMeasurement?, step: StepMeasurement,
@@ -135,12 +137,13 @@ package struct StepModel: Sendable {
     buckets = StepModel.buckets(step.gradients, bucketBytes: bucketBytes)
   }
 
-  /// 1, or as many as the measurement inside a host has.
+  /// The number of ranks in the measurement inside a host; 1 without such a measurement.
   package var ranksPerHost: Int { inside?.ranks ?? 1 }
 
-  /// The arena from its end to its beginning, cut at multiples of `bucketBytes`. A gradient becomes
-  /// final from its end on, in proportion, from when the one behind it was; a bucket is ready with its
-  /// first element, and after the bucket before it.
+  /// The arena's buckets, from its end to its beginning, divided at multiples of `bucketBytes`. The
+  /// elements of a gradient become final one after another, from its end to its beginning, at a
+  /// constant rate, after the gradient that follows it in the arena is final. A bucket is ready
+  /// when its first element is final, and not before the previous bucket.
   private static func buckets(
     _ gradients: [StepMeasurement.Gradient], bucketBytes: Double
   ) -> [(bytes: Double, ready: Double)] {
@@ -150,32 +153,33 @@ package struct StepModel: Sendable {
       let end = min(start + bucketBytes, total)
       var (ready, offset) = (buckets.last?.ready ?? 0, 0.0)
       for (index, gradient) in gradients.enumerated() {
-        let behind = offset + gradient.bytes
-        if offset < end && behind > start {
+        let gradientEnd = offset + gradient.bytes
+        if offset < end && gradientEnd > start {
           let before = index + 1 < gradients.count ? gradients[index + 1].ready : 0
-          let part = (behind - max(start, offset)) / gradient.bytes
+          let part = (gradientEnd - max(start, offset)) / gradient.bytes
           ready = max(ready, before + (gradient.ready - before) * part)
         }
-        offset = behind
+        offset = gradientEnd
       }
       buckets.append((end - start, ready))
     }
     return buckets
   }
 
-  /// A step of one rank alone.
+  /// The time of a step of one rank alone.
   package func secondsAlone(samples: Double) -> Double {
     forward.seconds(samples) + backward.seconds(samples) + optimizer
   }
 
   /// - Parameters:
-  ///   - samples: of each rank's part of the batch.
-  ///   - rate: the link's over the measured one's.
+  ///   - samples: the number of samples in each rank's part of the batch.
+  ///   - rate: the link's rate over the measured link's.
   package func step(hosts: Int, ranksPerHost: Int, samples: Double, rate: Double) -> StepPrediction
   {
     let backward = backward.seconds(samples)
-    // One after another, each when it is ready and the one before has flowed; while messages of one
-    // are on their way, others flow, so that latency shows but once.
+    // Buckets are sent one after another, each when it is ready and the bytes of the previous one
+    // are sent. While a message of one bucket is in flight, other buckets send bytes, so the
+    // latency counts only once.
     var (end, reduction) = (0.0, 0.0)
     for (bytes, ready) in buckets {
       let seconds =
@@ -193,8 +197,9 @@ package struct StepModel: Sendable {
       hiddenPart: hideable > 0 ? (backward + reduction - both) / hideable : 1)
   }
 
-  /// The measurement inside a host, between its rows by powers: straight on doubly logarithmic paper.
-  /// Below them the smallest row's time, above them the largest row's bytes a second.
+  /// The time of a sum inside a host, interpolated between the measured rows linearly in the
+  /// logarithms of bytes and time. Below the rows, it is the smallest row's time; above them, the
+  /// largest row's bytes per second are used.
   private func insideSeconds(_ bytes: Double) -> Double {
     guard let rows = inside?.rows else { return 0 }
     let seconds = { (row: ReduceMeasurement.Row) in row.reduceMicroseconds / 1e6 }

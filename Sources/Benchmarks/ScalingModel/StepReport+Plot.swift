@@ -2,9 +2,9 @@ import System
 import Training
 
 extension StepReport {
-  /// Draws both efficiencies over the ranks with gnuplot.
-  /// - Parameter path: what is written, .svg or .png.
-  /// - Throws: Failure where there is no gnuplot, or it fails.
+  /// Draws both efficiencies over the number of ranks with gnuplot.
+  /// - Parameter path: the output file, .svg or .png.
+  /// - Throws: Failure if gnuplot is missing or fails.
   func plot(to path: String) throws {
     try Gnuplot.draw(plotScript(to: path), to: path)
   }

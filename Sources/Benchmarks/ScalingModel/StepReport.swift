@@ -2,13 +2,14 @@ import Foundation
 import System
 import Training
 
-/// What `bench model` prints: the fit, and steps of 2 to 4,096 ranks on links of several rates.
+/// The results of `bench model`: the fit, and predicted steps of 2 to 4,096 ranks on links of
+/// several rates.
 package struct StepReport: Encodable {
   package struct Fit: Encodable {
     let latencyMicroseconds: Double
     let nanosecondsPerByte: Double
     let addNanosecondsPerByte: Double
-    /// Of the link's rate, what a byte's time makes use of.
+    /// The fraction of the link's rate that the fitted time of a byte reaches.
     let linkPart: Double
     let medianRelativeError: Double
     let largestRelativeError: Double
@@ -18,11 +19,11 @@ package struct StepReport: Encodable {
     package let ranks: Int
     package let hosts: Int
     package let gigabitsPerSecond: Double
-    /// The batch shared by all ranks; nil where it has fewer samples than there are ranks.
+    /// Strong scaling: all ranks share the batch; nil if it has fewer samples than there are ranks.
     package let strongMilliseconds: Double?
     package let strongEfficiency: Double?
     package let strongHidden: Double?
-    /// The batch on every rank.
+    /// Weak scaling: every rank has the batch.
     package let weakMilliseconds: Double
     package let weakEfficiency: Double
   }
@@ -30,7 +31,7 @@ package struct StepReport: Encodable {
   package struct Check: Encodable {
     package let measuredMilliseconds: Double
     package let predictedMilliseconds: Double
-    /// Predicted over measured, less 1.
+    /// Predicted / measured - 1.
     package let relativeError: Double
   }
 
@@ -41,16 +42,18 @@ package struct StepReport: Encodable {
   let bucketBytes: Double
   let aloneMilliseconds: Double
   let fit: Fit
-  /// Two hosts with a rank each, on the measured link.
+  /// A comparison with a measured step of two hosts with one rank each, on the measured link.
   package let check: Check?
   package let rows: [Row]
 
+  /// Link rates in Gbit/s.
   package static let rates = [1.0, 10, 100]
   package static let largestRanks = 4096
 
   /// - Parameters:
-  ///   - linkGigabits: the measured link's rate.
-  ///   - measuredMilliseconds: a step of `batch` on two hosts with a rank each; nil: there is none.
+  ///   - linkGigabits: the measured link's rate in Gbit/s.
+  ///   - measuredMilliseconds: the measured time of a step of `batch` on two hosts with one rank
+  ///     each; nil: not measured.
   package init(
     _ model: StepModel, of step: StepMeasurement, batch: Int, bucketBytes: Double,
     linkGigabits: Double, measuredMilliseconds: Double?

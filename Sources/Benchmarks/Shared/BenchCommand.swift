@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `nndist bench`: figures of this machine, each beside its physical limit.
+/// `nndist bench`: measurements of this machine, each with its physical limit.
 package struct BenchCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "bench",

@@ -3,7 +3,8 @@ import Foundation
 import Recipes
 import Training
 
-/// A run in a folder that is gone afterwards, which does nothing but train: for benchmarks.
+/// Calls `body` with a trainer that only trains: it does not log, evaluate or save. Its run
+/// directory is temporary and removed afterwards.
 ///
 /// Collective: every rank.
 /// - Parameter body: gets the trainer before its first step.

@@ -1,15 +1,16 @@
-/// A table in aligned columns for a terminal: texts to the left, numbers to the right.
+/// A table with aligned columns for a terminal: texts are aligned left, numbers right.
 package struct Columns {
   private var rows: [[String]]
   private let isText: [Bool]
 
-  /// - isText: by column; those it does not reach are numbers.
+  /// - Parameter isText: by column, whether it has texts; columns after its end have numbers.
   package init(_ header: [String], isText: [Bool]) {
     rows = [header]
     self.isText = isText + [Bool](repeating: false, count: max(header.count - isText.count, 0))
   }
 
-  /// - Precondition: as many cells as the header has.
+  /// Adds a row.
+  /// - Precondition: it has as many cells as the header.
   package mutating func add(_ cells: [String]) { rows.append(cells) }
 
   package var text: String {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// As a benchmark prints it: keys in snake_case, sorted.
+/// The JSON that a benchmark prints: its keys are in snake_case and sorted.
 func encodedJSON(_ report: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase

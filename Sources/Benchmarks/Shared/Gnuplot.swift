@@ -1,12 +1,12 @@
 import Foundation
 import System
 
-/// Drawings, by the program gnuplot.
+/// Draws figures with the program gnuplot.
 enum Gnuplot {
   /// - Parameters:
-  ///   - script: what gnuplot is to do, `output` first.
-  ///   - path: what it writes, for messages.
-  /// - Throws: Failure where there is no gnuplot, or it fails.
+  ///   - script: gnuplot commands, which begin with the result of `output`.
+  ///   - path: the file that the script writes, for messages.
+  /// - Throws: Failure if gnuplot is missing or fails.
   static func draw(_ script: String, to path: String) throws {
     let (input, errors) = (try MemoryFile(Array(script.utf8)), try MemoryFile())
     let gnuplot: ChildProgram
@@ -24,12 +24,15 @@ enum Gnuplot {
     }
   }
 
-  /// Whether `output` knows the kind of file.
+  /// Whether `output` supports the file's extension.
   static func canDraw(to path: String) -> Bool {
     path.hasSuffix(".svg") || path.hasSuffix(".png")
   }
 
-  /// Where a script's drawing goes: .svg or .png; width and height in pixels.
+  /// The commands that set the output file.
+  /// - Parameters:
+  ///   - path: a .svg or .png file.
+  ///   - width, height: in pixels.
   static func output(to path: String, width: Int, height: Int) -> String {
     let terminal =
       path.hasSuffix(".svg")
@@ -38,7 +41,7 @@ enum Gnuplot {
     return "set terminal \(terminal)\nset output \(quoted(path))"
   }
 
-  /// A text of gnuplot, in which nothing is special but the quote.
+  /// Quotes a text for gnuplot. In single quotes, only the quote itself is special.
   static func quoted(_ text: String) -> String {
     "'\(text.replacingOccurrences(of: "'", with: "''"))'"
   }

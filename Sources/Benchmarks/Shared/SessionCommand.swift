@@ -1,7 +1,7 @@
 import ArgumentParser
 import Communication
 
-/// A command that runs on the ranks it finds.
+/// A command that runs on all ranks of its job.
 package protocol SessionCommand: ParsableCommand {
   /// Called on every rank.
   /// - Returns: the exit status.

@@ -6,7 +6,8 @@ import System
 import Tensors
 import Training
 
-/// What `bench step` measures: the parts of a training step of one rank with one shard and one thread.
+/// Measures for `bench step`: the parts of a training step of one rank with one shard and one
+/// thread.
 struct StepBenchmark {
   private let job: TrainingJob
   private let world: Communicator
@@ -25,8 +26,8 @@ struct StepBenchmark {
     step = DataParallelStep(engine)
   }
 
-  /// - Parameter samples: batches to time, each for about a second.
-  /// - Throws: Failure(.usage) where the training split has fewer samples.
+  /// - Parameter samples: batch sizes to time, each for about a second.
+  /// - Throws: Failure(.usage) if the training split has fewer samples than one of them.
   func measure(samples: [Int], host: String) throws -> StepMeasurement {
     defer { step.engine.end() }
     let rows = try samples.map(row)
@@ -59,7 +60,7 @@ struct StepBenchmark {
     var count = 0
     let times = try repeatedly { () -> StepTimes in
       defer { count += 1 }
-      // So small a rate that nothing diverges, however long it is timed.
+      // The rate is so small that training never diverges, even in a long measurement.
       return try step(batches[count % batches.count], learningRate: 1e-6, loss: loss).times
     }
     func medianMicroseconds(_ part: (StepTimes) -> Double) -> Double {
@@ -72,8 +73,9 @@ struct StepBenchmark {
       optimizerMicroseconds: medianMicroseconds { $0.optimizer })
   }
 
-  /// For each parameter the part of the backward pass after which its gradient is complete: the time of a pass
-  /// that ends with it, as those before it need no gradient, over the time of a whole pass.
+  /// For each parameter, the fraction of the backward pass after which its gradient is complete:
+  /// the time of a pass that ends with this parameter, because the earlier ones require no
+  /// gradient, over the time of a whole pass.
   private func readyParts(samples: Int) throws -> [Double] {
     let batch = try data(samples: samples).batches(epoch: 1)[0]
     let module = step.engine.module
@@ -91,13 +93,13 @@ struct StepBenchmark {
           return time
         })
     }
-    // A gradient is never complete before one that comes before it; noise may say otherwise.
+    // A backward pass completes the last gradient first. Noise may make the measured order wrong.
     var parts = seconds.map { $0 / seconds[0] }
     for i in parts.indices.dropLast().reversed() { parts[i] = max(parts[i], parts[i + 1]) }
     return parts.map { min($0, 1) }
   }
 
-  /// What `body` returns, for about `seconds` after some warm-up.
+  /// Calls `body` repeatedly for about `seconds`, after some warm-up, and returns its results.
   private func repeatedly<T>(seconds: Double = 1, _ body: () throws -> T) rethrows -> [T] {
     for _ in 0..<3 { _ = try body() }
     let end = now() + seconds * 1e6
@@ -106,7 +108,7 @@ struct StepBenchmark {
     return results
   }
 
-  /// In microseconds.
+  /// The time in microseconds.
   private func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1000 }
 
   private func median(_ values: [Double]) -> Double {

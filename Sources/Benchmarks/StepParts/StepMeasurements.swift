@@ -2,12 +2,12 @@ import Foundation
 import System
 import Training
 
-/// What `bench reduce --json` measured, as far as the step model needs it.
+/// The results of `bench reduce --json` that the step model needs.
 package struct ReduceMeasurement: Sendable {
   package struct Row: Decodable, Sendable {
     package let bytes: Double
     package let reduceMicroseconds: Double
-    /// Of all ranks together: read plus written.
+    /// Bytes read plus bytes written by all ranks together.
     package let copyBytesPerSecond: Double
 
     package init(bytes: Double, reduceMicroseconds: Double, copyBytesPerSecond: Double) {
@@ -19,15 +19,15 @@ package struct ReduceMeasurement: Sendable {
 
   package let ranks: Int
   package let hosts: Int
-  /// By bytes.
+  /// In ascending order of bytes.
   package let rows: [Row]
 
   package init(ranks: Int, hosts: Int, rows: [Row]) {
     (self.ranks, self.hosts, self.rows) = (ranks, hosts, rows)
   }
 
-  /// Between hosts, of which each has one rank.
-  /// - Throws: Failure(.badData), with the place.
+  /// Reads a measurement between hosts with one rank each.
+  /// - Throws: Failure(.badData), naming the path and the key.
   package static func between(_ path: String) throws -> ReduceMeasurement {
     let measurement = try checked(path)
     guard measurement.hosts == measurement.ranks, isPowerOfTwo(measurement.hosts) else {
@@ -39,7 +39,7 @@ package struct ReduceMeasurement: Sendable {
     return measurement
   }
 
-  /// Inside one host.
+  /// Reads a measurement of ranks on one host.
   /// - Throws: as `between`.
   package static func inside(_ path: String) throws -> ReduceMeasurement {
     let measurement = try checked(path)
@@ -82,12 +82,12 @@ package struct ReduceMeasurement: Sendable {
   }
 }
 
-/// What `bench step --json` measured: a step of one rank, without any reduction.
+/// The results of `bench step --json`: a step of one rank without a reduction.
 package struct StepMeasurement: Codable, Sendable {
   package struct Gradient: Codable, Sendable {
     package let name: String
     package let bytes: Double
-    /// The part of the backward pass after which it is there, 0 ... 1.
+    /// The fraction of the backward pass after which it is complete, 0 ... 1.
     package let ready: Double
 
     package init(name: String, bytes: Double, ready: Double) {
@@ -96,7 +96,7 @@ package struct StepMeasurement: Codable, Sendable {
   }
 
   package struct Row: Codable, Sendable {
-    /// In the rank's batch.
+    /// The number of samples in the rank's batch.
     package let samples: Double
     package let forwardMicroseconds: Double
     package let backwardMicroseconds: Double
@@ -115,7 +115,7 @@ package struct StepMeasurement: Codable, Sendable {
 
   package let name: String
   package let host: String
-  /// In the parameters' order, which is the arena's.
+  /// In the order of the parameters in the arena.
   package let gradients: [Gradient]
   package let rows: [Row]
 
@@ -123,7 +123,8 @@ package struct StepMeasurement: Codable, Sendable {
     (self.name, self.host, self.gradients, self.rows) = (name, host, gradients, rows)
   }
 
-  /// - Throws: Failure(.badData), with the place.
+  /// Reads a measurement from a JSON file.
+  /// - Throws: Failure(.badData), naming the path and the key.
   package static func read(_ path: String) throws -> StepMeasurement {
     let read: StepMeasurement = try decode(path, remedy: "nndist bench step --json writes it")
     try requireSome(read.gradients, "gradients", path)
@@ -160,7 +161,7 @@ private func decode<T: Decodable>(_ path: String, remedy: String) throws -> T {
   decoder.keyDecodingStrategy = .convertFromSnakeCase
   let data = Data(try readText(path).utf8)
   do {
-    // It alone says where a text stops being JSON.
+    // JSONDecoder's error does not give the place of a syntax error, but this one's does.
     _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
   } catch let error as NSError {
     let place = error.userInfo["NSDebugDescription"] ?? error.localizedDescription
@@ -173,7 +174,7 @@ private func decode<T: Decodable>(_ path: String, remedy: String) throws -> T {
   }
 }
 
-/// Where the JSON is wrong, and how.
+/// A message that names the wrong key of the JSON and the error.
 private func explanation(_ error: DecodingError) -> String {
   func place(_ path: [any CodingKey]) -> String {
     path.reduce(into: "") { text, key in
@@ -202,7 +203,7 @@ private func explanation(_ error: DecodingError) -> String {
   }
 }
 
-/// "reduceMicroseconds" as "reduce_microseconds".
+/// Converts "reduceMicroseconds" to "reduce_microseconds".
 private func snakeCase(_ name: String) -> String {
   name.map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }.joined()
 }

@@ -3,17 +3,17 @@ import System
 import Tensors
 import Training
 
-/// A training step that is timed, by the name other libraries' benchmarks of it have.
+/// A training step to time. Its name is the same as in the benchmarks of other libraries.
 struct BenchWorkload {
   let name: String
-  /// The built-in recipe it is made from, and what is set in it.
+  /// The built-in recipe that it uses, and the settings that change it.
   let recipe: String
   let settings: [String]
   /// Samples in a global batch.
   let batchSize: Int
-  /// So many take a second or two on one core of 2023.
+  /// A number of steps that takes a second or two on one core of 2023.
   let steps: Int
-  /// Of a plain recurrence the steps, samples and hidden features.
+  /// For a plain recurrence: [time steps, samples, hidden features].
   let series: Shape?
 
   private init(
@@ -30,7 +30,8 @@ struct BenchWorkload {
 
   private static let garments = ["data.dataset=fashion-mnist", "data.sample=null"]
 
-  /// 60,000 images of Fashion-MNIST, 2,000 points in two dimensions, or one series of 700.
+  /// The data are 60,000 images of Fashion-MNIST, 2,000 points in two dimensions, or one series of
+  /// 700.
   static let all = [
     BenchWorkload("threeblue", "threeblue", batchSize: 60000, steps: 20, garments),
     BenchWorkload("mlp512", "mnist-mlp", batchSize: 64, steps: 1000, garments),
@@ -44,21 +45,23 @@ struct BenchWorkload {
     BenchWorkload("rnn", "trend-rnn", batchSize: 1, steps: 800, series: [699, 1, 4]),
   ]
 
-  /// 2 inputs, `depth` hidden layers of `width` nodes, 1 output, on generated points: it grows as one wants
-  /// it, and needs no files.
+  /// A network of any size that needs no files: 2 inputs, `depth` hidden layers of `width` nodes
+  /// and 1 output, on generated points.
   static func network(batch: Int, width: Int, depth: Int, steps: Int) -> BenchWorkload {
     BenchWorkload(
       "2-\(width) x \(depth)-1", "rings-3", batchSize: batch, steps: steps,
       [
-        // Whole batches, whatever power of two they are.
+        // The sample count is a power of two, so that all batches are full if the batch size is one
+        // too.
         "data={dataset: blobs, count: 8192, deviation: 1.5, binary: true, test_count: 1}",
         "model.nodes=\(width)", "model.hidden_layers=\(depth)", "model.activation=ReLU",
-        // So little that it never goes wrong, however long it is timed.
+        // The rate is so small that training never diverges, even in a long measurement.
         "optimizer.lr=1e-6",
       ])
   }
 
-  /// The recipe, for so many ranks at least.
+  /// The recipe of the workload.
+  /// - Parameter shards: at least the number of ranks.
   func recipe(shards: Int, data: String?, precision: Precision) throws -> Recipe {
     var text = try BuiltInRecipe.text(named: recipe) { try readText($0, invalid: .usage) }
     try text.apply(settings: settings)

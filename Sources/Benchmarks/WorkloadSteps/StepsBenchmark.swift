@@ -8,29 +8,32 @@ import System
 import Tensors
 import Training
 
-/// What `bench steps` measures of a workload.
+/// The results of `bench steps` for one workload.
 struct StepsReport: Codable {
   let workload: String
   let ranks, threads, shards, batchSize, parameters: Int
-  /// A step's median, and its 10th and 90th percentile.
+  /// The median of a step's time, and the 10th and 90th percentile.
   let microseconds, lowMicroseconds, highMicroseconds: Double
   let samplesPerSecond: Double
-  /// Of matrix products and convolutions; nil where several threads share them.
+  /// The rate of matrix products and convolutions; nil with several threads, which are not counted.
   let gflopPerSecond: Double?
-  /// Of those operations, the part that was made: products of 0 are passed over in places.
+  /// The fraction of those operations that was computed: some kernels skip products of 0.
   let made: Double?
-  /// What all ranks' cores reach together.
+  /// The peak of all ranks' cores together.
   let peakGflopPerSecond: Double
-  /// Of parameters, gradients and optimizer state, on each rank.
+  /// Bytes of parameters, gradients and optimizer state that a step reads and writes, on each rank.
   let bytes: Int
   let bytesPerSecond: Double
+  /// The lower bound of a step's time; nil with several threads.
   let limitMicroseconds: Double?
-  /// Of a step: nil as above.
+  /// Fractions of a step's time; `kernels` and `graph` are nil with several threads.
   let kernels: Double?
   let graph: Double?
   let data, reduction, optimizer: Double
+  /// Buffers per step that were allocated from the system.
   let newTensors: Double
 
+  /// The report as one line of JSON.
   func line() throws -> String {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -66,12 +69,12 @@ struct StepsReport: Codable {
   }
 }
 
-/// Times workloads on the ranks there are.
+/// Times workloads on all ranks of the job.
 struct StepsBenchmark {
   let world: Communicator
   let threads: Int
   let precision: Precision
-  /// Of one core, in that precision.
+  /// GFLOP/s of one core in matrix products of that precision, the mean over the ranks.
   let peak: Double
 
   /// Collective: every rank.
@@ -89,8 +92,8 @@ struct StepsBenchmark {
       + StepsReport.aligned(StepsReport.columns.map(\.title))
   }
 
-  /// GFLOP/s of the fastest of many products of 192 x 256 by 256 x 192 on this core: all of it stays in
-  /// the second-level cache.
+  /// GFLOP/s of the fastest of many products of 192 x 256 by 256 x 192 on this core. All three
+  /// matrices stay in the second-level cache.
   private static func matmulPeak(_ precision: Precision) -> Double {
     let (m, n, k) = (192, 192, 256)
     let a = Tensor([Float](repeating: 0.5, count: m * k), shape: [m, k])
@@ -105,8 +108,8 @@ struct StepsBenchmark {
     return Double(2 * m * n * k) / best * 1e-3
   }
 
-  /// Of all steps of a recurrence, forwards and backwards, and nothing else: the fastest of many. Each step
-  /// waits for the one before it, so that neither operations nor bytes bound it.
+  /// The fastest time of many of all steps of a recurrence, forward and backward, and nothing else.
+  /// Each step waits for the previous one, so neither operations nor bytes limit it.
   private static func recurrenceMicroseconds(_ series: Shape) -> Double {
     let recurrence = Recurrence(isReLU: false, isBackward: false)
     let (samples, hidden) = (series[1], series[2])
@@ -120,13 +123,13 @@ struct StepsBenchmark {
     }
   }
 
-  /// In microseconds.
+  /// The time in microseconds.
   private static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1000 }
 
-  /// Collective: every rank. The same report on all.
+  /// Collective: every rank. The report is the same on all ranks.
   func run(_ workload: BenchWorkload, _ recipe: Recipe, steps: Int) throws -> StepsReport {
     let warmUp = max(steps / 10, 3)
-    // With a clock around every kernel: their share, in steps of their own.
+    // Extra steps, with a clock around every kernel, measure the kernels' share of the time.
     let clocked = threads == 1 ? max(steps / 10, 3) : 0
     return try withBenchRun(
       of: recipe, maxSteps: warmUp + steps + clocked, threads: threads, world
@@ -143,7 +146,7 @@ struct StepsBenchmark {
     var parts = StepTimes()
     var clockedParts = StepTimes()
     var operations = (first: 0, last: 0)
-    var operationsMade = (first: 0, last: 0)
+    var operationsComputed = (first: 0, last: 0)
     var allocations = (first: 0, last: 0)
     let clockBefore = KernelClock.seconds
     ends.reserveCapacity(steps + 1)
@@ -152,13 +155,13 @@ struct StepsBenchmark {
       switch step {
       case warmUp:
         operations.first = KernelClock.operations
-        operationsMade.first = KernelClock.operationsMade
+        operationsComputed.first = KernelClock.operationsComputed
         allocations.first = BufferPool.shared.statistics.systemAllocations
       case warmUp + 1...warmUp + steps:
         parts.accumulate(times)
         guard step == warmUp + steps else { break }
         operations.last = KernelClock.operations
-        operationsMade.last = KernelClock.operationsMade
+        operationsComputed.last = KernelClock.operationsComputed
         allocations.last = BufferPool.shared.statistics.systemAllocations
         KernelClock.isOn = clocked > 0
       case (warmUp + steps)...: clockedParts.accumulate(times)
@@ -171,15 +174,16 @@ struct StepsBenchmark {
     let durations = zip(ends.dropFirst(), ends).map { $0 - $1 }.sorted()
     func percentile(_ share: Double) -> Double { durations[Int(share * Double(steps - 1))] }
     let step = ReduceBenchmark.median(durations)
-    /// Of a step, on all ranks.
+    /// Billions of operations in a step, on all ranks.
     func gflop(_ operations: (first: Int, last: Int)) throws -> Double {
       let all = try world.allgather(UInt64(operations.last - operations.first)).reduce(0, +)
       return Double(all) / Double(steps) * 1e-9
     }
-    let (all, made) = (try gflop(operations), try gflop(operationsMade))
+    let (all, made) = (try gflop(operations), try gflop(operationsComputed))
     let isCounted = threads == 1
     let allPeak = peak * Double(world.worldSize * threads)
-    // Read forwards and backwards, made, and read and written by the optimizer, as its state is.
+    // Parameters are read in the forward and in the backward pass, gradients are written; the
+    // optimizer reads gradients, and reads and writes parameters and its state.
     let arena = trainer.parameterCount * MemoryLayout<Float>.size
     let bytes = arena * (6 + 2 * trainer.optimizerStateCount)
     let bandwidth = try ReduceBenchmark.copyBandwidth(bytes: max(bytes, 4096), world)
@@ -187,7 +191,7 @@ struct StepsBenchmark {
     let byOrder = workload.series.map(StepsBenchmark.recurrenceMicroseconds) ?? 0
     func share(_ seconds: Double, of total: StepTimes) -> Double { seconds / total.total }
     let passes = clockedParts.forward + clockedParts.backward
-    // Kernels also gather samples; those are few and short.
+    // Kernels also gather samples, which is not a part of the passes, but takes little time.
     let kernels = min(KernelClock.seconds - clockBefore, passes)
     return StepsReport(
       workload: workload.name, ranks: world.worldSize, threads: threads, shards: recipe.shards!,

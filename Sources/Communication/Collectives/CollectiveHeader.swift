@@ -1,12 +1,12 @@
 import CKernels
 import Glibc
 
-/// What a collective call does.
+/// The kind of a collective call.
 package enum CollectiveOperation: UInt8, Sendable {
   case barrier, broadcast, allreduceMax, allreduceMin, allgather, gather, agreement, sum
-  case windowRoom, sharedWindow, finalize
+  case windowRoom, sharedWindow, finalize, failure
 
-  /// As messages and faults call it.
+  /// Its name in messages and fault points.
   package var name: String {
     switch self {
     case .barrier: "barrier"
@@ -20,20 +20,22 @@ package enum CollectiveOperation: UInt8, Sendable {
     case .windowRoom: "question for room in shared memory"
     case .sharedWindow: "making of a shared window"
     case .finalize: "end of MPI"
+    case .failure: "end of the program by an error"
     }
   }
 }
 
-/// What a collective moves.
+/// The element type of the data that a collective moves.
 package enum CollectiveElement: UInt8, Sendable {
   case none, byte, int64, uint64, float32, bfloat16
 }
 
-/// What each rank says of a collective before it enters it: they must all say the same.
+/// The description of a collective call, which all ranks compare before the call: it must be the
+/// same on all of them.
 ///
-/// The sequence number is no part of it, as ranks compare the headers of one number.
+/// It does not contain the sequence number: ranks compare the headers of the same number.
 struct CollectiveHeader {
-  /// Where in the program the call stands, or what for it is made.
+  /// The source file of the call, or its purpose.
   enum Site {
     case text(String)
     case literal(StaticString)
@@ -48,20 +50,20 @@ struct CollectiveHeader {
 
   var operation: CollectiveOperation
   var element: CollectiveElement
-  /// nil: ranks may bring different numbers.
+  /// In elements; nil: the counts of the ranks may differ.
   var count: Int?
   /// The training step; 0 before the first.
   var step: Int
   var site: Site
-  /// 0 where the site's text is enough.
+  /// The source line; 0 if the site's text is enough.
   var line: Int
 
-  /// In memory: six words, then the site's text, cut where it is longer.
+  /// The size in memory: six words, then the site's text, which is cut if it is longer.
   static let byteCount = 128
   private static let textOffset = 48
   private static let textCapacity = byteCount - textOffset
 
-  /// Writes it, the same bytes for the same header.
+  /// Writes the header to `place`. Equal headers give equal bytes.
   /// - Parameter place: 128 bytes, 8-byte aligned.
   func write(to place: UnsafeMutableRawPointer) {
     let words = place.assumingMemoryBound(to: Int64.self)
@@ -83,7 +85,7 @@ struct CollectiveHeader {
     }
   }
 
-  /// Reads one that a rank of this build wrote.
+  /// Reads a header that a rank of this build wrote.
   init(readFrom place: UnsafeRawPointer) {
     let words = place.assumingMemoryBound(to: Int64.self)
     operation = CollectiveOperation(rawValue: UInt8(truncatingIfNeeded: words[0])) ?? .barrier
@@ -108,7 +110,7 @@ struct CollectiveHeader {
     self.line = line
   }
 
-  /// Of what `write` wrote to `place`.
+  /// A hash of the header that `write` wrote to `place`.
   static func digest(_ place: UnsafeRawPointer) -> UInt64 { nd_hash(place, byteCount) }
 }
 

@@ -3,36 +3,36 @@ import System
 import Tensors
 
 extension Communicator {
-  /// What a rank tells the others when something is wrong.
+  /// What each rank sends to the others if any rank failed.
   private struct Report: Codable {
     let hostName: String
     let failure: Failure?
   }
 
-  /// Runs `body` on every rank and returns its value, or throws the same Failure on every rank when
-  /// it failed on any: that of the lowest rank that failed, with ` (rank 1 of 4, host h)` added
-  /// unless every rank failed with the same.
+  /// Runs `body` on every rank and returns its value. If it fails on any rank, throws the same
+  /// Failure on every rank: that of the lowest rank that failed. ` (rank 1 of 4, host h)` is added
+  /// to its message unless every rank failed with the same Failure.
   ///
-  /// Ranks that are done early wait quietly. `body` must make no collective call after a step that
-  /// can fail on one rank alone.
+  /// Ranks that finish early leave their core free while they wait. `body` must make no collective
+  /// call after an operation that can fail on one rank only.
   ///
   /// Collective: every rank, with the same `phase`, which `enter` compares.
-  /// - Parameter phase: what is being done, such as "loading data"; named in the message of an error
+  /// - Parameter phase: what `body` does, such as "loading data"; named in the message of an error
   ///   that is not a Failure.
-  /// - Throws: Failure; MPIError where the agreement itself could not be reached.
-  package func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
+  /// - Throws: Failure; MPIError if the ranks could not exchange their results.
+  public func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
     let outcome = Result { try body() }.mapError { Failure($0, during: phase) }
     if FaultPoint.reach(phase, rank: rank, step: step) == .skip { return try outcome.get() }
     try enter(
       CollectiveHeader(.agreement, .none, count: nil, step: step, site: .text(phase), line: 0))
-    // One word a rank decides the common case: 0 for success.
+    // In the common case one word from each rank is enough: 0 means success.
     let words = try allgatherUnguarded(UInt64(outcome.failure?.status.rawValue ?? 0))
     if case .success(let value) = outcome, words.allSatisfy({ $0 == 0 }) { return value }
-    throw try judgement(Report(hostName: hostName, failure: outcome.failure))
+    throw try sharedFailure(Report(hostName: hostName, failure: outcome.failure))
   }
 
-  /// The Failure that follows from every rank's report, the same on all.
-  private func judgement(_ mine: Report) throws -> Failure {
+  /// Returns the Failure that all ranks throw, the same on every rank.
+  private func sharedFailure(_ mine: Report) throws -> Failure {
     let reports = try allgatherUnguarded(bytes: Array(try JSONEncoder().encode(mine)))
       .map { try JSONDecoder().decode(Report.self, from: Data($0)) }
     guard let lowest = reports.firstIndex(where: { $0.failure != nil }),
@@ -43,6 +43,23 @@ extension Communicator {
       failure.status,
       "\(failure.message) (rank \(lowest) of \(worldSize), host \(reports[lowest].hostName))",
       remedy: failure.remedy)
+  }
+
+  /// What ends a program after an error that `body` of `Distributed.run` threw on this rank: where every rank
+  /// threw one, the same Failure on all ranks, as for `agree`; otherwise one that ends the job at once with
+  /// this rank's own error.
+  ///
+  /// Collective: every rank whose program failed.
+  func programFailure(_ error: any Error) -> any Error {
+    if error is RankFailure || error is PeerFailure { return error }
+    let mine = Failure(error, during: "the program")
+    guard worldSize > 1 else { return mine }
+    do {
+      try enter(.failure, at: "an error of the program")
+      return try judgement(Report(hostName: hostName, failure: mine))
+    } catch {
+      return RankFailure(failure: mine)
+    }
   }
 }
 

@@ -2,11 +2,12 @@ import CMPI
 import Foundation
 import System
 
-/// Calls that every rank makes, in the same order. Each compares first, by `enter`, whether all ranks
-/// are about to make the same one, from the same line and with the same count; where they are not, it
-/// throws the same Failure on every rank, and no data move.
+/// Collective calls, which every rank makes in the same order. Each call first checks by `enter`
+/// that all ranks make the same call, from the same line and with the same count. If they do not,
+/// it throws the same Failure on every rank and moves no data.
 extension Communicator {
-  /// Returns when every rank has called it. Waits busily: for ranks known to be close together.
+  /// Returns when every rank has called it. It keeps the core busy while it waits: for ranks that
+  /// arrive at about the same time.
   ///
   /// Collective: every rank.
   public func barrier(file: StaticString = #fileID, line: UInt = #line) throws {
@@ -15,15 +16,15 @@ extension Communicator {
   }
 
   /// Returns when every rank has called it, and leaves the core free while it waits: for ranks that
-  /// may be far apart, as when root evaluates.
+  /// may arrive at very different times, as when root evaluates.
   ///
   /// Collective: every rank.
   package func quietBarrier(file: StaticString = #fileID, line: UInt = #line) throws {
-    // To compare what is next is to wait for all.
+    // `enter` already waits for all ranks.
     try enter(.barrier, at: file, line: line)
   }
 
-  /// Fills every rank's `buffer` with that of rank `source`. Any size.
+  /// Copies rank `source`'s `buffer` into every rank's `buffer`. The size is not limited.
   ///
   /// Collective: every rank, with the same byte count and source.
   package func broadcast(
@@ -44,7 +45,7 @@ extension Communicator {
     }
   }
 
-  /// Root's `bytes`, on every rank. Those of other ranks are ignored.
+  /// Returns root's `bytes` on every rank. The `bytes` of other ranks are ignored.
   ///
   /// Collective: every rank.
   package func broadcast(
@@ -54,7 +55,7 @@ extension Communicator {
     return try broadcastUnguarded(bytes, from: root)
   }
 
-  /// Rank `source`'s `bytes`, on every rank, whatever their number.
+  /// Returns rank `source`'s `bytes` on every rank. Their number is not limited.
   private func broadcastUnguarded(_ bytes: [UInt8], from source: Int) throws -> [UInt8] {
     var count = Int64(bytes.count)
     try withUnsafeMutableBytes(of: &count) { try broadcastUnguarded($0, from: source) }
@@ -63,7 +64,7 @@ extension Communicator {
     return result
   }
 
-  /// The largest of the ranks' values.
+  /// Returns the largest of the ranks' values.
   ///
   /// Collective: every rank.
   package func allreduceMax(
@@ -73,7 +74,7 @@ extension Communicator {
     return try maximumUnguarded(value)
   }
 
-  /// The smallest of the ranks' values.
+  /// Returns the smallest of the ranks' values.
   ///
   /// Collective: every rank.
   package func allreduceMin(
@@ -83,9 +84,9 @@ extension Communicator {
     return try minimumUnguarded(value)
   }
 
-  /// Makes every rank's `buffer` the sum of all, by MPI's own algorithm, whose order of additions
-  /// is not promised: to be compared with, and not to be trained with. The one collective without
-  /// `enter`, as it is MPI's own time that is wanted.
+  /// Replaces every rank's `buffer` by the sum of all, with MPI_Allreduce. MPI does not guarantee
+  /// the order of its additions, so this is for benchmarks and not for training. It is the only
+  /// collective without `enter`, so that a benchmark measures MPI's own time.
   ///
   /// Collective: every rank, with the same count.
   /// - Precondition: `buffer.count` fits Int32.
@@ -107,10 +108,11 @@ extension Communicator {
     return result
   }
 
-  /// Fills the parts of `buffer` that other ranks have with theirs.
+  /// Fills the other ranks' parts of `buffer` with their values.
   ///
   /// Collective: every rank, with the same parts.
-  /// - Parameter parts: by rank, the elements it has; they fill `buffer`, whose count fits Int32.
+  /// - Parameter parts: by rank, the elements that the rank provides; together they are the whole
+  ///   `buffer`, whose count fits Int32.
   package func allgather(
     _ buffer: UnsafeMutableBufferPointer<Float>, parts: [Range<Int>],
     file: StaticString = #fileID, line: UInt = #line
@@ -124,7 +126,7 @@ extension Communicator {
       "MPI_Allgatherv")
   }
 
-  /// The value of every rank, by rank.
+  /// Returns the values of all ranks, by rank.
   ///
   /// Collective: every rank.
   package func allgather(
@@ -142,8 +144,8 @@ extension Communicator {
     return values
   }
 
-  /// The bytes of every rank, by rank. Their numbers may differ, and have no limit: one broadcast
-  /// for each rank, as MPI_Allgatherv's displacements must fit 32 bits.
+  /// Returns the bytes of all ranks, by rank. Their numbers may differ and are not limited: it
+  /// makes one broadcast for each rank, because MPI_Allgatherv's displacements must fit 32 bits.
   ///
   /// Collective: every rank.
   package func allgather(
@@ -157,7 +159,7 @@ extension Communicator {
     try (0..<worldSize).map { try broadcastUnguarded(bytes, from: $0) }
   }
 
-  /// Root's `value`, on every rank. Those of other ranks are ignored.
+  /// Returns root's `value` on every rank. The values of other ranks are ignored.
   ///
   /// Collective: every rank.
   public func broadcast<Value: Codable>(
@@ -168,7 +170,7 @@ extension Communicator {
       Value.self, from: Data(try broadcast(bytes, file: file, line: line)))
   }
 
-  /// The value of every rank, by rank.
+  /// Returns the values of all ranks, by rank.
   ///
   /// Collective: every rank.
   public func allgather<Value: Codable>(
@@ -179,10 +181,11 @@ extension Communicator {
       .map { try JSONDecoder().decode(Value.self, from: Data($0)) }
   }
 
-  /// Combines the ranks' values element by element, in rank order, so that every rank gets the same bits.
+  /// Combines the ranks' values element by element, in rank order, so that every rank gets the same
+  /// bits.
   ///
   /// Collective: every rank, with the same number of values.
-  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, where the numbers of values differ.
+  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, if the numbers of values differ.
   public func allreduce(
     _ values: [Double], _ operation: ReduceOperation = .sum, file: StaticString = #fileID,
     line: UInt = #line
@@ -205,7 +208,7 @@ extension Communicator {
     }
   }
 
-  /// The same for one value.
+  /// Combines one value of each rank, in rank order.
   ///
   /// Collective: every rank.
   public func allreduce(
@@ -215,8 +218,8 @@ extension Communicator {
     try allreduce([value], operation, file: file, line: line)[0]
   }
 
-  /// The bytes of every rank, by rank, at root; nil elsewhere. Their numbers may differ, and have no
-  /// limit.
+  /// Returns the bytes of all ranks, by rank, on root, and nil on other ranks. Their numbers may
+  /// differ and are not limited.
   ///
   /// Collective: every rank.
   package func gather(
@@ -250,10 +253,12 @@ extension Communicator {
     }
   }
 
-  /// 0 ..< byteCount in runs whose length fits MPI's counts.
+  /// Splits 0 ..< byteCount into runs whose lengths fit MPI's counts.
   private func chunks(_ byteCount: Int) -> [(start: Int, count: Int32)] {
-    let most = 1 << 30
-    return stride(from: 0, to: byteCount, by: most).map { ($0, Int32(min(most, byteCount - $0))) }
+    let maximum = 1 << 30
+    return stride(from: 0, to: byteCount, by: maximum).map {
+      ($0, Int32(min(maximum, byteCount - $0)))
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-/// Ranks as messages name them: "rank 3", "ranks 0, 2", "ranks 0 to 61, 63".
-/// - Parameter ranks: in rising order, at least one.
+/// A list of ranks for messages: "rank 3", "ranks 0, 2", "ranks 0 to 61, 63".
+/// - Parameter ranks: in ascending order, at least one.
 package func rankList(_ ranks: [Int]) -> String {
   var runs: [ClosedRange<Int>] = []
   for rank in ranks {
@@ -10,14 +10,14 @@ package func rankList(_ ranks: [Int]) -> String {
     }
   }
   let texts = runs.flatMap { run in
-    // Two in a row are shorter by themselves.
+    // "0, 1" is shorter than "0 to 1".
     run.count > 2 ? ["\(run.lowerBound) to \(run.upperBound)"] : run.map(String.init)
   }
   return (ranks.count == 1 ? "rank " : "ranks ") + texts.joined(separator: ", ")
 }
 
-/// The same with where they run: "ranks 0, 2 (hosts a, b)".
-/// - Parameter hosts: by rank.
+/// A list of ranks with their hosts: "ranks 0, 2 (hosts a, b)".
+/// - Parameter hosts: host names by rank.
 package func rankList(_ ranks: [Int], hosts: [String]) -> String {
   let names = ranks.grouped { hosts[$0] }.map(\.key)
   let more = names.count > 3 ? " and \(names.count - 3) more" : ""
@@ -26,7 +26,7 @@ package func rankList(_ ranks: [Int], hosts: [String]) -> String {
 }
 
 extension Sequence where Element == Int {
-  /// Ranks with what they have alike, in the order of each group's lowest rank.
+  /// Groups ranks that have the same key. Groups are in the order of their lowest ranks.
   package func grouped<Key: Hashable>(
     by key: (Int) throws -> Key
   ) rethrows -> [(key: Key, ranks: [Int])] {

@@ -1,11 +1,12 @@
 import CMPI
 import System
 
-/// A message under way. MPI reads or writes its buffer until it is done.
+/// A pending message. MPI reads or writes its buffer until the message is complete.
 ///
-/// It owns no memory, but keeps the buffer's owner alive. Dropping it unfinished traps.
+/// A request owns no memory, but keeps the buffer's owner alive. Releasing it before it is complete
+/// traps.
 package final class Request {
-  /// Which way it goes.
+  /// Whether the message is sent or received.
   enum Direction: String {
     case send = "send to"
     case receive = "receive from"
@@ -31,8 +32,8 @@ package final class Request {
     self.handle = handle
   }
 
-  /// Returns when the message is through and its buffer is the caller's again. Called once.
-  /// - Throws: MPIError; Failure when less arrived than the buffer holds.
+  /// Returns when the message is complete; then the caller may use the buffer again. Call it once.
+  /// - Throws: MPIError; Failure if fewer bytes arrived than the buffer holds.
   package func wait() throws {
     finished = true
     var status = MPI_Status()
@@ -40,11 +41,13 @@ package final class Request {
     try verify(status)
   }
 
-  /// Whether the message is through and its buffer the caller's again, as far as `progress` has seen.
+  /// Whether the last call of `progress` or `wait` found the message complete; then the caller may
+  /// use the buffer again.
   package var isDone: Bool { finished }
 
-  /// Looks once how far all of `requests` are, which are not done.
+  /// Tests all of `requests` once, without waiting, and marks those that are complete.
   /// - Throws: as `wait`.
+  /// - Precondition: none is done.
   fileprivate static func progress(_ requests: [Request]) throws {
     var handles = requests.map(\.handle)
     var count: Int32 = 0
@@ -72,8 +75,8 @@ package final class Request {
     }
   }
 
-  /// Gives the message up without waiting, after another call failed. What becomes of the buffer is
-  /// undefined, so the process must come to its end.
+  /// Gives up the message without waiting, after another call failed. The contents of the buffer
+  /// are undefined, so the process must end.
   package func abandon() {
     finished = true
   }
@@ -90,11 +93,12 @@ extension Request: CustomStringConvertible {
 }
 
 extension Communicator {
-  /// Starts sending `buffer`, which must stay as it is until the request is waited for.
+  /// Starts sending `buffer`, which must not change until the request is done.
   /// - Parameters:
-  ///   - tag: what the receiver asks for, at most 32767; messages of one tag arrive in the order they
-  ///     were sent.
-  ///   - owner: what owns the buffer, kept alive by the request; nil where the caller sees to that.
+  ///   - tag: matches the receiver's tag, at most 32767; messages of one tag arrive in the order
+  ///     they were sent.
+  ///   - owner: the buffer's owner, which the request keeps alive; nil if the caller keeps it
+  ///     alive.
   /// - Precondition: `buffer.count` fits Int32.
   package func send(
     _ buffer: UnsafeRawBufferPointer, to peer: Int, tag: Int, owner: AnyObject? = nil
@@ -109,8 +113,8 @@ extension Communicator {
       .send, byteCount: buffer.count, peer: peer, tag: tag, owner: owner, handle: handle)
   }
 
-  /// Starts receiving as many bytes as `buffer` holds, which must be left alone until the request
-  /// is waited for. Parameters and precondition as for `send`.
+  /// Starts receiving as many bytes as `buffer` holds. The buffer must not be used until the
+  /// request is done. Parameters and precondition as for `send`.
   package func receive(
     into buffer: UnsafeMutableRawBufferPointer, from peer: Int, tag: Int, owner: AnyObject? = nil
   ) throws -> Request {
@@ -124,13 +128,14 @@ extension Communicator {
       .receive, byteCount: buffer.count, peer: peer, tag: tag, owner: owner, handle: handle)
   }
 
-  /// Lets MPI go on with all of `requests`, none of which is done, and notes which are then.
+  /// Lets MPI continue all of `requests`, and marks those that are complete as done.
   /// - Throws: as `Request.wait`.
+  /// - Precondition: none is done.
   package func progress(_ requests: [Request]) throws {
     if !requests.isEmpty { try Request.progress(requests) }
   }
 
-  /// Waits for each of `requests`; when one fails, the rest are abandoned.
+  /// Waits for each of `requests`. If one fails, the rest are abandoned.
   package func waitAll(_ requests: [Request]) throws {
     do {
       for request in requests { try request.wait() }

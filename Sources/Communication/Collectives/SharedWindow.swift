@@ -1,40 +1,42 @@
 import CMPI
 import Glibc
+import System
 
-/// Memory that all ranks of one host map: each brings a part and may read and write every other's.
+/// Memory that all ranks of one host map. Each rank allocates a part, and may read and write all
+/// parts.
 ///
-/// It lives as long as something refers to it, but at most until `Communicator.finalize()`. The
-/// memory itself is given back when the next window is made, or then.
+/// A window lives as long as something refers to it, but at most until `Communicator.finalize()`.
+/// Its memory is freed when the next window is created, or by `finalize()`.
 /// Source: MPI 3.1, section 11.2.3 (MPI_Win_allocate_shared).
 package final class SharedWindow {
-  /// The memory each rank of this host brought, by local rank: zeros at first; 64-byte aligned.
+  /// The part of each rank of this host, by local rank: zeros at first; 64-byte aligned.
   package let parts: [UnsafeMutableRawBufferPointer]
   private let barrierState: WindowBarrier
   private let record: Record
 
-  /// What is left of a window when it is gone, as giving back is collective: its handle.
+  /// The handle of a window. It outlives the window, because freeing is collective.
   final class Record {
     var handle: MPI_Win?
     var isReleased = false
     init(_ handle: MPI_Win) { self.handle = handle }
   }
 
-  private static let alignment = 64
-  /// Before each part lies its rank's word for the barrier, away from all that others write: 128
-  /// bytes, as cache lines are fetched in pairs.
-  private static let headerByteCount = 128
-  /// What one rank asks MPI for; MPI promises no alignment.
+  /// Each part follows a header with its rank's word for the barrier. The header has two cache
+  /// lines, because lines are fetched in pairs: no other rank writes near the word.
+  private static let headerByteCount = 2 * CacheLine.byteCount
+  /// The bytes that one rank requests from MPI, with room to align them: MPI guarantees no
+  /// alignment.
   private static func requestByteCount(_ byteCount: Int) -> Int {
-    headerByteCount + (byteCount + alignment - 1) / alignment * alignment + alignment
+    headerByteCount + CacheLine.roundedUp(byteCount: byteCount) + CacheLine.byteCount
   }
 
-  /// Whether every host has room for a window to which this rank brings `byteCount` bytes, and every
-  /// process for mapping it.
+  /// Whether every host has room for a window in which this rank's part has `byteCount` bytes, and
+  /// every process can map it.
   ///
-  /// To be asked before: Open MPI 4.1 fails on one rank alone where there is none, and the others
-  /// wait for ever.
+  /// Call it before creating a window: without enough room, Open MPI 4.1 fails on one rank only,
+  /// and the others wait forever.
   ///
-  /// Collective: every rank. The answer is the same on all.
+  /// Collective: every rank. The result is the same on all ranks.
   package static func fits(
     _ byteCount: Int, _ communicator: Communicator, file: StaticString = #fileID,
     line: UInt = #line
@@ -43,18 +45,18 @@ package final class SharedWindow {
     try communicator.freeReleasedWindows()
     let wanted = try communicator.maximumUnguarded(Int64(requestByteCount(byteCount)))
     var status = statvfs()
-    // Without the directory MPI puts its memory elsewhere and judges the room itself.
+    // Without this directory, MPI allocates its memory elsewhere and checks the room itself.
     let available =
       statvfs("/dev/shm", &status) == 0
       ? Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize)) : Int64.max
-    // Some for what MPI puts beside it.
+    // 1 MiB more for MPI's own data.
     let needed = wanted * Int64(communicator.localSize) + (1 << 20)
     let fits = needed <= available && canMap(Int(needed))
     return try communicator.minimumUnguarded(fits ? 1 : 0) == 1
   }
 
-  /// Whether this process's limit (ulimit -v) leaves so many bytes. Open MPI 4.1 does not ask whether it
-  /// was given what it maps, and dies of it.
+  /// Whether this process's limit (ulimit -v) leaves `byteCount` bytes. Open MPI 4.1 does not check
+  /// whether its mapping succeeded, and crashes.
   private static func canMap(_ byteCount: Int) -> Bool {
     let place = mmap(nil, byteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let place, place != MAP_FAILED else { return false }
@@ -62,8 +64,10 @@ package final class SharedWindow {
     return true
   }
 
-  /// Collective: every rank. On every host a window of its own.
-  /// - Parameter byteCount: what this rank brings; ranks may bring different numbers.
+  /// Creates a window on each host.
+  ///
+  /// Collective: every rank.
+  /// - Parameter byteCount: the size of this rank's part; parts may have different sizes.
   /// - Throws: MPIError.
   package init(
     byteCount: Int, communicator: Communicator, file: StaticString = #fileID, line: UInt = #line
@@ -79,7 +83,7 @@ package final class SharedWindow {
       "MPI_Win_allocate_shared")
     let window = handle!
     try check(MPI_Win_set_errhandler(window, cmpi_errors_return()), "MPI_Win_set_errhandler")
-    // One epoch for the window's whole life: within it loads and stores may be used at will.
+    // One access epoch for the window's whole life: loads and stores are allowed within an epoch.
     try check(MPI_Win_lock_all(Int32(MPI_MODE_NOCHECK), window), "MPI_Win_lock_all")
     record = Record(window)
     communicator.windows.append(record)
@@ -90,16 +94,16 @@ package final class SharedWindow {
       var start: UnsafeMutableRawPointer?
       try check(
         MPI_Win_shared_query(window, Int32(rank), &size, &unit, &start), "MPI_Win_shared_query")
-      let header = start!.alignedUp(toMultipleOf: SharedWindow.alignment)
+      let header = start!.alignedUp(toMultipleOf: CacheLine.byteCount)
       return header.assumingMemoryBound(to: UInt64.self)
     }
-    // Behind the word for the barrier the part's exact size: what MPI was asked for is rounded up.
+    // After the word for the barrier comes the part's exact size: the requested size is rounded up.
     let own = words[communicator.localRank]
     let header = UnsafeMutableRawPointer(own)
     header.initializeMemory(
       as: UInt8.self, repeating: 0, count: SharedWindow.headerByteCount + byteCount)
     own[1] = UInt64(byteCount)
-    // MPI's barrier, as the words of the own one are only now there.
+    // MPI's barrier, because the words of this window's own barrier become valid only now.
     try check(MPI_Win_sync(window), "MPI_Win_sync")
     try check(MPI_Barrier(communicator.hostHandle), "MPI_Barrier")
     try check(MPI_Win_sync(window), "MPI_Win_sync")
@@ -112,18 +116,18 @@ package final class SharedWindow {
 
   deinit { record.isReleased = true }
 
-  /// Returns when every rank of the host has called it; what each wrote to the window before it is
-  /// then seen by all.
+  /// Returns when every rank of the host has called it. Everything that a rank wrote to the window
+  /// before it is visible to all after it.
   ///
-  /// Ranks that come together and have a core each wait busily; those that wait longer give the core
-  /// away, and look again after ever longer naps, 1 ms at most.
+  /// Ranks with a core each spin at first. Ranks that wait longer yield the core, and then sleep
+  /// between checks for longer and longer, at most 1 ms.
   ///
   /// Collective: every rank of the host.
   package func barrier() throws { try barrierState.wait() }
 }
 
 extension Communicator {
-  /// Gives back the oldest windows that no rank refers to any longer.
+  /// Frees the oldest windows that no rank refers to any more.
   ///
   /// Collective: every rank.
   func freeReleasedWindows() throws {

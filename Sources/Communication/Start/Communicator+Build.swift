@@ -5,13 +5,14 @@ import System
 import Tensors
 
 extension Communicator {
-  /// Compares the ranks' binaries: another build may add or save in another way, and lay out shared
-  /// memory in another.
+  /// Checks that all ranks run the same binary: another build may add or save differently, or use a
+  /// different layout of shared memory.
   ///
-  /// Collective: every rank, first of all.
-  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the builds and their ranks.
+  /// Collective: every rank, before any other collective.
+  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the builds and their
+  ///   ranks.
   package func verifySameBuild() throws {
-    let builds = try gatherAlike(Communicator.buildID)
+    let builds = try allgatherSameCount(Communicator.buildID)
     let hosts = try allgatherUnguarded(bytes: Array(hostName.utf8))
       .map { String(decoding: $0, as: UTF8.self) }
     let groups = (0..<worldSize).grouped { builds[$0] }
@@ -25,8 +26,8 @@ extension Communicator {
       remedy: "install the same binary on every host")
   }
 
-  /// What the linker called this binary, a digest of its contents; where it gave it no name, a hash
-  /// of them. 20 bytes.
+  /// The build id that the linker gave this binary, a digest of its contents; a hash of the
+  /// contents if there is no build id. 20 bytes.
   static var buildID: [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 20)
     if nd_build_id(&bytes, Int32(bytes.count)) > 0 { return bytes }

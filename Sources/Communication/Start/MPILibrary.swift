@@ -1,8 +1,8 @@
 import CMPI
 
-/// The MPI library this program runs on.
+/// The MPI library that this program uses.
 package enum MPILibrary {
-  /// Its own name and version, such as "Open MPI v4.1.4". May be asked before MPI_Init.
+  /// The library's name and version, such as "Open MPI v4.1.4". May be read before MPI_Init.
   /// Source: MPI 3.1, section 8.1.1.
   package static var version: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))

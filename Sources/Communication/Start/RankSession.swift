@@ -4,10 +4,11 @@ import System
 
 /// One process of a job, from its start to its exit status.
 ///
-/// Whatever fails, exactly one line `nndist: error: ...` says so, and every rank ends with the same status.
+/// If anything fails, the job prints exactly one line `nndist: error: ...`, and every rank ends
+/// with the same status.
 package final class RankSession {
   private var communicator: Communicator?
-  /// Seconds that ranks wait for each other before the job's own limit is known; nil: for ever.
+  /// Seconds that ranks wait for each other before the job's own limit is known; nil: no limit.
   private let startTimeout: Double?
 
   package init(startTimeout: Double?) { self.startTimeout = startTimeout }
@@ -15,8 +16,8 @@ package final class RankSession {
   /// Whether a launcher started this process as one of its ranks.
   package static var isUnderLauncher: Bool { nd_launcher_rank() >= 0 }
 
-  /// Fills closed standard streams: the number of a closed one would go to the next file opened, which would
-  /// then get all that is printed.
+  /// Opens standard streams that are closed. Otherwise the next file that is opened would get the
+  /// number of a closed stream, and then all that is printed.
   package static func reserveStandardStreams() {
     while true {
       let descriptor = open("/dev/null", O_RDWR)
@@ -25,20 +26,21 @@ package final class RankSession {
     }
   }
 
-  /// The number of tasks that srun without MPI support started, each of which believes to be alone.
+  /// The number of tasks if srun started them without MPI support, so that each sees only itself;
+  /// else 1.
   private static var scatteredTasks: Int {
     guard !isUnderLauncher, let tasks = getenv("SLURM_STEP_NUM_TASKS") else { return 1 }
     return Int(String(cString: tasks)) ?? 1
   }
 
-  /// Whether this is the rank that prints.
+  /// Whether this is the rank that prints; known before MPI starts.
   package var isRoot: Bool {
     if let communicator { return communicator.isRoot }
     guard RankSession.scatteredTasks > 1, let task = getenv("SLURM_PROCID") else { return true }
     return String(cString: task) == "0"
   }
 
-  /// All ranks: of the launcher's job, or this process alone.
+  /// The ranks of the launcher's job, or this process alone. The first call starts MPI.
   package func world() throws -> Communicator {
     if let communicator { return communicator }
     guard RankSession.scatteredTasks == 1 else {
@@ -46,7 +48,7 @@ package final class RankSession {
         .usage, "srun started \(RankSession.scatteredTasks) tasks without MPI between them",
         remedy: "start them with `srun --mpi=pmix`, or with mpirun")
     }
-    // A single process talks to nobody, and Open MPI takes 0.2 s to look for fast networks.
+    // A single process needs no network, and Open MPI takes 0.2 s to search for fast ones.
     let isAlone = !RankSession.isUnderLauncher && getenv("OMPI_MCA_pml") == nil
     if isAlone { setenv("OMPI_MCA_pml", "ob1", 0) }
     defer { if isAlone { unsetenv("OMPI_MCA_pml") } }
@@ -58,27 +60,38 @@ package final class RankSession {
     return world
   }
 
-  /// Runs `body` on this rank, ends MPI, and turns what was thrown into a line of error and a status.
+  /// Runs `body` on this rank, ends MPI, and turns a thrown error into an error line and a status.
   /// - Parameter body: returns the exit status.
   /// - Returns: the exit status, the same on every rank.
   package func run(_ body: () throws -> Int32) -> Int32 {
     do {
-      // Under a launcher all ranks come together first: a rank that left before MPI_Init would hang the others,
-      // and an error that all of them have is then one message.
+      // Under a launcher, all ranks start MPI first: a rank that ended before MPI_Init would make
+      // the others hang, and an error that all ranks have is then one message.
       if RankSession.isUnderLauncher { _ = try world() }
       let status = try body()
       try communicator?.finalize()
       return status
     } catch let failure as Failure {
-      // Thrown by all ranks alike.
+      // All ranks threw it.
       communicator?.silenceWatch()
       if isRoot { RankSession.complain(failure) }
       try? communicator?.finalize()
       communicator?.endWatch()
       return failure.status.rawValue
+    } catch is PeerFailure {
+      // The other rank prints its error and aborts the job; this is for a launcher that does not end all ranks.
+      communicator?.silenceWatch()
+      sleep(10)
+      return Failure.Status.trainingFailed.rawValue
     } catch {
       return abort(error)
     }
+  }
+
+  /// Ends the process for a failure that all ranks have alike, where there is no session: root prints it.
+  package static func exit(_ failure: Failure) -> Never {
+    if nd_launcher_rank() <= 0 { complain(failure) }
+    Glibc.exit(failure.status.rawValue)
   }
 
   package func agree<T>(on phase: String, _ body: () throws -> T) throws -> T {
@@ -86,14 +99,14 @@ package final class RankSession {
     return try communicator.agree(on: phase, body)
   }
 
-  /// Prints on root, at once: others write past the buffer.
+  /// Prints a line on root, and flushes the buffer, because other code writes without it.
   package func say(_ text: String) {
     guard isRoot else { return }
     print(text)
     fflush(nil)
   }
 
-  /// A failure that this rank alone knows of ends the job here and now.
+  /// Ends the job at once, for a failure that only this rank knows of.
   private func abort(_ error: any Error) -> Int32 {
     let failure = (error as? RankFailure)?.failure ?? Failure(error, during: "running")
     guard let communicator, communicator.worldSize > 1 else {
@@ -110,6 +123,7 @@ package final class RankSession {
     communicator.abort(status: failure.status.rawValue)
   }
 
+  /// Prints the error line.
   package static func complain(_ failure: Failure) {
     fflush(nil)
     let line = Array("nndist: error: \(failure)\n".utf8)

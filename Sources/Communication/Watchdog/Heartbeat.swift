@@ -2,7 +2,8 @@ import CSystem
 import Glibc
 import System
 
-/// A rank's signs of life, as its watchdog and those of its host's other ranks see them.
+/// A rank's heartbeat, as the watchdogs of its host read it: counters that grow while the process
+/// runs, and what the rank is doing. csystem.h lists the words.
 struct Heartbeat {
   enum State: UInt64 { case absent, running, ending }
 
@@ -18,7 +19,7 @@ struct Heartbeat {
   var process: Int32 { Int32(truncatingIfNeeded: word(ND_HEARTBEAT_PROCESS)) }
   var isWaiting: Bool { word(ND_HEARTBEAT_WAITING) != 0 }
   var state: State { State(rawValue: word(ND_HEARTBEAT_STATE)) ?? .absent }
-  /// Seconds without progress that are too long; nil: none are.
+  /// Seconds without progress after which the job ends; nil: no limit.
   var stallTimeout: Double? {
     let limit = word(ND_HEARTBEAT_LIMIT)
     return limit == 0 ? nil : Double(limit) / 1000
@@ -32,15 +33,15 @@ struct Heartbeat {
     return (step == 0 ? "before step 1" : "at step \(step)") + ", in \(section)"
   }
 
-  /// Whether this process is the first that wants to speak for the host's ranks. Asked of the place of
+  /// Whether this process is the first to report for the host's ranks. Call it on the heartbeat of
   /// the host's first rank.
-  func claim() -> Bool { nd_set_if_zero(words, ND_HEARTBEAT_REPORTED) == 1 }
+  func claimReport() -> Bool { nd_set_if_zero(words, ND_HEARTBEAT_REPORTED) == 1 }
 
-  /// Whether the process is there. Its number must have been seen from here before: in a namespace of
-  /// its own it is known under another.
+  /// Whether the process is alive. False says something only if it was true before: a process in
+  /// another PID namespace has a different number here.
   var isAlive: Bool {
     guard kill(process, 0) == 0 || errno == EPERM else { return false }
-    // One that nobody has waited for yet is there, but dead.
+    // A zombie still has its number, but is dead.
     guard let file = fopen("/proc/\(process)/stat", "re") else { return errno != ENOENT }
     defer { fclose(file) }
     var text = [CChar](repeating: 0, count: 512)
@@ -50,7 +51,7 @@ struct Heartbeat {
     return name[2] != CChar(UInt8(ascii: "Z")) && name[2] != CChar(UInt8(ascii: "X"))
   }
 
-  /// Writes one of this process's own signs.
+  /// Sets one word of this process's own heartbeat.
   static func show(_ which: Int, _ value: UInt64) {
     nd_set_heartbeat(which, value)
   }

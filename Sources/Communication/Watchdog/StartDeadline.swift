@@ -3,12 +3,12 @@ import Glibc
 import System
 import Tensors
 
-/// Ends a process that waits at its start, in MPI_Init or in the first exchanges, for a rank that never
-/// comes: one that ended well before, which mpirun takes for no failure, or one to which MPI could make
-/// no connection.
+/// Ends a process that waits too long at its start, in MPI_Init or in the first collectives. The
+/// rank that it waits for may have ended with status 0, which mpirun does not report as a failure,
+/// or MPI could not connect to it.
 final class StartDeadline: @unchecked Sendable {
   private let seconds: Double
-  private let alarm = Alarm()
+  private let wakeup = Wakeup()
   private var thread: pthread_t?
   private let isOver = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
@@ -20,19 +20,19 @@ final class StartDeadline: @unchecked Sendable {
 
   deinit { isOver.deallocate() }
 
-  /// All are there.
+  /// Stops the timer, once all ranks can be reached.
   func end() {
     nd_store_release(isOver, 1)
-    alarm.ring()
+    wakeup.signal()
     pthread_join(thread!, nil)
   }
 
   private func serve() {
-    // One line is enough: rank 0's, or that of the first that came.
+    // One line is enough. Lower ranks wait less, so the lowest rank that has started prints it.
     let rank = max(Int(nd_launcher_rank()), 0)
     let last = monotonicSeconds() + seconds + 2 * Double(min(rank, 10))
     while monotonicSeconds() < last {
-      alarm.sleep(atMostMicroseconds: 100_000)
+      wakeup.sleep(atMostMicroseconds: 100_000)
       if nd_spin_until(isOver, 1, 1) != 0 { return }
     }
     var bytes = [CChar](repeating: 0, count: 256)

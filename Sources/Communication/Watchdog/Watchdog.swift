@@ -3,76 +3,77 @@ import Glibc
 import System
 import Tensors
 
-/// A thread of each rank that shows that the process runs, and looks after the ranks of its host.
+/// A thread of each rank that shows that its process runs, and watches all ranks of its host.
 ///
-/// A rank that dies is named at once; mpirun ends the others. When no rank has made progress for as
-/// long as the stall timeout, the one that holds up the others is named, once, by the lowest rank
-/// that runs, which then ends with 75, and with it the job: a rank whose own watchdog is silent too is
-/// stopped, one whose watchdog runs is stuck.
+/// It reports a rank that dies at once; mpirun ends the others. If no rank makes progress during
+/// the stall timeout, the lowest running rank names the rank that blocks the others, once. Then it
+/// ends with 75, which ends the job. A rank whose watchdog is silent too is stopped; a rank whose
+/// watchdog runs is stuck.
 ///
-/// Signs of life are in memory that a host's ranks share. So each host sees its own ranks; where all of
-/// them wait for ranks of other hosts, it is for the other host to name one, and this one gives it
-/// longer, in case that all of that host is gone.
+/// The heartbeats are in memory that a host's ranks share, so each host watches its own ranks. If
+/// all of them wait for ranks of another host, that host has to name the rank. This host waits
+/// longer, in case the other host is gone.
 final class Watchdog: @unchecked Sendable {
   private static let periodMicroseconds = 200_000
-  /// A watchdog that did not run for so long is silent: the machine may be busy.
-  private var silence: Double { max(1, (members[own].stallTimeout ?? 0) / 10) }
-  /// How many stall timeouts ranks wait that wait for other hosts, which name their own ranks after
-  /// one: in a sum all compute alike; elsewhere root may evaluate or save for long.
-  private static let patienceInSums = 2.0
-  private static let patienceElsewhere = 10.0
+  /// A watchdog is silent if it did not run for this many seconds. Shorter pauses are normal on a
+  /// busy machine.
+  private var silenceSeconds: Double { max(1, (members[own].stallTimeout ?? 0) / 10) }
+  /// How many stall timeouts a host waits for other hosts, which name their own ranks after one. In
+  /// a sum, all ranks do the same work; outside of it, root may evaluate or save for long.
+  private static let timeoutsInSums = 2.0
+  private static let timeoutsElsewhere = 10.0
 
-  /// Deaths that are seen so much later than SIGTERM come of it.
-  private static let patienceOfMpirun = 0.6
+  /// A death more than this many seconds after SIGTERM is caused by it.
+  private static let terminationGraceSeconds = 0.6
 
   private let members: [Heartbeat]
-  /// Its place among them.
+  /// The index of this process among `members`.
   private let own: Int
   private let board: Board?
   private let hostName: String
   private let worldSize: Int
-  private let alarm = Alarm()
+  private let wakeup = Wakeup()
   private var thread: pthread_t?
   private let isEnding = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-  /// By rank of the host 1 where its process could be seen from here.
+  /// By rank of the host: 1 if this process has seen that rank's process alive.
   private let wasAlive: UnsafeMutablePointer<UInt64>
 
   private var hasOtherHosts: Bool { members.count < worldSize }
 
-  // The thread's alone.
+  // Used only by the watchdog's thread.
   private var seen: [Seen]
   private var lastRound = 0.0
-  /// When SIGTERM was first seen to have come.
+  /// When the watchdog first noticed SIGTERM.
   private var terminationTime: Double?
 
-  /// What was last seen of a rank, and when it was new.
+  /// The last counters seen of a rank, and the times at which they last changed.
   private struct Seen {
     var tick: UInt64 = 0
     var tickTime = 0.0
     var progress: UInt64 = 0
     var progressTime = 0.0
     var isDead = false
-    /// Whether it died of who ends the job.
+    /// Whether it was killed because the job ends.
     var isEnded = false
   }
 
   /// - Parameters:
-  ///   - signs: of the host's ranks, in their order.
-  ///   - own: the place of this process among them.
-  ///   - board: where the ranks show which collectives they enter; nil: this process is alone there.
+  ///   - heartbeats: of the host's ranks, in rank order.
+  ///   - own: the index of this process among them.
+  ///   - board: the host's board; nil if this process watches only itself.
   init(
-    signs: [UnsafeMutablePointer<UInt64>], own: Int, board: Board?, hostName: String,
+    heartbeats: [UnsafeMutablePointer<UInt64>], own: Int, board: Board?, hostName: String,
     worldSize: Int
   ) {
-    members = signs.map(Heartbeat.init(words:))
+    members = heartbeats.map(Heartbeat.init(words:))
     self.own = own
     self.board = board
     self.hostName = hostName
     self.worldSize = worldSize
-    seen = Array(repeating: Seen(), count: signs.count)
+    seen = Array(repeating: Seen(), count: heartbeats.count)
     isEnding.initialize(to: 0)
-    wasAlive = .allocate(capacity: signs.count)
-    wasAlive.initialize(repeating: 0, count: signs.count)
+    wasAlive = .allocate(capacity: heartbeats.count)
+    wasAlive.initialize(repeating: 0, count: heartbeats.count)
   }
 
   deinit {
@@ -81,11 +82,11 @@ final class Watchdog: @unchecked Sendable {
     wasAlive.deallocate()
   }
 
-  /// Begins to watch; without effect where it does already.
+  /// Starts the thread; has no effect if it runs already.
   func start() {
     guard thread == nil else { return }
     Heartbeat.show(ND_HEARTBEAT_STATE, Heartbeat.State.running.rawValue)
-    // Signals are for the thread that trains.
+    // Signals must go to the thread that trains.
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
@@ -95,129 +96,131 @@ final class Watchdog: @unchecked Sendable {
     thread = startThread("the watchdog") { owner.takeUnretainedValue().serve() }
   }
 
-  /// Looks whose process can be seen from here, when all are known to live: one that dies before the
-  /// thread's next look is missed else.
-  func seeAll() {
+  /// Notes which processes can be seen from this process. Call it while all are known to be alive:
+  /// otherwise a process that dies before the thread's next check is missed.
+  func noteProcessesAlive() {
     for (index, member) in members.enumerated() where member.isAlive {
       nd_store_release(wasAlive + index, 1)
     }
   }
 
-  /// Ends the watch. The process is then about to end too, which is no death.
+  /// Stops the thread. The process is then about to end, which the others do not report as a death.
   func stop() {
     Heartbeat.show(ND_HEARTBEAT_STATE, Heartbeat.State.ending.rawValue)
     guard let thread else { return }
     nd_store_release(isEnding, 1)
-    alarm.ring()
+    wakeup.signal()
     pthread_join(thread, nil)
     self.thread = nil
   }
 
   private func serve() {
     while true {
-      look()
-      alarm.sleep(atMostMicroseconds: Watchdog.periodMicroseconds)
+      checkAll()
+      wakeup.sleep(atMostMicroseconds: Watchdog.periodMicroseconds)
       if nd_spin_until(isEnding, 1, 1) != 0 { return }
     }
   }
 
-  /// Whether nobody of this host has spoken yet of what ends the job. One line is enough.
-  func claim() -> Bool { members[0].claim() }
+  /// Whether this process is the first of its host to report why the job ends. Only the first may
+  /// print: one line is enough.
+  func claimReport() -> Bool { members[0].claimReport() }
 
-  // MARK: - One look
+  // MARK: - One check
 
-  private func look() {
+  private func checkAll() {
     let now = monotonicSeconds()
-    // After a time in which it did not run itself it knows nothing of the others.
-    let knowsNothing = now - lastRound > silence
+    // If this thread itself did not run for a while, the old times say nothing about the others.
+    let timesAreStale = now - lastRound > silenceSeconds
     lastRound = now
     if terminationTime == nil && nd_noted_signal() == SIGTERM { terminationTime = now }
     Heartbeat.show(ND_HEARTBEAT_TICK, members[own].tick + 1)
     for (index, member) in members.enumerated() {
       let (tick, progress) = (member.tick, member.progress)
-      if knowsNothing || tick != seen[index].tick { seen[index].tickTime = now }
-      if knowsNothing || progress != seen[index].progress { seen[index].progressTime = now }
+      if timesAreStale || tick != seen[index].tick { seen[index].tickTime = now }
+      if timesAreStale || progress != seen[index].progress { seen[index].progressTime = now }
       (seen[index].tick, seen[index].progress) = (tick, progress)
-      lookForDeath(index, now)
+      checkForDeath(index, now)
     }
-    judge(now)
+    checkForStall(now)
   }
 
-  private func lookForDeath(_ index: Int, _ now: Double) {
+  private func checkForDeath(_ index: Int, _ now: Double) {
     let member = members[index]
     guard index != own, !seen[index].isDead, member.state == .running else { return }
     if member.isAlive {
       nd_store_release(wasAlive + index, 1)
     } else if nd_spin_until(wasAlive + index, 1, 1) != 0, member.state == .running {
       seen[index].isDead = true
-      // Who ends a job asks with SIGTERM, mpirun too, and kills a second later: that is no news. But when
-      // a rank has died mpirun asks the others at once.
-      if let terminationTime, now - terminationTime > Watchdog.patienceOfMpirun {
+      // mpirun and users end a job with SIGTERM, and kill it a second later: that needs no report.
+      // But if a rank dies, mpirun sends SIGTERM to the others at once: that death came first.
+      if let terminationTime, now - terminationTime > Watchdog.terminationGraceSeconds {
         seen[index].isEnded = true
         return
       }
-      guard claim() else { return }
-      say(
+      guard claimReport() else { return }
+      printError(
         Failure(
           .stopped, "\(name(index)) died \(place(index))",
           remedy: "mpirun says how; go on with --resume"))
     }
   }
 
-  /// Ends the job where it does not go on.
-  private func judge(_ now: Double) {
+  /// Ends the job if no rank has made progress during the stall timeout.
+  private func checkForStall(_ now: Double) {
     guard let timeout = members[own].stallTimeout else { return }
     let watched = members.indices.filter { members[$0].state == .running }
     guard watched.allSatisfy({ now - seen[$0].progressTime > timeout }) else { return }
-    let silent = watched.filter { seen[$0].isDead || now - seen[$0].tickTime > silence }
+    let silent = watched.filter { seen[$0].isDead || now - seen[$0].tickTime > silenceSeconds }
     guard watched.first(where: { !silent.contains($0) }) == own else { return }
-    // The job is at its end, which has been told by who ended it, be it on another host.
+    // The job is ending, and the process that ended it has reported why, perhaps on another host.
     if silent.contains(where: { seen[$0].isEnded }) { _exit(Failure.Status.stopped.rawValue) }
     guard let suspect = suspect(among: watched, silent: silent) else {
       let isInSum = board?.lastEntered(own)?.header.operation == .sum
-      // At least as long as mpirun takes to end this host's ranks for the other's.
-      let patience = max(
-        timeout * (isInSum ? Watchdog.patienceInSums : Watchdog.patienceElsewhere), timeout + 10)
-      guard watched.allSatisfy({ now - seen[$0].progressTime > patience }) else { return }
+      // At least as long as mpirun takes to end this host's ranks because of another host's rank.
+      let limit = max(
+        timeout * (isInSum ? Watchdog.timeoutsInSums : Watchdog.timeoutsElsewhere), timeout + 10)
+      guard watched.allSatisfy({ now - seen[$0].progressTime > limit }) else { return }
       let here = watched.map { members[$0].rank }
       let elsewhere = (0..<worldSize).filter { rank in !members.contains { $0.rank == rank } }
       end(
         "\(rankList(here)) (host \(hostName)) \(here.count == 1 ? "waits" : "wait") in vain for "
-          + "\(rankList(elsewhere)) on other hosts, \(place(own))", seconds: patience)
+          + "\(rankList(elsewhere)) on other hosts, \(place(own))", seconds: limit)
     }
     let how =
       seen[suspect].isDead ? "died" : silent.contains(suspect) ? "is stopped" : "is alive but stuck"
     end("\(name(suspect)) \(how) \(place(suspect))", seconds: timeout)
   }
 
-  /// Whom the others wait for; nil: nobody of this host.
+  /// The rank that the others wait for, by its index in `members`; nil if it is on another host.
   private func suspect(among watched: [Int], silent: [Int]) -> Int? {
     func oldest(_ members: some Sequence<Int>) -> Int? {
       members.min { seen[$0].progressTime < seen[$1].progressTime }
     }
-    // The first that fell silent.
+    // The rank that has been silent for longest.
     if let first = silent.min(by: { seen[$0].tickTime < seen[$1].tickTime }) { return first }
     guard let board else { return hasOtherHosts && members[own].isWaiting ? nil : own }
-    // Of those who are farthest behind one that does not wait itself.
-    let last = watched.map { board.lastEntered($0)?.sequence ?? .max }.min()
-    let behind = watched.filter { board.lastEntered($0)?.sequence ?? .max == last }
-    return oldest(behind.filter { !waits($0) }) ?? (hasOtherHosts ? nil : oldest(behind))
+    // Of the ranks that have entered the fewest collectives, one that does not wait itself.
+    let lowest = watched.map { board.lastEntered($0)?.sequence ?? .max }.min()
+    let last = watched.filter { board.lastEntered($0)?.sequence ?? .max == lowest }
+    return oldest(last.filter { !waits($0) }) ?? (hasOtherHosts ? nil : oldest(last))
   }
 
-  /// A sum between hosts goes on in a thread of its own, and the rank waits for that.
+  /// Whether the rank waits for others. A sum between hosts runs in a background thread, and in its
+  /// section the rank waits for that thread.
   private func waits(_ index: Int) -> Bool {
     members[index].isWaiting || (hasOtherHosts && members[index].section == .sum)
   }
 
   private func end(_ what: String, seconds: Double) -> Never {
-    if claim() {
+    if claimReport() {
       let time = Int(exactly: seconds).map(String.init) ?? String(seconds)
-      say(
+      printError(
         Failure(
           .stopped, "\(what); no rank has gone on for \(time) s (--stall-timeout)",
           remedy: "look at that process and its host, then go on with --resume"))
     }
-    // Not exit: other threads hold what its handlers would wait for.
+    // Not exit: its handlers would wait for locks that other threads hold.
     _exit(Failure.Status.stopped.rawValue)
   }
 
@@ -225,14 +228,15 @@ final class Watchdog: @unchecked Sendable {
     "rank \(members[index].rank) (pid \(members[index].process), host \(hostName))"
   }
 
-  /// "at step 7, in sum (collective 41, sum of 7850 float32 (gradients, step 7))"
+  /// "at step 7, in sum (its last collective: 41, sum of 7850 float32 (gradients, step 7))"
   private func place(_ index: Int) -> String {
     guard let (sequence, header) = board?.lastEntered(index) else { return members[index].place }
     return "\(members[index].place) (its last collective: \(sequence), \(header))"
   }
 
-  /// In one write, as others write too; and past the buffers, which others may hold.
-  private func say(_ failure: Failure) {
+  /// Prints the error line in one write, because other processes print too, and without the
+  /// buffers, whose locks other threads may hold.
+  private func printError(_ failure: Failure) {
     let line = Array("nndist: error: \(failure)\n".utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }

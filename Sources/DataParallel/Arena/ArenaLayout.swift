@@ -1,26 +1,25 @@
 import Layers
+import System
 import Tensors
 
-/// Where each parameter lies in the parameter arena, and its gradient in a gradient arena.
+/// The place of each parameter in the parameter arena, and of its gradient in a gradient arena. An
+/// arena is one buffer that holds many tensors.
 ///
-/// One arena of each means that an optimizer is one loop, that the reduction copies nothing, and
-/// that a checkpoint is slices of two buffers.
+/// With one arena for all parameters and one for all gradients, an optimizer is one loop, the
+/// reduction copies nothing, and a checkpoint is slices of two buffers.
 package struct ArenaLayout: Sendable {
   package struct Entry: Sendable, Equatable {
     package let name: String
     package let shape: Shape
-    /// In elements; a multiple of `alignment`.
+    /// In elements; a multiple of a cache line's (`CacheLine.floatCount`).
     package let offset: Int
   }
 
-  /// Elements: 64 bytes of float32, a cache line and an AVX-512 register. The gaps stay zero.
-  package static let alignment = 16
-
   package let entries: [Entry]
-  /// With the gaps.
+  /// With the gaps between entries, which stay zero.
   package let elementCount: Int
 
-  /// Of a network's parameters.
+  /// The layout of a network's parameters, in their order.
   package init(of module: any Module) {
     self.init(module.namedParameters.map { ($0.name, $0.tensor) })
   }
@@ -30,15 +29,14 @@ package struct ArenaLayout: Sendable {
     var next = 0
     for (name, tensor) in tensors {
       entries.append(Entry(name: name, shape: tensor.shape, offset: next))
-      let count = tensor.elementCount
-      next += (count + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
+      next += CacheLine.roundedUp(floatCount: tensor.elementCount)
     }
     self.entries = entries
     elementCount = next
   }
 
-  /// The entry that begins there.
-  /// - Precondition: there is one.
+  /// The index of the entry at `offset`.
+  /// - Precondition: an entry begins there.
   func index(ofOffset offset: Int) -> Int {
     var (low, high) = (0, entries.count)
     while low < high {

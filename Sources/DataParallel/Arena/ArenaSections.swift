@@ -1,13 +1,13 @@
 import CKernels
+import System
 
-/// How the elements of an arena are cut up for a sum.
+/// Divides the elements of an arena for a sum.
 enum ArenaSections {
-  /// Elements in a cache line: what different ranks write begins at multiples of it.
-  static let lineElements = 16
-
-  /// `range` in `count` parts of nearly the same size that begin at whole lines from its beginning;
-  /// the last ones may be empty.
+  /// Divides `range` into `count` parts of nearly the same size. Each begins a whole number of
+  /// cache lines after the range's start, so that different ranks write to different lines. The
+  /// last parts may be empty.
   static func slices(of range: Range<Int>, count: Int) -> [Range<Int>] {
+    let lineElements = CacheLine.floatCount
     let lines = (range.count + lineElements - 1) / lineElements
     let bounds = (0...count).map {
       min(range.lowerBound + lines * $0 / count * lineElements, range.upperBound)
@@ -15,9 +15,10 @@ enum ArenaSections {
     return zip(bounds, bounds.dropFirst()).map { $0..<$1 }
   }
 
-  /// The elements that travel together, from the arena's end to its beginning: a backward pass makes
-  /// the last gradients first. One bucket never holds both rounded and other elements.
-  /// - Parameter roundedCount: how many of the first elements are rounded; those behind come first.
+  /// The buckets: ranges of elements that are sent together. They are in order from the arena's end
+  /// to its beginning, because a backward pass computes the last gradients first. A bucket has
+  /// either only rounded or only other elements.
+  /// - Parameter roundedCount: how many of the first elements are rounded.
   static func buckets(elementCount: Int, roundedCount: Int, size: Int = bucketSize) -> [Range<Int>]
   {
     func cut(_ range: Range<Int>) -> [Range<Int>] {
@@ -27,14 +28,16 @@ enum ArenaSections {
     return cut(roundedCount..<elementCount) + cut(0..<roundedCount)
   }
 
-  /// 256 KiB: on a link of 1 Gbit/s two milliseconds, on one of 100 Gbit/s several times a message's
-  /// latency.
+  /// Elements of a bucket: 120 KiB of float32. On a link of 1 Gbit/s that takes a millisecond; on
+  /// one of 100 Gbit/s it takes 10 us, still several times a message's latency.
   static let bucketSize = 30_720
 
-  /// Additions are done in runs of this many elements, 4 KiB, so that what one addition writes is
-  /// still in the first-level cache when the next reads it, and its operands when they are written.
+  /// Elements of a block, 4 KiB. Sums are computed block by block: the result of one addition is
+  /// then still in the first-level cache when the next addition reads it, and so are operands that
+  /// are overwritten.
   static let blockSize = 1024
 
+  /// Calls `body` for each block of `range`.
   static func inBlocks(_ range: Range<Int>, _ body: (_ start: Int, _ count: Int) -> Void) {
     for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
       body(start, min(blockSize, range.upperBound - start))
@@ -42,13 +45,13 @@ enum ArenaSections {
   }
 }
 
-/// The additions of a tree, some of them of elements that are rounded to bfloat16: every leaf and every
-/// inner node, so that a sum does not depend on which of them travelled.
+/// The additions of a tree whose first elements are rounded to bfloat16. Every leaf and every inner
+/// node is rounded, so the sum does not depend on which of them are sent between hosts.
 struct TreeAdder {
   /// How many of the first elements are rounded.
   let roundedCount: Int
 
-  /// z = x + y for the `count` elements from `start` on; the pointers are theirs.
+  /// z = x + y for the `count` elements from `start` on. The pointers point to element `start`.
   func add(
     _ z: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>,
     start: Int, count: Int
@@ -58,8 +61,9 @@ struct TreeAdder {
     if rounded < count { nd_add(z + rounded, x + rounded, y + rounded, count - rounded) }
   }
 
-  /// As `add`, into all of `targets`, from `start` on there.
-  /// - Returns: whether all of the sums are finite.
+  /// Writes x + y to all of `targets`, which point to element 0 of their arenas; x and y point to
+  /// element `start`.
+  /// - Returns: whether all sums are finite.
   func add(
     toAll targets: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>,
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, start: Int, count: Int

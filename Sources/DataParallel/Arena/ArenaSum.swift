@@ -1,10 +1,10 @@
-/// What all shards' arenas add up to; its parts lie as in ShardReplica's arena.
+/// The sum of all shards' arenas; its layout is that of ShardReplica's arena.
 package struct ArenaSum {
-  /// [layout.elementCount], of the global mean loss.
+  /// The gradients of the global mean loss, [layout.elementCount].
   package let gradients: UnsafePointer<Float>
   private let layout: ArenaLayout
 
-  /// - Parameter start: as TreeReduction gave it.
+  /// - Parameter start: the result of `TreeReduction.allreduceSum`.
   package init(_ start: UnsafePointer<Float>, layout: ArenaLayout) {
     gradients = start
     self.layout = layout
@@ -14,7 +14,7 @@ package struct ArenaSum {
     gradients[layout.elementCount + extra.rawValue]
   }
 
-  /// The part with the buffers.
+  /// The sums of the networks' buffers.
   package var buffers: UnsafePointer<Float> {
     gradients + ShardReplica.buffersOffset(layout)
   }

@@ -2,17 +2,18 @@ import Layers
 import System
 import Tensors
 
-/// The replicated buffers of a network, such as batch norm's running statistics: what every shard
-/// begins a step with, and what all of them made of it.
+/// The replicated buffers of a network, such as batch norm's running statistics. Every shard begins
+/// a step with the same values.
 ///
-/// Each shard updates a copy of its own. The new value is the mean over the shards that had samples,
-/// added up by the reduction's tree: a function of the number of shards, not of ranks.
+/// In a step, each shard updates its own copy. The new value is the mean over the shards that had
+/// samples. It is summed in the order of the reduction's tree, so it depends on the number of
+/// shards and not on the number of ranks.
 package final class ModuleBuffers {
-  /// Where each float32 buffer lies in an arena.
+  /// The place of each float32 buffer in an arena.
   package let layout: ArenaLayout
-  /// float32, [layout.elementCount].
+  /// The float32 buffers, [layout.elementCount].
   package let values: Tensor
-  /// int64: how many batches were seen.
+  /// The int64 buffers, which count batches.
   package let counters: [(name: String, tensor: Tensor)]
 
   package init(of module: any Module) {
@@ -31,17 +32,18 @@ package final class ModuleBuffers {
 
   package var isEmpty: Bool { layout.entries.isEmpty && counters.isEmpty }
 
-  /// Takes in the sum over all shards.
+  /// Sets the buffers to the mean of all shards' copies.
   /// - Parameters:
-  ///   - sum: [layout.elementCount], of as many shards as `contributors`.
-  ///   - batchCount: what the counters grow by: how many batches the shard that saw the most has seen.
+  ///   - sum: [layout.elementCount], the sum over `contributors` shards.
+  ///   - contributors: the number of shards that had samples.
+  ///   - batchCount: added to the counters: the largest number of batches that a shard computed.
   package func update(sum: UnsafePointer<Float>, contributors: Float, batchCount: Int = 1) {
     let target = values.pointer(Float.self)
     for i in 0..<layout.elementCount { target[i] = sum[i] / contributors }
     for counter in counters { counter.tensor.pointer(Int64.self).pointee += Int64(batchCount) }
   }
 
-  /// All by name.
+  /// All buffers with their names.
   package var named: [(name: String, tensor: Tensor)] {
     layout.entries.map { ($0.name, layout.view($0, in: values)) } + counters
   }
@@ -49,7 +51,7 @@ package final class ModuleBuffers {
 
 extension Tensor {
   /// Copies another tensor's elements.
-  /// - Precondition: both contiguous, of one shape and dtype.
+  /// - Precondition: both are contiguous and have the same shape and dtype.
   func copy(from other: Tensor) {
     require(
       shape == other.shape && dtype == other.dtype && isContiguous && other.isContiguous,

@@ -2,22 +2,24 @@ import Communication
 import System
 import Tensors
 
-/// Which parameters this rank updates: all of them, or, where the optimizer is sharded (ZeRO-1:
-/// Rajbhandari et al. 2020, section 5.1), a slice, of which it alone holds the optimizer's state.
+/// The parameters that this rank updates: all of them, or a slice if the optimizer is sharded
+/// (ZeRO-1: Rajbhandari et al. 2020, section 5.1). Only this rank holds the optimizer's state of
+/// its slice.
 ///
-/// The same bits either way: an optimizer works on each element by itself.
+/// Both ways give the same bits, because an optimizer updates each element independently.
 ///
-/// Sharded, the ranks of a single host have one copy of the parameters, in memory they share: there is
-/// nothing to exchange, and nothing to compare either. On several hosts each rank has its own.
+/// If the optimizer is sharded and all ranks are on one host, they have one copy of the parameters
+/// in shared memory: there is nothing to exchange or to compare. On several hosts, each rank has
+/// its own copy.
 package final class ParameterSlices {
-  /// All of them: float32, [elementCount], zeros at first.
+  /// The parameter arena: float32, [elementCount], zeros at first.
   package let parameters: Tensor
-  /// Elements of the parameter arena; whole cache lines from its beginning.
+  /// The elements of the parameter arena that this rank updates; they begin at a whole cache line.
   package let own: Range<Int>
   package let isSharded: Bool
   private let slices: [Range<Int>]
   private let communicator: Communicator
-  /// Whether all ranks have the same memory: what one writes, all have.
+  /// Whether all ranks share the memory of `parameters`.
   package let isShared: Bool
 
   /// Collective: every rank.
@@ -47,8 +49,8 @@ package final class ParameterSlices {
     }
   }
 
-  /// Gives every rank what each updated. Between two calls all ranks must have met, as they do in the
-  /// sum of gradients.
+  /// Gives every rank the parameters that each rank updated. Between two calls, all ranks must make
+  /// another collective call, such as the sum of gradients.
   ///
   /// Collective: every rank.
   package func exchange() throws {
@@ -59,15 +61,16 @@ package final class ParameterSlices {
       try communicator.allgather(all, parts: slices)
       return
     }
-    // All have updated theirs before any goes on to read.
+    // All ranks must have updated their slices before any rank reads them.
     try communicator.enter(.barrier, at: "updated parameters")
-    if !communicator.meetsOnBoard { try communicator.barrier() }
+    if !communicator.enterIsBarrier { try communicator.barrier() }
   }
 
-  /// A whole arena of the optimizer's state on root, for a checkpoint; nil elsewhere.
+  /// Returns a whole arena of the optimizer's state on root, for a checkpoint, and nil on other
+  /// ranks.
   ///
   /// Collective: every rank.
-  /// - Parameter state: this rank's, [own.count] float32.
+  /// - Parameter state: this rank's slice, [own.count] float32.
   package func gathered(_ state: Tensor) throws -> Tensor? {
     guard isSharded else { return communicator.isRoot ? state : nil }
     let bytes = UnsafeRawBufferPointer(
@@ -84,12 +87,12 @@ package final class ParameterSlices {
     return whole
   }
 
-  /// Fills every rank's part of an arena of the optimizer's state with root's.
+  /// Copies each rank's slice of root's optimizer state into the rank's arena.
   ///
   /// Collective: every rank.
   /// - Parameters:
-  ///   - whole: on root all of it, [parameters.elementCount] float32.
-  ///   - state: this rank's part, [own.count].
+  ///   - whole: on root the whole arena, [parameters.elementCount] float32; ignored on other ranks.
+  ///   - state: this rank's slice, [own.count], which is written.
   package func scatter(_ whole: Tensor?, into state: Tensor) throws {
     let whole = whole ?? Tensor(zeros: [parameters.elementCount])
     try communicator.broadcast(

@@ -3,10 +3,12 @@ import Datasets
 import Layers
 import System
 
-/// Whether batch normalization has something to normalize over: one number has no variance.
+/// Checks that batch normalization has more than one number to normalize over: one number has no
+/// variance.
 enum BatchNormCheck {
-  /// Passes one sample through the network where some layer's batch would be that one.
-  /// - Parameter microBatchSize: the most samples of a piece; nil: the whole part.
+  /// Checks every batch normalization layer. If some batch has only one sample for a layer, it
+  /// passes one sample through the network to find layers that then normalize over one number.
+  /// - Parameter microBatchSize: the most samples of a piece; nil: a shard's part is one piece.
   /// - Throws: `Failure(.usage)` naming the layer and the batch.
   static func verify(_ network: any Module, _ data: ShardedData, microBatchSize: Int?) throws {
     let (store, order) = (data.store, data.order)
@@ -40,7 +42,8 @@ enum BatchNormCheck {
 
   private typealias Problem = (what: String, remedy: String)
 
-  /// Where a layer over the global batch would see a single sample; nil: nowhere.
+  /// The problem of a layer that normalizes over the global batch, if some batch has a single
+  /// sample.
   private static func loneBatch(_ order: SampleOrder) -> Problem? {
     for batch in [0, order.stepsPerEpoch - 1] where order.batchCount(batch) == 1 {
       return (
@@ -52,9 +55,11 @@ enum BatchNormCheck {
     return nil
   }
 
-  /// Where a layer over a shard's samples would see a single one; nil: nowhere.
+  /// The problem of a layer that normalizes over a shard's samples, if some shard or piece of its
+  /// part gets a single one.
   private static func loneSample(_ order: SampleOrder, _ microBatchSize: Int?) -> Problem? {
-    // All batches but the last are as the first, and shards' parts of one differ by one at most.
+    // All batches except the last have the size of the first. The shards' parts of a batch differ
+    // by at most one sample.
     for batch in [0, order.stepsPerEpoch - 1] {
       let count = order.batchCount(batch)
       let parts = [count / order.shardCount, order.largestPart(ofBatch: batch)]

@@ -3,15 +3,16 @@ import Datasets
 import System
 import Tensors
 
-/// Whether all ranks read the same training data, and a resumed run the same data as before.
+/// Checks that all ranks read the same training data, and that a resumed run reads the same data as
+/// before.
 enum DataAgreement {
   /// Collective: every rank, with the same facts.
   /// - Parameters:
-  ///   - store: what this rank read.
-  ///   - facts: given the data's digest where they had none.
-  ///   - step: the step that the run stands at.
-  /// - Throws: Failure, the same on every rank: `ranksDisagree` naming both sides and their ranks, with host
-  ///   and path; `badData` where the data changed since the run was trained on them.
+  ///   - store: the data that this rank read.
+  ///   - facts: what is known of the data; its digest is set.
+  ///   - step: the number of steps that the run has taken.
+  /// - Throws: Failure, the same on every rank: `ranksDisagree` naming both sides and their ranks,
+  ///   with host and path; `badData` if the data changed since the run was trained on them.
   static func check(
     _ store: SampleStore, _ facts: inout DataFacts, step: Int, communicator: Communicator
   ) throws {
@@ -37,7 +38,7 @@ enum DataAgreement {
     facts.digest = digest
   }
 
-  /// - Parameter sides: by rank, what it read.
+  /// - Parameter sides: by rank, a description of the data that it read.
   private static func disagreement(
     _ sides: [String], _ name: String, _ communicator: Communicator
   ) throws -> Failure {

@@ -5,18 +5,19 @@ import Layers
 import System
 import Tensors
 
-/// This rank's shards of the training split, in memory, and the order in which epochs use their samples.
+/// This rank's shards of the training split, in memory, and the order in which epochs use their
+/// samples.
 ///
 ///     let data = try ShardedData(.csv("flowers.csv", target: "kind"), world: world, shards: 8, batchSize: 64)
 ///     for batch in data.batches(epoch: 1) { ... }
 ///
-/// Sample i belongs to shard i mod S. The order is arithmetic: a function of the seed, the epoch and S, so
-/// every sample is used exactly once an epoch on any number of ranks.
+/// Sample i belongs to shard i mod S. The order is computed from the seed, the epoch and S, so
+/// every sample is used exactly once in each epoch on any number of ranks.
 public final class ShardedData {
   package let order: SampleOrder
   package let store: SampleStore
   package let format: SampleFormat
-  /// What was found in the training split when it was loaded.
+  /// The digest and the statistics of the training split, found when it was loaded.
   package let facts: DataFacts
 
   public var sampleCount: Int { order.sampleCount }
@@ -29,11 +30,12 @@ public final class ShardedData {
   ///
   /// Collective: every rank, with the same arguments.
   /// - Parameters:
-  ///   - shards: S, the number of logical shards, which the result depends on; at least the number of ranks.
+  ///   - shards: S, the number of logical shards, on which the result depends; at least the number
+  ///     of ranks.
   ///   - batchSize: samples in a global batch, over all shards.
-  ///   - seed: of the order.
-  /// - Throws: Failure, the same on every rank: what the data set throws, `usage` for more ranks than
-  ///   shards, `ranksDisagree` where the ranks read different data.
+  ///   - seed: the seed of the order.
+  /// - Throws: Failure, the same on every rank: an error of the data set, `usage` if there are more
+  ///   ranks than shards, `ranksDisagree` if the ranks read different data.
   public convenience init(
     _ data: TrainingData, world: Communicator, shards: Int, batchSize: Int, seed: UInt64 = 0,
     shuffle: Bool = true
@@ -44,8 +46,8 @@ public final class ShardedData {
   }
 
   /// - Parameters:
-  ///   - known: what a run that goes on found when it began.
-  ///   - step: the step that the run stands at.
+  ///   - known: the facts that a resumed run found when it began.
+  ///   - step: the number of steps that the run has taken.
   package init(
     _ data: TrainingData, world: Communicator, shards shardCount: Int, batchSize: Int,
     seed: UInt64, shuffle: Bool, known: DataFacts, step: Int
@@ -77,13 +79,13 @@ public final class ShardedData {
   /// The global batches of an epoch, in order.
   /// - Parameters:
   ///   - epoch: counted from 1.
-  ///   - first: the first batch, where an earlier run stopped within the epoch.
+  ///   - first: the first batch, if an earlier run stopped within the epoch.
   public func batches(epoch: Int, from first: Int = 0) -> [GlobalBatch] {
     (first..<max(stepsPerEpoch, first)).map { GlobalBatch(data: self, epoch: epoch, index: $0) }
   }
 
-  /// The statistics of the whole training split: each shard's part, joined in shard order on every
-  /// rank, so that they are the same on any number of ranks.
+  /// The standardization from the statistics of the whole training split. Every rank combines the
+  /// shards' statistics in shard order, so the result is the same on any number of ranks.
   private static func standardization(
     _ store: SampleStore, of data: TrainingData, _ world: Communicator
   ) throws -> DataStandardization {
@@ -91,7 +93,7 @@ public final class ShardedData {
     return data.standardization(try world.allgather(mine).flatMap { $0 })
   }
 
-  /// Some samples of one shard, as a part of a batch of `globalCount`.
+  /// Some samples of one shard, as a part of a batch of `globalCount` samples.
   func part(
     shard: Int, local: UnsafeBufferPointer<Int32>, globalCount: Int, epoch: Int?
   ) -> BatchPart {
@@ -101,9 +103,9 @@ public final class ShardedData {
   }
 }
 
-/// What a run learns about its training data when it loads them, and keeps.
+/// Facts about the training data that a run finds when it loads them, and keeps in its checkpoints.
 package struct DataFacts: Codable, Equatable, Sendable {
-  /// Of the source's bytes, 16 hexadecimal digits; nil where no file is read.
+  /// The digest of the source's bytes, 16 hexadecimal digits; nil if no file is read.
   package var digest: String?
   package var standardization: DataStandardization?
 
@@ -118,7 +120,7 @@ public struct GlobalBatch {
   public let data: ShardedData
   /// Counted from 1.
   public let epoch: Int
-  /// The batch's place in the epoch, from 0.
+  /// The batch's index in the epoch, from 0.
   public let index: Int
 
   package init(data: ShardedData, epoch: Int, index: Int) {
@@ -127,11 +129,11 @@ public struct GlobalBatch {
     self.index = index
   }
 
-  /// Its samples, over all shards.
+  /// The number of samples, over all shards.
   public var sampleCount: Int { data.order.batchCount(index) }
   public var isLastOfEpoch: Bool { index == data.stepsPerEpoch - 1 }
 
-  /// The part of this rank's first shard.
+  /// This rank's first shard's part of the batch.
   package func firstPart() throws -> BatchPart {
     let shard = data.store.shards.lowerBound
     return data.order.localSamples(epoch: epoch, shard: shard).withSamples(ofBatch: index) {
@@ -142,11 +144,11 @@ public struct GlobalBatch {
 
 /// One shard's part of a global batch, or a piece of that part.
 public struct BatchPart {
-  /// Each [n, ...], under the data set's names.
+  /// Tensors [n, ...] with the names of the data set.
   public let inputs: NamedTensors
-  /// Each [n, ...], under the data set's names.
+  /// Tensors [n, ...] with the names of the data set.
   public let targets: NamedTensors
-  /// Samples of the global batch: what a mean over the batch is divided by.
+  /// The number of samples in the global batch, by which a mean over the batch divides.
   public let globalCount: Int
   public let shard: Int
 

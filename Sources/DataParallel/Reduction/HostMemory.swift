@@ -1,40 +1,42 @@
 import Communication
+import System
 import Tensors
 
-/// The arenas of one host's ranks where all of them see them, the sum that all read, and words by
-/// which they tell each other how far they are.
+/// The memory that one host's ranks share for a sum: their arenas, the sum, and words that show
+/// each rank's progress.
 ///
-/// A part a rank: a line for each of its words (`ready` of each of its shards, `summed`, `done`), on
-/// the host's first rank the sum, then its arenas.
+/// Each rank's part has two cache lines for each of its words (`ready` of each of its shards,
+/// `summed`, `done`), then the sum on the host's first rank, then its arenas.
 final class HostMemory {
-  /// The shards of this host's ranks, by rank of the host.
+  /// The shards of each rank, by rank of the host.
   let shards: [Range<Int>]
-  /// Where element 0 of a shard's arena is.
+  /// By shard: the address of its arena.
   private(set) var arenas: [Int: UnsafeMutablePointer<Float>] = [:]
-  /// By shard: how much of its arena is final.
+  /// By shard: how many buckets of its arena are final, counted over all sums.
   private(set) var ready: [Int: UnsafeMutablePointer<UInt64>] = [:]
-  /// By rank of the host: how much of its slices of the host's partials are summed.
+  /// By rank of the host: in how many buckets it has summed its slices of the host's partials,
+  /// counted over all sums.
   private(set) var summed: [UnsafeMutablePointer<UInt64>] = []
-  /// How much of the sum is there.
+  /// How many buckets of the sum are complete, counted over all sums.
   let done: UnsafeMutablePointer<UInt64>
   let sum: UnsafeMutablePointer<Float>
-  /// Keeps the memory.
+  /// Keeps the memory alive.
   let owner: AnyObject
 
-  /// Two cache lines, which are fetched in pairs.
-  private static let wordByteCount = 128
+  /// Two cache lines, because lines are fetched in pairs.
+  private static let wordByteCount = 2 * CacheLine.byteCount
 
+  /// Bytes from the start of one arena to the start of the next.
   private static func pitch(_ elementCount: Int) -> Int {
-    (elementCount + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
-      * MemoryLayout<Float>.stride
+    CacheLine.roundedUp(floatCount: elementCount) * MemoryLayout<Float>.stride
   }
 
-  /// Bytes that a rank with so many shards brings.
+  /// The size of the part of a rank with `shardCount` shards.
   static func byteCount(shardCount: Int, elementCount: Int, isFirst: Bool) -> Int {
     (shardCount + 2) * wordByteCount + (shardCount + (isFirst ? 1 : 0)) * pitch(elementCount)
   }
 
-  /// - Parameter parts: by rank of the host, of `byteCount`; zeros.
+  /// - Parameter parts: by rank of the host, each of `byteCount` bytes, all zeros.
   init(
     parts: [UnsafeMutableRawPointer], shards: [Range<Int>], elementCount: Int, owner: AnyObject
   ) {

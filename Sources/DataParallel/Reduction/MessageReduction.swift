@@ -5,11 +5,12 @@ import Glibc
 import System
 import Tensors
 
-/// The tree's sum where ranks are on several hosts: the ranks of a host add their shards up in
-/// memory they share, and the first of them exchanges what came out with the other hosts.
+/// The tree's sum for ranks on several hosts. The ranks of a host add their shards in shared
+/// memory, and the first of them exchanges the results with the other hosts.
 ///
-/// Bucket by bucket, from the arena's end to its beginning, on a thread of its own: a bucket is on
-/// its way as soon as the backward passes of the host's shards are past it.
+/// It works bucket by bucket, from the arena's end to its beginning, on a background thread. A
+/// bucket is sent as soon as the backward passes of all the host's shards have computed its
+/// gradients.
 final class MessageReduction {
   let arenas: [Tensor]
   /// Bytes this rank has sent, in all sums.
@@ -20,36 +21,38 @@ final class MessageReduction {
   private let elementCount: Int
   private let buckets: [Range<Int>]
   private let memory: HostMemory
-  /// The words of this rank's shards.
+  /// The `ready` words of this rank's shards.
   private let ownReady: [UnsafeMutablePointer<UInt64>]
   private let localRank: Int
   private let adder: TreeAdder
-  /// What makes the host's partials, in its arenas.
+  /// The additions that compute the host's partials in its arenas.
   private let hostAdds: [TreePlan.Add]
-  /// By bucket; none on ranks that do not speak for their host, and where there is but one host.
+  /// By bucket; empty on all ranks except the first of each host, and if there is only one host.
   private var exchanges: [WireExchange] = []
   private let hostCount: Int
   private let thread: BackgroundThread?
-  /// Sums begun, this one included.
+  /// The number of sums begun, including the current one.
   private var sequence: UInt64 = 0
   private var isUnderWay = false
-  /// Rings when this rank's arenas have another bucket, and when it waits.
-  private let alarm = Alarm()
-  /// 1 while the rank does nothing but wait for the sum.
+  /// Signalled when another bucket of this rank's arenas is final, and when the rank starts to
+  /// wait.
+  private let wakeup = Wakeup()
+  /// 1 while the rank only waits for the sum.
   private let waiting = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
   /// Collective: every rank.
   /// - Parameters:
-  ///   - hosts: the ranks by host, as far as they share memory.
-  ///   - window: memory for all ranks of this process's host, by local rank; nil: each rank is a host.
-  ///   - localRanks: where in the window the parts of this host's ranks are.
-  ///   - direct: never by halving.
+  ///   - hosts: the ranks by host; the ranks of a host share memory.
+  ///   - window: memory of this host's ranks, by local rank; nil: each rank counts as a host.
+  ///   - localRanks: the indices of the ranks' parts in the window, for the ranks of this host.
+  ///   - direct: never uses halving.
   init(
     communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int,
     hosts: [[Int]], window: SharedWindow?, localRanks: [Int], direct: Bool
   ) {
     let (rank, worldSize) = (communicator.rank, communicator.worldSize)
-    // With one host the sum would lie in the arena of its first rank, who writes it anew too soon.
+    // With one host, the sum would be in the arena of its first rank, which overwrites it before
+    // the others have read it.
     require(hosts.count > 1 || worldSize == 1, "messages within one host")
     self.communicator = communicator
     self.elementCount = elementCount
@@ -104,8 +107,8 @@ final class MessageReduction {
 
   var overlaps: Bool { thread != nil }
 
-  /// Begins a sum: its buckets go out as `noteFinal` lets them. Until `allreduceSum` has returned,
-  /// this thread must leave MPI alone.
+  /// Begins a sum: each bucket is sent after `noteFinal` has reported its elements. Until
+  /// `allreduceSum` returns, the calling thread must not call MPI.
   func begin() {
     require(!isUnderWay, "a sum was begun before the last was over")
     guard let thread else { return }
@@ -114,23 +117,24 @@ final class MessageReduction {
     thread.begin { [unowned self] in try serve() }
   }
 
-  /// The elements of a shard's arena from `offset` on are as they are to be added. Any thread; a
-  /// shard's calls one after the other. Without effect before `begin`.
+  /// Reports that the elements of a shard's arena from `offset` on are final. May be called on any
+  /// thread, but not concurrently for one shard. Has no effect before `begin`.
   func noteFinal(shard: Int, from offset: Int) {
     if !isUnderWay { return }
-    // The buckets lie from the end to the beginning, but for the first ones, behind what is rounded.
+    // The buckets are in order from the arena's end to its beginning, so final buckets come first.
     let count = buckets.prefix { $0.lowerBound >= offset }.count
-    let isNews = nd_spin_until(memory.ready[shard]!, word(count), 1) == 0
+    let isNew = nd_spin_until(memory.ready[shard]!, word(count), 1) == 0
     nd_store_release(memory.ready[shard]!, word(count))
-    // Nothing can be done before all of the rank's shards are as far.
-    guard isNews, has(ownReady, count) else { return }
-    alarm.ring()
-    // Or a scheduler that shares a core fairly lets the thread wait for its next tick, 4 ms.
+    // The thread can do nothing before all shards of the rank have this many final buckets.
+    guard isNew, has(ownReady, count) else { return }
+    wakeup.signal()
+    // Without it, a scheduler that shares a core fairly lets the thread wait for its next tick, 4
+    // ms.
     sched_yield()
   }
 
-  /// The sum. All of this rank's arenas must be final.
-  /// - Parameter threads: what a rank that is alone may use.
+  /// Returns the sum over all shards. All of this rank's arenas must be final.
+  /// - Parameter threads: the rank's threads, used only if there is one rank.
   func allreduceSum(on threads: ShardThreads? = nil) throws -> UnsafePointer<Float> {
     guard let thread else {
       if hostAdds.isEmpty {
@@ -146,63 +150,65 @@ final class MessageReduction {
     for shard in ownShards { noteFinal(shard: shard, from: 0) }
     nd_store_release(waiting, 1)
     defer { nd_store_release(waiting, 0) }
-    alarm.ring()
+    wakeup.signal()
     try thread.wait()
     isUnderWay = false
     sentByteCount = exchanges.reduce(0) { $0 + $1.byteCount }
     return UnsafePointer(memory.sum)
   }
 
-  /// What a word of the host's memory says where `count` buckets of this sum are through.
+  /// The value of a progress word in the host's memory if `count` buckets of this sum are done.
   private func word(_ count: Int) -> UInt64 {
     (sequence - 1) * UInt64(buckets.count) + UInt64(count)
   }
 
   private var isWaiting: Bool { nd_spin_until(waiting, 1, 1) != 0 }
 
+  /// Whether all of the progress words have reached `count` buckets of this sum.
   private func has(_ words: some Sequence<UnsafeMutablePointer<UInt64>>, _ count: Int) -> Bool {
     words.allSatisfy { nd_spin_until($0, word(count), 1) != 0 }
   }
 
-  /// The whole of one sum, on the thread.
+  /// Computes one sum, on the background thread.
   private func serve() throws {
-    // Nothing is to be done before the backward pass has made something: the core is the rank's.
-    var patience = Patience(waiting: waiting, alarm: alarm)
+    // There is nothing to do before the backward pass has computed a bucket, and the rank needs the
+    // core.
+    var backoff = Backoff(waiting: waiting, wakeup: wakeup)
     while !isWaiting, !has(ownReady, 1) {
-      alarm.sleep(atMostMicroseconds: 1_000_000)
+      wakeup.sleep(atMostMicroseconds: 1_000_000)
     }
     try communicator.enter(
       .sum, of: adder.roundedCount > 0 ? .bfloat16 : .float32, count: elementCount,
-      at: "gradients", isBehind: true)
+      at: "gradients", runsInBackground: true)
     var (summed, started, finished) = (0, 0, 0)
-    var isThrough = [Bool](repeating: false, count: buckets.count)
+    var isComplete = [Bool](repeating: false, count: buckets.count)
     do {
       while finished < buckets.count {
-        var moved = false
+        var hasAdvanced = false
         if summed < buckets.count, has(memory.ready.values, summed + 1) {
           sumHost(buckets[summed])
           summed += 1
           nd_store_release(memory.summed[localRank], word(summed))
-          moved = true
+          hasAdvanced = true
         }
         if localRank == 0 {
           if started < summed, has(memory.summed, started + 1) {
             try exchanges[started].start()
             started += 1
-            moved = true
+            hasAdvanced = true
           }
-          let underWay = (finished..<started).filter { !isThrough[$0] }
+          let underWay = (finished..<started).filter { !isComplete[$0] }
           try communicator.progress(underWay.flatMap { exchanges[$0].requests })
           for number in underWay where try exchanges[number].poll() {
-            isThrough[number] = true
-            moved = true
+            isComplete[number] = true
+            hasAdvanced = true
           }
-          while finished < started, isThrough[finished] { finished += 1 }
+          while finished < started, isComplete[finished] { finished += 1 }
           nd_store_release(memory.done, word(finished))
         } else if summed == buckets.count, has([memory.done], buckets.count) {
           finished = buckets.count
         }
-        if moved { patience.renew() } else { patience.rest() }
+        if hasAdvanced { backoff.reset() } else { backoff.pause() }
       }
     } catch {
       for exchange in exchanges { exchange.abandon() }
@@ -210,10 +216,10 @@ final class MessageReduction {
     }
   }
 
-  /// This rank's slice of the host's partials.
+  /// Adds this rank's slice of the host's partials.
   private func sumHost(_ bucket: Range<Int>) {
     if hostAdds.isEmpty {
-      // A single shard: there is no addition that would round it.
+      // A single shard: without an addition, nothing has rounded it yet.
       if hostCount == 1 { round(bucket) }
       return
     }
@@ -236,33 +242,35 @@ final class MessageReduction {
   }
 }
 
-/// How the thread waits: asleep while the rank computes, which needs the core, but for a look at what
-/// has arrived now and then; awake while the rank itself waits. After long in vain with longer naps:
-/// others may need the core.
-private struct Patience {
+/// Pauses the background thread between two polls. While the rank computes, which needs the core,
+/// the thread sleeps and polls rarely. While the rank itself waits, the thread polls all the time,
+/// and after many polls without progress it sleeps too, because others may need the core.
+private struct Backoff {
   let waiting: UnsafePointer<UInt64>
-  let alarm: Alarm
-  private var turns = 0
+  let wakeup: Wakeup
+  /// Pauses since the last progress.
+  private var pauses = 0
 
-  /// A look interrupts the rank, which costs it some 50 us with what they do to its caches; the
-  /// system's buffers keep a link of 1 Gbit/s busy for longer.
-  private static let napMicroseconds = 500
+  /// A poll interrupts the rank, which costs it some 50 us, including the effect on its caches. The
+  /// system's buffers keep a link of 1 Gbit/s busy for longer than this sleep.
+  private static let sleepMicroseconds = 500
 
-  init(waiting: UnsafePointer<UInt64>, alarm: Alarm) {
+  init(waiting: UnsafePointer<UInt64>, wakeup: Wakeup) {
     self.waiting = waiting
-    self.alarm = alarm
+    self.wakeup = wakeup
   }
 
-  mutating func renew() { turns = 0 }
+  /// Call it after progress.
+  mutating func reset() { pauses = 0 }
 
-  mutating func rest() {
-    turns += 1
+  mutating func pause() {
+    pauses += 1
     if nd_spin_until(waiting, 1, 1) == 0 {
-      alarm.sleep(atMostMicroseconds: Patience.napMicroseconds)
-    } else if turns < 2000 {
+      wakeup.sleep(atMostMicroseconds: Backoff.sleepMicroseconds)
+    } else if pauses < 2000 {
       sched_yield()
     } else {
-      usleep(turns < 4000 ? 100 : 500)
+      usleep(pauses < 4000 ? 100 : 500)
     }
   }
 }

@@ -1,9 +1,10 @@
 import Communication
 import System
 
-/// Which shards a rank owns.
+/// The assignment of shards to ranks.
 package enum ShardRange {
-  /// The shards of `rank`: contiguous, in rank order, sizes that differ by at most one, none empty.
+  /// The shards of `rank`: contiguous and in rank order. The ranges are not empty, and their sizes
+  /// differ by at most one.
   /// - Precondition: 0 <= rank < worldSize <= shardCount.
   package static func of(rank: Int, worldSize: Int, shardCount: Int) -> Range<Int> {
     guard 0 <= rank, rank < worldSize, worldSize <= shardCount else {
@@ -24,14 +25,14 @@ package enum ShardRange {
   }
 }
 
-/// How one sum over S shards is carried out by several owners (hosts, or ranks) so that its bits do
-/// not depend on who owns what.
+/// The additions by which several owners (hosts or ranks) compute one sum over S shards. The bits
+/// of the sum do not depend on which owner has which shards.
 ///
 /// The sum is one binary tree over the leaves 0 ..< S: a node of n > 1 leaves splits after the
-/// largest power of two below n. A node's sum is kept in its leftmost leaf's buffer, so an inner
-/// node is one addition, `buffer[dst] += buffer[src]`, of its right child's to its left child's.
-/// Each owner first makes the sums of the largest nodes whose leaves are all its own, its partials;
-/// then the partials of all owners are combined.
+/// largest power of two below n. A node's sum is kept in its leftmost leaf's buffer. So an inner
+/// node is one addition, `buffer[dst] += buffer[src]`, which adds its right child's sum to its left
+/// child's. Each owner first computes its partials: the sums of the largest nodes whose leaves are
+/// all its own. Then the partials of all owners are combined.
 package struct TreePlan: Sendable, Equatable {
   /// `buffer[dst] += buffer[src]`; dst and src are leaves.
   package struct Add: Sendable, Equatable {
@@ -39,28 +40,29 @@ package struct TreePlan: Sendable, Equatable {
     package let src: Int
   }
 
-  /// A largest node that lies wholly inside one owner's shards.
+  /// The sum of a largest node whose leaves all belong to one owner.
   package struct Partial: Sendable, Equatable {
     /// Its leaves; the first one's buffer receives the sum.
     package let leaves: Range<Int>
-    /// What builds the sum, in order.
+    /// The additions of the sum, in order.
     package let adds: [Add]
   }
 
   package let shardCount: Int
-  /// By owner, then by leaf; at most about 2 log2 S for each run of neighbours an owner has.
+  /// By owner, then by leaf; at most about 2 log2 S for each contiguous run of an owner's leaves.
   package let partials: [[Partial]]
-  /// What makes of all partials the total, in buffer 0, in order.
+  /// The additions that combine all partials to the total, in order. The total is in buffer 0.
   package let combining: [Add]
 
   /// - Parameters:
-  ///   - owners: by leaf, who owns it.
-  ///   - ownerCount: of owners, each with a leaf or without.
+  ///   - owners: the owner of each leaf.
+  ///   - ownerCount: the number of owners; an owner may have no leaf.
   /// - Precondition: at least one leaf; owners in 0 ..< ownerCount.
   package init(owners: [Int], ownerCount: Int) {
     shardCount = owners.count
     var partials = [[Partial]](repeating: [], count: ownerCount)
-    /// The one owner of all leaves of `node`; nil where there are several, whose partials are noted.
+    /// Returns the owner of all leaves of `node`. If there are several, returns nil and records
+    /// their partials.
     func visit(_ node: Range<Int>) -> Int? {
       if node.count == 1 { return owners[node.lowerBound] }
       let middle = TreePlan.split(node)
@@ -81,7 +83,7 @@ package struct TreePlan: Sendable, Equatable {
     combining = TreePlan.adds(of: 0..<owners.count, downTo: isPartial.contains)
   }
 
-  /// The owners are ranks.
+  /// Creates the plan whose owners are ranks, with the shards of `ShardRange`.
   /// - Precondition: 1 <= worldSize <= shardCount.
   package init(shardCount: Int, worldSize: Int) {
     let owners = (0..<worldSize).flatMap { rank in
@@ -90,8 +92,9 @@ package struct TreePlan: Sendable, Equatable {
     self.init(owners: owners, ownerCount: worldSize)
   }
 
-  /// The owners in the order of their leaves where each has one partial and the partials are the
-  /// leaves of a complete binary tree: then halving can add them up, pair by pair. nil elsewhere.
+  /// The owners in the order of their leaves, if each has one partial and the partials are the
+  /// leaves of a complete binary tree: then recursive halving can add them, pair by pair. Otherwise
+  /// nil.
   package var completeOrder: [Int]? {
     guard partials.allSatisfy({ $0.count == 1 }), partials.count.nonzeroBitCount == 1 else {
       return nil
@@ -110,13 +113,13 @@ package struct TreePlan: Sendable, Equatable {
     return isComplete(0..<shardCount, nodes[...]) ? order : nil
   }
 
-  /// Where the right child of a node of `leaves.count` > 1 leaves begins.
+  /// The first leaf of the right child of a node with more than one leaf.
   private static func split(_ leaves: Range<Int>) -> Int {
     let log2 = Int.bitWidth - 1 - (leaves.count - 1).leadingZeroBitCount
     return leaves.lowerBound + (1 << log2)
   }
 
-  /// What an addition reads or writes when the whole tree is summed leaving the leaves as they are.
+  /// An operand of an addition if the whole tree is summed without changing the leaves.
   package enum Place: Sendable, Equatable {
     case leaf(Int)
     /// One of a few buffers, counted from 0, for the sums of inner nodes.
@@ -131,14 +134,15 @@ package struct TreePlan: Sendable, Equatable {
     package let right: Place
   }
 
-  /// The additions, children first, that make the sum of all leaves; at most log2 S scratch buffers.
+  /// The additions of the sum of all leaves, children first. They use at most log2 S scratch
+  /// buffers.
   /// - Precondition: shardCount > 1.
   package static func sums(shardCount: Int) -> [Sum] {
     require(shardCount > 1, "a sum of \(shardCount) shards has no addition")
     return sums(of: 0..<shardCount, into: .total, firstFree: 0)
   }
 
-  /// - Parameter firstFree: the scratch buffers from there on may be used.
+  /// - Parameter firstFree: the first scratch buffer that may be used.
   private static func sums(of node: Range<Int>, into target: Place, firstFree: Int) -> [Sum] {
     var sums: [Sum] = []
     var free = firstFree
@@ -146,7 +150,7 @@ package struct TreePlan: Sendable, Equatable {
       if child.count == 1 { return .leaf(child.lowerBound) }
       let place = Place.scratch(free)
       free += 1
-      // Its own scratch begins with its result's buffer, which is written last.
+      // The child may use its result's buffer as scratch, because it writes the result last.
       sums += TreePlan.sums(of: child, into: place, firstFree: free - 1)
       return place
     }
@@ -156,12 +160,12 @@ package struct TreePlan: Sendable, Equatable {
     return sums + [Sum(target: target, left: left, right: right)]
   }
 
-  /// The additions, children first, that make the sum of `node` of sums already there.
-  private static func adds(of node: Range<Int>, downTo isThere: (Range<Int>) -> Bool) -> [Add] {
-    if isThere(node) { return [] }
+  /// The additions of the sum of `node`, children first, from nodes whose sums are available.
+  private static func adds(of node: Range<Int>, downTo isAvailable: (Range<Int>) -> Bool) -> [Add] {
+    if isAvailable(node) { return [] }
     let middle = split(node)
-    return adds(of: node.lowerBound..<middle, downTo: isThere)
-      + adds(of: middle..<node.upperBound, downTo: isThere)
+    return adds(of: node.lowerBound..<middle, downTo: isAvailable)
+      + adds(of: middle..<node.upperBound, downTo: isAvailable)
       + [Add(dst: node.lowerBound, src: middle)]
   }
 }

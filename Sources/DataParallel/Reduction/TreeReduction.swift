@@ -3,24 +3,24 @@ import Communication
 import System
 import Tensors
 
-/// The sum of all shards' arenas, on every rank, in the order of TreePlan: the same bits whatever
-/// the number of ranks and hosts, and whichever way the floats go.
+/// Sums all shards' arenas on every rank, in the order of TreePlan. The bits of the sum do not
+/// depend on the number of ranks and hosts, nor on the path.
 package final class TreeReduction {
-  /// How the floats get from rank to rank.
+  /// How the floats move from rank to rank.
   package enum Path: String, Sendable {
-    /// All ranks are on one host and read each other's arenas in memory they share.
+    /// All ranks are on one host, and read each other's arenas in shared memory.
     case window = "shared window"
-    /// Messages between hosts; in a host, memory its ranks share.
+    /// Messages between hosts; shared memory within a host.
     case messages
   }
 
   package let path: Path
-  /// Why the ranks of one host do not share memory; nil where they do, or are each on a host.
+  /// Why the ranks of one host do not share memory; nil if they do, or if each is on its own host.
   package let note: String?
-  /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. To be
-  /// filled before each sum; what they hold after it is undefined.
+  /// The arenas of this rank's shards, in shard order: [elementCount] float32, zeros at first. Fill
+  /// them before each sum; their contents after it are undefined.
   package let arenas: [Tensor]
-  /// Whether no element of the last sum is infinite or not a number; the same on every rank.
+  /// Whether all elements of the last sum are finite; the same on every rank.
   package private(set) var sumIsFinite = true
   private let elementCount: Int
   private let shardCount: Int
@@ -28,17 +28,19 @@ package final class TreeReduction {
   private let window: WindowReduction?
   private let messages: MessageReduction?
 
-  /// Compares first what the ranks are to reduce.
+  /// First compares `elementCount` and `shardCount` between the ranks.
   ///
   /// Collective: every rank.
   /// - Parameters:
-  ///   - roundedCount: how many of the first elements are rounded to bfloat16, each shard's and each
-  ///     sum of the tree, so that hosts can send them in half the bytes. Additions are float32's.
-  ///   - path: nil: a window where all ranks are on one host, and it has the room. Messages asked for
-  ///     on one host go from every rank to every other.
-  ///   - ranksPerHost: takes the ranks of a host in groups of at most so many for hosts of their own.
-  ///   - direct: hosts exchange slices directly even where halving could do.
-  /// - Precondition: worldSize <= shardCount; elementCount > 0; a window needs all ranks on one host.
+  ///   - roundedCount: how many of the first elements are rounded to bfloat16, in each shard's
+  ///     arena and in each sum of the tree, so that hosts can send them in half the bytes.
+  ///     Additions are in float32.
+  ///   - path: nil: a window if all ranks are on one host with enough shared memory, else messages.
+  ///     With `.messages` on one host, each rank counts as a host.
+  ///   - ranksPerHost: treats each group of at most this many ranks of a host as a host of its own.
+  ///   - direct: hosts exchange slices directly even if halving is possible.
+  /// - Precondition: worldSize <= shardCount; elementCount > 0; a window needs all ranks on one
+  ///   host.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
   package init(
     communicator: Communicator, shardCount: Int, elementCount: Int, roundedCount: Int = 0,
@@ -52,7 +54,7 @@ package final class TreeReduction {
       rank: communicator.rank, worldSize: communicator.worldSize, shardCount: shardCount)
     let real = try communicator.hosts()
     var chosen = path ?? (real.count == 1 && communicator.worldSize > 1 ? .window : .messages)
-    // By host, groups of ranks that share memory.
+    // By host, the groups of ranks that share memory.
     let groups = real.map { ranks in
       stride(from: 0, to: ranks.count, by: ranksPerHost ?? ranks.count).map {
         Array(ranks[$0..<min($0 + (ranksPerHost ?? ranks.count), ranks.count)])
@@ -103,30 +105,32 @@ package final class TreeReduction {
     }
   }
 
-  /// Whether a sum can be under way while gradients are still being made.
+  /// Whether a sum can run while gradients are still being computed.
   package var overlaps: Bool { messages?.overlaps ?? false }
 
   /// Bytes this rank has sent to other hosts, in all sums.
   package var sentByteCount: Int { messages?.sentByteCount ?? 0 }
 
-  /// Begins a sum before the arenas are filled: what `noteFinal` names goes out at once, on another
-  /// thread. Until `allreduceSum` has returned, this thread must make no other collective call.
+  /// Begins a sum before the arenas are filled. A background thread sends the elements that
+  /// `noteFinal` reports. Until `allreduceSum` returns, the calling thread must make no other
+  /// collective call.
   ///
-  /// Collective: every rank, where `overlaps`.
+  /// Collective: every rank, if `overlaps`.
   package func begin() { if !isSkipped { messages?.begin() } }
 
-  /// Says that in a shard's arena all from element `offset` on is as it is to be added, and will stay
-  /// so. Has no effect before `begin`; from any thread.
+  /// Reports that in a shard's arena all elements from `offset` on are final: they do not change
+  /// until the sum. Has no effect before `begin`. May be called on any thread.
   package func noteFinal(shard: Int, from offset: Int) {
     messages?.noteFinal(shard: shard, from: offset)
   }
 
-  /// The sum over all shards, `elementCount` floats: to be read only, as other ranks may read the very
-  /// same memory. It holds until this rank's next sum or write to its arenas.
+  /// Returns the sum over all shards, `elementCount` floats. It must not be written, because other
+  /// ranks may read the same memory. It is valid until this rank's next sum or write to its arenas.
   ///
   /// Collective: every rank.
-  /// - Parameter threads: the rank's, which check whether the sum is finite, and add where the rank is alone.
-  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, where ranks are out of step;
+  /// - Parameter threads: the rank's threads. They check whether the sum is finite, and add if
+  ///   there is only one rank.
+  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, if ranks are out of step;
   ///   MPIError.
   package func allreduceSum(on threads: ShardThreads? = nil) throws -> UnsafePointer<Float> {
     if isSkipped { return UnsafePointer(arenas[0].pointer(Float.self)) }
@@ -144,7 +148,7 @@ package final class TreeReduction {
     return sum
   }
 
-  /// In tests of faults alone.
+  /// Only in tests that inject faults.
   private var isSkipped: Bool {
     FaultPoint.reach("sum", rank: communicator.rank, step: communicator.step) == .skip
   }

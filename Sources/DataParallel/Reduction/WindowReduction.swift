@@ -2,52 +2,56 @@ import Communication
 import System
 import Tensors
 
-/// Where the arenas lie in what a rank brings to the window.
+/// The layout of a rank's part of the window: its arenas, then one word.
 struct WindowLayout {
-  /// Elements from one arena to the next: whole cache lines.
+  /// Elements from the start of one arena to the start of the next: whole cache lines.
   let pitch: Int
   let byteCount: Int
 
-  /// Of the rank's word behind the arenas: 0 where its slice of the sum is finite.
-  var verdictOffset: Int { byteCount - ArenaLayout.alignment * MemoryLayout<Float>.stride }
+  /// The offset in bytes of the rank's word after the arenas: 0 if its slice of the sum is finite.
+  var nonFiniteOffset: Int { byteCount - CacheLine.byteCount }
 
   init(arenaCount: Int, elementCount: Int) {
-    pitch =
-      (elementCount + ArenaLayout.alignment - 1) / ArenaLayout.alignment * ArenaLayout.alignment
-    // A cache line more for the verdict.
-    byteCount = (arenaCount * pitch + ArenaLayout.alignment) * MemoryLayout<Float>.stride
+    pitch = CacheLine.roundedUp(floatCount: elementCount)
+    // Plus one cache line for the word.
+    byteCount = arenaCount * pitch * MemoryLayout<Float>.stride + CacheLine.byteCount
   }
 }
 
-/// The tree's sum where all ranks are on one host: all arenas lie in a shared window, and each rank
-/// sums its slice of them straight from the others' memory.
+/// The tree's sum for ranks that are all on one host. All arenas are in a shared window, and each
+/// rank sums its slice directly from the others' memory.
 ///
-/// It writes each element of its sum where it has just read, into every rank's first arena: so the
-/// lines go over to the core that sums and come back, once each, and an optimizer reads its own
-/// rank's memory. (A place for the sum beside the arenas would be a third set of lines that the cores
-/// take from each other: on two cores of a Zen 4, with 670,000 elements, that cost 80 us a step more.)
-/// Slices are whole: of blocks in turn each core's prefetching takes the other's lines, and the sum took
-/// 2 to 10 times as long. Inner nodes are summed in scratch. Two barriers do: one before, as the arenas must be complete,
-/// and one behind, as the sum must be; from there on a rank's arenas are its own until the next sum.
+/// A rank writes each element of its slice of the sum to the place it has just read, in every
+/// rank's first arena. So each cache line moves to the core that sums and back only once, and the
+/// optimizer reads its own rank's memory. (A separate place for the sum would be a third set of
+/// lines that the cores take from each other. On two cores of a Zen 4, with 670,000 elements, that
+/// cost 80 us a step more.)
+///
+/// Each rank's slice is contiguous. With alternating blocks, each core's prefetcher took the
+/// other's lines, and the sum took 2 to 10 times as long. Inner nodes are summed in scratch memory.
+/// Two barriers are enough: one before the sum, when the arenas are complete, and one after it,
+/// when the sum is complete. After that, a rank's arenas are exclusively its own until the next
+/// sum.
 final class WindowReduction {
   let arenas: [Tensor]
   private let communicator: Communicator
   private let elementCount: Int
   private let window: SharedWindow
   private let slice: Range<Int>
-  /// What makes the inner nodes below the root, children first.
+  /// The additions of the inner nodes below the root, children first.
   private let steps: [Step]
   private let root: Step
   private let adder: TreeAdder
   private let scratch: Storage
-  /// Where the sum goes: every rank's first arena, this rank's first.
+  /// The targets of the sum: every rank's first arena, starting with this rank's.
   private let sums: UnsafeMutableBufferPointer<UnsafeMutablePointer<Float>?>
-  /// By rank; the own one is written before the barrier behind a sum, and all are read after it.
-  private let verdicts: [UnsafeMutablePointer<UInt64>]
-  /// Of the last sum: no element of it is infinite or not a number.
+  /// By rank: the word that is 0 if the rank's slice of the sum is finite. Each rank writes its own
+  /// before the barrier that ends a sum, and reads all after it.
+  private let nonFiniteWords: [UnsafeMutablePointer<UInt64>]
+  /// Whether all elements of the last sum are finite.
   private(set) var sumIsFinite = true
 
-  /// An addition's operands; those in scratch are the same for every block.
+  /// An operand of an addition. All blocks use the same scratch memory.
   private struct Operand {
     let start: UnsafeMutablePointer<Float>
     let isScratch: Bool
@@ -55,7 +59,7 @@ final class WindowReduction {
   }
 
   private struct Step {
-    /// The root's is not used: its sum goes to `sums`.
+    /// Not used for the root, whose sum is written to `sums`.
     let target: Operand
     let left: Operand
     let right: Operand
@@ -84,9 +88,9 @@ final class WindowReduction {
     let sum = parts[communicator.rank]
     sums = .allocate(capacity: worldSize)
     _ = sums.initialize(from: [sum] + parts.filter { $0 != sum })
-    verdicts = zip(window.parts, ranges).map { part, range in
+    nonFiniteWords = zip(window.parts, ranges).map { part, range in
       let layout = WindowLayout(arenaCount: range.count, elementCount: elementCount)
-      return (part.baseAddress! + layout.verdictOffset).assumingMemoryBound(to: UInt64.self)
+      return (part.baseAddress! + layout.nonFiniteOffset).assumingMemoryBound(to: UInt64.self)
     }
     let leaves = zip(parts, ranges).flatMap { part, range in
       range.map { part + ($0 - range.lowerBound) * layout.pitch }
@@ -125,14 +129,14 @@ final class WindowReduction {
     sums.deallocate()
   }
 
-  /// The sum, in this rank's first arena.
+  /// Returns the sum over all shards, in this rank's first arena.
   ///
   /// Collective: every rank.
   /// - Throws: `Failure(.trainingFailed)` where ranks are out of step; MPIError.
   func allreduceSum() throws -> UnsafePointer<Float> {
-    // To compare headers is the barrier before, at no cost of its own.
+    // Comparing headers is also the barrier before the sum.
     try communicator.enter(.sum, of: .float32, count: elementCount, at: "gradients")
-    if !communicator.meetsOnBoard { try window.barrier() }
+    if !communicator.enterIsBarrier { try window.barrier() }
     var isFinite = true
     ArenaSections.inBlocks(slice) { start, count in
       for step in steps {
@@ -144,9 +148,9 @@ final class WindowReduction {
         toAll: sums, root.left.at(start), root.right.at(start), start: start, count: count)
       isFinite = isFinite && isBlockFinite
     }
-    verdicts[communicator.rank].pointee = isFinite ? 0 : 1
+    nonFiniteWords[communicator.rank].pointee = isFinite ? 0 : 1
     try window.barrier()
-    sumIsFinite = verdicts.allSatisfy { $0.pointee == 0 }
+    sumIsFinite = nonFiniteWords.allSatisfy { $0.pointee == 0 }
     return UnsafePointer(sums[0]!)
   }
 }

@@ -3,27 +3,27 @@ import Communication
 import System
 import Tensors
 
-/// One bucket's way between hosts, on the rank that speaks for its host: `start` when the host's
-/// partials are there, then `poll` until it says that the sum is.
+/// Exchanges one bucket with the other hosts, on the first rank of a host. Call `start` when the
+/// host's partials are complete, then `poll` until it returns true: then the sum is complete.
 final class WireExchange {
   let bucket: Range<Int>
   private let isRounded: Bool
   private let communicator: Communicator
   private let adder: TreeAdder
   private let rounds: [Round]
-  /// What the others' floats arrive in.
+  /// The receive buffers.
   private let received: Storage
   private var round = 0
-  /// What the round still waits for.
+  /// The messages of the current round, except those that `poll` found complete.
   private(set) var requests: [Request] = []
-  /// In all sends so far.
+  /// Bytes sent so far.
   private(set) var byteCount = 0
 
   private struct Message {
     let rank: Int
     let start: UnsafeMutablePointer<Float>
     let count: Int
-    /// Where it is made into bfloat16; nil for floats.
+    /// The elements as bfloat16; nil if float32 is sent.
     let packed: Storage?
 
     var bytes: UnsafeMutableRawBufferPointer {
@@ -48,10 +48,10 @@ final class WireExchange {
   }
 
   /// - Parameters:
-  ///   - number: the bucket's.
-  ///   - ranks: by host, who speaks for it.
-  ///   - partial: where element 0 of a partial would be, by its first leaf.
-  ///   - sum: where element 0 of the sum is.
+  ///   - number: the bucket's index.
+  ///   - ranks: by host, the rank that exchanges messages for it.
+  ///   - partial: returns the address of element 0 of a partial, by its first leaf.
+  ///   - sum: the address of element 0 of the sum.
   init(
     _ schedule: WireSchedule, number: Int, bucket: Range<Int>, adder: TreeAdder, ranks: [Int],
     communicator: Communicator, partial: (Int) -> UnsafeMutablePointer<Float>,
@@ -62,17 +62,16 @@ final class WireExchange {
     self.adder = adder
     let isRounded = bucket.upperBound <= adder.roundedCount
     self.isRounded = isRounded
-    let line = ArenaSections.lineElements
     var starts: [Int] = []
     var end = 0
     for range in schedule.receivedRanges {
       starts.append(end)
-      end += (range.count + line - 1) / line * line
+      end += CacheLine.roundedUp(floatCount: range.count)
     }
     let received = Storage(byteCount: end * MemoryLayout<Float>.stride)
     self.received = received
     let base = received.base.assumingMemoryBound(to: Float.self)
-    /// Where its element 0 would be.
+    /// The address that element 0 of `place` has, or would have.
     func origin(_ place: WireSchedule.Place) -> UnsafeMutablePointer<Float> {
       switch place {
       case .partial(let leaf): partial(leaf)
@@ -98,8 +97,9 @@ final class WireExchange {
     }
   }
 
-  /// MPI promises tags up to 32767. Buckets whose number leaves the same rest go the same way one
-  /// after the other, and messages of one tag do not overtake each other.
+  /// The tag of a message. MPI guarantees tags up to 32767, so buckets whose numbers are equal
+  /// modulo 512 share tags. That is safe: their messages are sent one after another between the
+  /// same hosts, and MPI keeps the order of messages with the same tag.
   private static func tag(bucket: Int, round: Int) -> Int {
     require(round < 32, "a sum over 2^16 hosts or more")
     return firstTag + bucket % 512 * 32 + round
@@ -111,7 +111,8 @@ final class WireExchange {
     try post()
   }
 
-  /// Goes on with what has arrived. Returns whether the bucket's sum is there, and all it sent is gone.
+  /// Continues if the current round's messages are complete, without waiting.
+  /// - Returns: whether the bucket's sum and all sends are complete.
   func poll() throws -> Bool {
     requests.removeAll { $0.isDone }
     while requests.isEmpty && round < rounds.count {
@@ -122,7 +123,7 @@ final class WireExchange {
     return round == rounds.count
   }
 
-  /// After a failure: what is under way stays so, and the process must end.
+  /// Gives up all pending messages after a failure. The process must end.
   func abandon() {
     for request in requests { request.abandon() }
     requests = []
@@ -130,7 +131,7 @@ final class WireExchange {
 
   private func post() throws {
     let current = rounds[round]
-    // Receives first, so that whatever arrives finds its buffer.
+    // Receives first, so that each message finds its buffer when it arrives.
     for message in current.receives {
       requests.append(
         try communicator.receive(into: message.bytes, from: message.rank, tag: current.tag))

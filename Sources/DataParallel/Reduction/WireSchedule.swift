@@ -1,22 +1,23 @@
 import Tensors
 
-/// What one host sends, receives and adds so that all hosts get the sum of one bucket: rounds of
-/// messages, each followed by additions. Reduce-scatter, then allgather, in the order of the tree.
+/// The messages and additions of one host by which all hosts get the sum of one bucket: rounds of
+/// messages, each followed by additions. It is a reduce-scatter followed by an allgather, in the
+/// order of the tree (TreePlan).
 ///
-/// Where the hosts' partials are the leaves of a complete tree, by recursive halving and doubling:
-/// 2 log2 H messages of together 2 (H - 1) / H of the bucket (Thakur, Rabenseifner, Gropp 2005).
-/// Elsewhere every host sums one slice and is sent all partials of it: as many bytes a partial, and
-/// 2 (H - 1) messages.
+/// If the hosts' partials are the leaves of a complete tree, it uses recursive halving and
+/// doubling: 2 log2 H messages, which together have 2 (H - 1) / H of the bucket's bytes (Thakur,
+/// Rabenseifner, Gropp 2005). Otherwise every host sums one slice and receives all partials of it:
+/// the same number of bytes for each partial, but 2 (H - 1) messages.
 package struct WireSchedule: Sendable {
   package enum Place: Sendable, Equatable {
-    /// The host's own partial that begins at this leaf.
+    /// The host's own partial whose first leaf is this.
     case partial(Int)
-    /// Memory for what arrives, by number.
+    /// A receive buffer, by number.
     case received(Int)
     case sum
   }
 
-  /// The elements of `range`, to or from another host.
+  /// A message with the elements of `range`, to or from another host.
   package struct Message: Sendable, Equatable {
     package let host: Int
     package let place: Place
@@ -38,21 +39,21 @@ package struct WireSchedule: Sendable {
   }
 
   package private(set) var rounds: [Round] = []
-  /// What each `received` has to hold.
+  /// The elements that each receive buffer holds, by its number.
   package private(set) var receivedRanges: [Range<Int>] = []
 
   /// - Parameters:
-  ///   - plan: its owners are the hosts, more than one.
-  ///   - host: whose part this is.
+  ///   - plan: its owners are the hosts; there are at least two.
+  ///   - host: the host that follows this schedule.
   ///   - bucket: elements of the arena.
-  ///   - direct: never by halving.
+  ///   - direct: never uses halving.
   package init(plan: TreePlan, host: Int, bucket: Range<Int>, direct: Bool = false) {
     if let order = plan.completeOrder, !direct {
-      halve(plan, order, host, bucket)
+      exchangeByHalving(plan, order, host, bucket)
     } else {
       exchangeDirectly(plan, host, bucket)
     }
-    // Both sides know which messages would be empty.
+    // Both hosts know which messages would be empty, so neither sends nor receives them.
     for i in rounds.indices {
       rounds[i].sends.removeAll { $0.range.isEmpty }
       rounds[i].receives.removeAll { $0.range.isEmpty }
@@ -67,7 +68,7 @@ package struct WireSchedule: Sendable {
 
   private mutating func exchangeDirectly(_ plan: TreePlan, _ host: Int, _ bucket: Range<Int>) {
     let slices = ArenaSections.slices(of: bucket, count: plan.partials.count)
-    // Beginning after the host itself, so that not all send to the same one at once.
+    // Starts with the next host, so that not all hosts send to the same host at once.
     let others = (1..<plan.partials.count).map { (host + $0) % plan.partials.count }
     let own = slices[host]
     var places: [Int: Place] = [:]
@@ -98,9 +99,10 @@ package struct WireSchedule: Sendable {
     rounds = [scatter, gather]
   }
 
-  /// The pairs that are neighbours in the tree come first, with half of the bucket each, then pairs of
-  /// pairs with a quarter: floats add up in either order to the same bits.
-  private mutating func halve(
+  /// First, pairs of hosts that are neighbours in the tree exchange halves of the bucket; then
+  /// pairs of pairs exchange quarters, and so on. Addition of two floats is commutative, so both
+  /// hosts of a pair get the bits of the tree's sum.
+  private mutating func exchangeByHalving(
     _ plan: TreePlan, _ order: [Int], _ host: Int, _ bucket: Range<Int>
   ) {
     let position = order.firstIndex(of: host)!

@@ -1,7 +1,8 @@
-/// How a shard's part of a batch is computed: in as few pieces of at most so many samples as do.
+/// Splits a shard's part of a batch into as few pieces as possible, each of a limited number of
+/// samples.
 package enum MicroBatches {
-  /// The pieces of `sampleCount` samples, in order: as even as they can be, the larger ones first, as
-  /// PyTorch's `tensor_split` cuts.
+  /// The pieces of `sampleCount` samples, in order. Their sizes differ by at most one, and the
+  /// larger pieces come first, as in PyTorch's `tensor_split`.
   /// - Parameter size: the most samples of a piece; nil: one piece.
   package static func ranges(of sampleCount: Int, atMost size: Int?) -> [Range<Int>] {
     let count = MicroBatches.count(of: sampleCount, atMost: size)
@@ -12,7 +13,7 @@ package enum MicroBatches {
     }
   }
 
-  /// How many pieces they are; none for no sample.
+  /// The number of pieces; 0 without a sample.
   package static func count(of sampleCount: Int, atMost size: Int?) -> Int {
     guard sampleCount > 0, let size else { return min(sampleCount, 1) }
     return (sampleCount - 1) / size + 1

@@ -2,11 +2,11 @@ import Communication
 import System
 import Tensors
 
-/// Whether all ranks made the same network.
+/// Checks that all ranks created the same network.
 enum ModelAgreement {
   /// Collective: every rank.
-  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the first parameter or buffer that
-  ///   differs, on both sides.
+  /// - Throws: `Failure(.ranksDisagree)`, the same on every rank, naming the first parameter or
+  ///   buffer that differs, on both sides.
   static func check(
     _ parameters: ArenaLayout, _ buffers: ArenaLayout, communicator: Communicator
   ) throws {

@@ -3,14 +3,14 @@ import Communication
 import System
 import Tensors
 
-/// Memory that every rank must hold alike.
+/// Memory whose contents must be the same on every rank.
 package struct ReplicatedArena {
-  /// What it holds, such as "parameters".
+  /// The kind of its contents, such as "parameters".
   package let name: String
   package let arena: Tensor
-  /// Names in front of the tensors' own: "exp_avg." makes "exp_avg.1.weight".
+  /// The prefix of its tensors' names: "exp_avg." gives "exp_avg.1.weight".
   package let prefix: String
-  /// Where its tensors lie; nil: it is one tensor, called `name`.
+  /// The layout of its tensors; nil: it is one tensor, called `name`.
   package let layout: ArenaLayout?
 
   package init(_ name: String, _ arena: Tensor, prefix: String = "", layout: ArenaLayout? = nil) {
@@ -28,7 +28,7 @@ package struct ReplicatedArena {
     return layout.entries.map { (prefix + $0.name, layout.view($0, in: arena)) }
   }
 
-  /// Each tensor's name, and a hash of its memory and of the gap behind it.
+  /// Each tensor's name, and a hash of its memory and of the gap after it.
   var hashes: [(name: String, hash: UInt64)] {
     guard let layout else { return [(name, nd_hash(arena.rawPointer, byteCount))] }
     let ends = layout.entries.dropFirst().map(\.offset) + [arena.elementCount]
@@ -40,14 +40,15 @@ package struct ReplicatedArena {
   }
 }
 
-/// Compares what every rank must hold alike.
+/// Compares the memory that must be the same on every rank.
 package enum ReplicaCheck {
-  /// Throws if the arenas' bits differ between ranks. Where they agree, one message of 8 bytes a rank.
+  /// Throws if the arenas' bits differ between ranks. If they are equal, it costs one allgather of
+  /// 8 bytes for each rank.
   ///
   /// Collective: every rank must call it, with the same arenas in the same order.
-  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming the tensors that differ, and
-  ///   the ranks that differ from most of the others with their hosts. (Two ranks that differ cannot
-  ///   vote: then both are named.)
+  /// - Throws: `Failure(.trainingFailed)`, the same on every rank, naming the tensors that differ,
+  ///   and the ranks, with their hosts, that differ from the majority. (Without a majority, as with
+  ///   two ranks, it names all sides.)
   package static func verify(
     _ arenas: [ReplicatedArena], step: Int, communicator: Communicator
   ) throws {
@@ -83,18 +84,21 @@ package enum ReplicaCheck {
       + more
   }
 
-  /// Who is to blame for a tensor of these hashes, by rank, which are not all the same: those in the
-  /// minority.
+  /// The part of the message that names the ranks with a wrong tensor: those whose hashes are in
+  /// the minority.
+  /// - Parameters:
+  ///   - hashes: by rank, hashes of one tensor; not all are equal.
+  ///   - hosts: host names by rank.
   package static func verdict(_ hashes: [UInt64], hosts: [String]) -> String {
     let groups = hashes.indices.grouped { hashes[$0] }
-    let most = groups.map(\.ranks.count).max()!
-    let leaders = groups.filter { $0.ranks.count == most }
+    let largest = groups.map(\.ranks.count).max()!
+    let leaders = groups.filter { $0.ranks.count == largest }
     if leaders.count > 1 {
       let sides = groups.map { rankList($0.ranks, hosts: hosts) }
       return "between " + sides.joined(separator: " and ")
         + (hashes.count == 2 ? ": two cannot vote" : ": no majority")
     }
     let ranks = hashes.indices.filter { hashes[$0] != leaders[0].key }
-    return "on \(rankList(ranks, hosts: hosts)) against \(most) of \(hashes.count) ranks"
+    return "on \(rankList(ranks, hosts: hosts)) against \(largest) of \(hashes.count) ranks"
   }
 }

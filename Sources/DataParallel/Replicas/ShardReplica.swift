@@ -3,50 +3,53 @@ import Layers
 import System
 import Tensors
 
-/// One shard's network: the parameters are views into the rank's one parameter arena, shared by all
-/// its shards; the gradients are views into an arena of the shard's own, behind which lie a few
-/// floats and the network's buffers, which travel with the reduction.
+/// One shard's network. The parameters are views into the rank's parameter arena, which all its
+/// shards share. The gradients are views into the shard's own arena. After the gradients, this
+/// arena has a few more floats and the network's buffers, which are summed together with the
+/// gradients.
 package final class ShardReplica {
-  /// Floats behind the gradients: what all ranks must agree on at a step's end.
+  /// The floats after the gradients. Their sums tell all ranks the same at the end of a step.
   package enum Extra: Int, CaseIterable, Sendable {
     /// The shard's share of the global mean loss.
     case loss
-    /// Above 0 where a rank was asked to stop.
+    /// Above 0 if a rank was asked to stop.
     case stop
-    /// 1 where the shard had samples.
+    /// 1 if the shard had samples.
     case contributors
-    /// Above 0 where root's time is up.
+    /// Above 0 if root's time is up.
     case timeIsUp
-    /// 1 where the shard's loss could not be computed.
+    /// 1 if the shard's loss could not be computed.
     case failures
   }
 
   package let shard: Int
   package let module: any Module
-  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers: float32.
+  /// The gradients in `layout`, then the extras, padded to whole cache lines, then the buffers:
+  /// float32.
   package let arena: Tensor
-  /// Whether the rank was asked to stop, which goes into the next arena.
+  /// Whether the rank was asked to stop; written to the arena (`Extra.stop`) in the next step.
   package var isAskedToStop = false
-  /// Whether the rank finds that there is no time for another step, which goes there too.
+  /// Whether the rank has no time for another step; written to the arena (`Extra.timeIsUp`) in the
+  /// next step.
   package var timeIsUp = false
-  /// Called during a backward pass with the arena's element from which on it will not change any
-  /// more; nil where nobody waits for parts of it.
+  /// Called during a backward pass with the first element of the arena from which on all elements
+  /// are final; nil if no one needs parts of the arena early.
   package var onFinal: ((_ first: Int) -> Void)?
-  /// The loss of the last step, not a number included.
+  /// The loss of the last step; it may be NaN.
   package private(set) var lastLoss: Float = 0
   private let layout: ArenaLayout
   private let parameters: [Tensor]
   private let counters: [Tensor]
-  /// Whether a parameter keeps its values, by entry of the layout.
+  /// By entry of the layout: whether the parameter is not trained.
   private let isFrozen: [Bool]
 
   /// - Parameters:
-  ///   - parameters: the rank's parameter arena, [layout.elementCount] float32, whose values the
-  ///     module has from now on.
-  ///   - gradients: where the shard's own arena lies, [arenaElementCount] float32 full of zeros;
-  ///     nil: in memory of its own.
-  ///   - isFrozen: whether the parameter of that name keeps its values; those of the module that require
-  ///     no gradient do, too.
+  ///   - parameters: the rank's parameter arena, [layout.elementCount] float32. The module's
+  ///     parameters become views into it and get its values.
+  ///   - gradients: the memory of the shard's arena, [arenaElementCount] float32, all zeros; nil:
+  ///     allocates it.
+  ///   - isFrozen: whether the parameter of that name is not trained. Parameters that require no
+  ///     gradient are not trained either.
   package init(
     shard: Int, module: any Module, layout: ArenaLayout, parameters arena: Tensor,
     gradients: Tensor? = nil, buffers: ModuleBuffers, isFrozen: (String) -> Bool = { _ in false }
@@ -67,7 +70,7 @@ package final class ShardReplica {
     self.isFrozen = named.map { isFrozen($0.name) || !$0.tensor.requiresGrad }
     for (index, (entry, parameter)) in zip(layout.entries, parameters).enumerated() {
       let shared = layout.view(entry, in: arena)
-      // Only a leaf can move into an arena.
+      // Only a leaf that requires a gradient can move into an arena.
       parameter.requiresGrad = true
       parameter.adopt(
         shared.storage, offset: shared.offset, gradient: layout.view(entry, in: self.arena))
@@ -87,10 +90,10 @@ package final class ShardReplica {
   }
 
   static func buffersOffset(_ layout: ArenaLayout) -> Int {
-    layout.elementCount + ArenaLayout.alignment
+    layout.elementCount + CacheLine.floatCount
   }
 
-  /// The arena's part with the buffers.
+  /// The part of the arena with the network's buffers.
   package var buffers: UnsafeMutablePointer<Float> {
     arena.pointer(Float.self) + ShardReplica.buffersOffset(layout)
   }
@@ -100,7 +103,7 @@ package final class ShardReplica {
     layout.entries.map { ($0.name, layout.view($0, in: arena)) }
   }
 
-  /// Gives the network's buffers the replicated values.
+  /// Copies the replicated values into the network's buffers.
   package func load(_ replicated: ModuleBuffers) {
     if replicated.isEmpty { return }
     buffers.update(
@@ -113,31 +116,31 @@ package final class ShardReplica {
     set { arena.pointer(Float.self)[layout.elementCount + extra.rawValue] = newValue }
   }
 
-  /// Leaves the arena's gradients those of a backward pass through `loss`, and its loss; or, called
-  /// for one piece of the shard's samples after the other, what those of all pieces add up to, in
-  /// their order.
+  /// Computes the gradients of `loss` by a backward pass, and writes them and the loss to the
+  /// arena. For several pieces of the shard's samples, call it for each piece in order: it adds the
+  /// results of all pieces.
   /// - Parameters:
-  ///   - isFirst: whether what the arena holds is of no account.
-  ///   - isLast: whether the arena is complete after it.
+  ///   - isFirst: whether the old contents of the arena are ignored.
+  ///   - isLast: whether this is the last piece, after which the arena is complete.
   package func differentiate(_ loss: Tensor, isFirst: Bool = true, isLast: Bool = true) {
     if isFirst {
       for parameter in parameters { parameter.zeroGrad() }
-      // Before the backward pass: what is final may be summed at once.
+      // Before the backward pass, because final elements may be summed at once.
       for (entry, isFrozen) in zip(layout.entries, isFrozen) where isFrozen {
         layout.view(entry, in: arena).fillWithZeros()
       }
       lastLoss = 0
     }
     lastLoss += loss.pointer(Float.self).pointee
-    // Before the backward pass, as the arena's end goes out first. The buffers are there since the
-    // forward pass.
+    // Before the backward pass, because the arena's end is sent first. The forward pass has already
+    // written the buffers.
     setExtras(contributors: 1)
     guard isLast else {
       loss.backward()
       return
     }
     loss.backward(progress: onFinal.map(watch))
-    // A parameter the loss does not depend on gets no gradient, and its memory is stale.
+    // A parameter on which the loss does not depend gets no gradient, so its memory has old values.
     for (index, parameter) in parameters.enumerated()
     where parameter.grad == nil && !isFrozen[index] {
       layout.view(layout.entries[index], in: arena).fillWithZeros()
@@ -145,7 +148,7 @@ package final class ShardReplica {
     onFinal?(0)
   }
 
-  /// What a shard without a sample in the batch adds: nothing.
+  /// Fills the arena with zeros, for a shard without a sample in the batch.
   package func clear() {
     arena.fillWithZeros()
     lastLoss = 0
@@ -153,7 +156,8 @@ package final class ShardReplica {
     onFinal?(0)
   }
 
-  /// What a shard adds whose loss could not be computed: nothing but word of it.
+  /// Fills the arena with zeros, except `Extra.failures`, for a shard whose loss could not be
+  /// computed.
   package func fail() {
     arena.fillWithZeros()
     lastLoss = 0
@@ -170,11 +174,11 @@ package final class ShardReplica {
     self[.failures] = 0
   }
 
-  /// Follows which gradients are final, from the arena's end on.
+  /// Calls `onFinal` as gradients become final, from the arena's end on.
   private func watch(_ onFinal: @escaping (Int) -> Void) -> BackwardProgress {
     onFinal(layout.elementCount)
     var isFinal = isFrozen
-    // All entries from this one on are final.
+    // All entries from index `next` on are final.
     var next = layout.entries.count
     return BackwardProgress { [layout, arena] gradient, first in
       let offset = gradient.offset - arena.offset

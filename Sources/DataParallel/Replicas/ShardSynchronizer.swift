@@ -1,139 +1,137 @@
 import Autograd
 import Communication
-import Glibc
 import System
 import Tensors
 
-/// Where all shards of all ranks meet in the middle of a step, for batch norm over the global batch:
-/// each brings a few values and goes on with their sum over all shards.
+/// Sums a few values of each shard over all shards of all ranks in the middle of a step, for batch
+/// norm over the global batch. Every shard waits for the sum.
 ///
-/// The sum is the tree's, so its bits depend on the number of shards alone. All shards of a rank are
-/// under way at once, each on a thread of its own; the rank's first shard, which is on the caller's
-/// thread, alone talks to the other ranks. A shard without samples comes to every meeting with zeros.
+/// The sum is in the order of TreePlan, so its bits depend only on the number of shards. All shards
+/// of a rank run at the same time, each on its own thread. Only the rank's first shard, which is on
+/// the caller's thread, communicates with other ranks. A shard without samples adds zeros to every
+/// sum.
 package final class ShardSynchronizer: @unchecked Sendable {
-  /// One for each of this rank's shards.
+  /// One thread for each of this rank's shards.
   package let threads: ShardThreads
   /// In shard order.
   package private(set) var members: [Member] = []
   private let arenas: [Tensor]
   private let valueCount: Int
-  fileprivate let meetingCount: Int
+  fileprivate let sumsPerStep: Int
   private let allreduceSum: () throws -> UnsafePointer<Float>
 
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // All below is guarded by the mutex.
+  private let monitor = Monitor()
+  // The monitor guards all properties below.
+  /// The number of shards that have written their values for the current sum.
   private var arrived = 0
+  /// The number of complete sums.
   private var generation = 0
-  /// [valueCount]; a copy, as the next meeting's values may come before all have read it.
+  /// [valueCount]; a copy, because a shard may write its next values before all have read the sum.
   private var sum: [Float]
   private var failure: (any Error)?
 
   /// Collective: every rank.
   /// - Parameters:
-  ///   - valueCount: the most values of a meeting.
-  ///   - meetingCount: meetings of a step.
+  ///   - valueCount: the most values of a sum.
+  ///   - sumsPerStep: how often each shard calls `sum` in a step.
   /// - Throws: Failure(.ranksDisagree), the same on every rank; MPIError.
   package convenience init(
-    communicator: Communicator, shardCount: Int, valueCount: Int, meetingCount: Int
+    communicator: Communicator, shardCount: Int, valueCount: Int, sumsPerStep: Int
   ) throws {
     let reduction = try TreeReduction(
       communicator: communicator, shardCount: shardCount, elementCount: valueCount)
-    self.init(arenas: reduction.arenas, meetingCount: meetingCount) {
+    self.init(arenas: reduction.arenas, sumsPerStep: sumsPerStep) {
       try reduction.allreduceSum()
     }
   }
 
   /// - Parameters:
-  ///   - arenas: of this rank's shards, float32 of one shape [n].
-  ///   - allreduceSum: their sum with those of other ranks; it may write to them.
+  ///   - arenas: one for each of this rank's shards, all float32 of the same shape [n].
+  ///   - allreduceSum: returns the sum of the arenas of all ranks; it may write to `arenas`.
   package init(
-    arenas: [Tensor], meetingCount: Int,
+    arenas: [Tensor], sumsPerStep: Int,
     allreduceSum: @escaping () throws -> UnsafePointer<Float>
   ) {
     self.arenas = arenas
-    self.meetingCount = meetingCount
+    self.sumsPerStep = sumsPerStep
     self.allreduceSum = allreduceSum
     valueCount = arenas[0].elementCount
     sum = [Float](repeating: 0, count: valueCount)
     threads = ShardThreads(count: arenas.count)
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(changed, nil)
     members = arenas.indices.map { Member(self, $0) }
   }
 
-  deinit {
-    threads.end()
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(changed)
-    mutex.deallocate()
-    changed.deallocate()
-  }
+  deinit { threads.end() }
 
-  /// To be called after each step: what happened at a meeting is known to the first shard's thread
-  /// alone, and the others went on with zeros.
-  /// - Throws: what the sum threw.
+  /// Throws the error of a failed sum. Call it after each step: only the first shard's thread sees
+  /// the error, and the others continue with zeros.
+  /// - Throws: the error of `allreduceSum`.
   package func check() throws { if let failure { throw failure } }
 
-  /// One shard at the meetings.
+  /// The synchronizer of one shard, which its batch norm layers use.
   package final class Member: BatchSynchronizer {
     private unowned let owner: ShardSynchronizer
     private let index: Int
-    /// Of the current step.
-    private var meetings = 0
+    /// Sums of the current step so far.
+    private var sumCount = 0
 
     fileprivate init(_ owner: ShardSynchronizer, _ index: Int) {
       self.owner = owner
       self.index = index
     }
 
-    /// - Precondition: no more meetings than a step has, as the other shards would not come.
+    /// Returns the sum of `values` over all shards.
+    /// - Precondition: at most `sumsPerStep` calls in a step; the other shards would not take part
+    ///   in another.
     package func sum(_ values: [Float]) -> [Float] {
-      meetings += 1
+      sumCount += 1
       require(
-        meetings <= owner.meetingCount,
-        "a shard comes to a meeting more than the \(owner.meetingCount) of a step")
-      return owner.meet(index, values)
+        sumCount <= owner.sumsPerStep,
+        "a shard comes to a meeting more than the \(owner.sumsPerStep) of a step")
+      return owner.sumAllShards(index, values)
     }
 
-    /// Ends the shard's step: one without samples comes to all meetings of the step now.
-    /// - Precondition: no meeting was missed, as the other shards would wait for ever.
+    /// Ends the shard's step. A shard without samples takes part in all sums of the step now.
+    /// - Precondition: no sum was missed, because the other shards would wait for it forever.
     package func endStep() {
-      if meetings == 0 { while meetings < owner.meetingCount { _ = sum([]) } }
+      if sumCount == 0 { while sumCount < owner.sumsPerStep { _ = sum([]) } }
       require(
-        meetings == owner.meetingCount,
-        "a shard came to \(meetings) of the \(owner.meetingCount) meetings of a step")
-      meetings = 0
+        sumCount == owner.sumsPerStep,
+        "a shard came to \(sumCount) of the \(owner.sumsPerStep) meetings of a step")
+      sumCount = 0
     }
   }
 
-  private func meet(_ index: Int, _ values: [Float]) -> [Float] {
+  /// Writes the values of shard `index` (of this rank) to its arena, waits for all shards, and
+  /// returns the sum.
+  private func sumAllShards(_ index: Int, _ values: [Float]) -> [Float] {
     require(values.count <= valueCount, "\(values.count) values, where \(valueCount) are the most")
     let place = arenas[index].pointer(Float.self)
     for i in 0..<valueCount { place[i] = i < values.count ? values[i] : 0 }
 
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    monitor.lock()
+    defer { monitor.unlock() }
     arrived += 1
     if index == 0 {
-      while arrived < arenas.count { pthread_cond_wait(changed, mutex) }
-      // The others wait for the next generation, so nothing changes meanwhile.
-      pthread_mutex_unlock(mutex)
+      while arrived < arenas.count { monitor.wait() }
+      // The others wait for the next generation, so nothing changes while the mutex is released.
+      monitor.unlock()
       let total = totalOfAllRanks()
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       sum = total
       arrived = 0
       generation += 1
-      pthread_cond_broadcast(changed)
+      monitor.broadcast()
     } else {
       let current = generation
-      if arrived == arenas.count { pthread_cond_broadcast(changed) }
-      while generation == current { pthread_cond_wait(changed, mutex) }
+      if arrived == arenas.count { monitor.broadcast() }
+      while generation == current { monitor.wait() }
     }
     return Array(sum[..<values.count])
   }
 
-  /// After a failure zeros: the step is lost, and no rank is to wait for this one's threads.
+  /// The sum over all ranks; zeros after a failure: then the step is lost, but this rank's threads
+  /// must reach its end.
   private func totalOfAllRanks() -> [Float] {
     if failure == nil {
       do {

@@ -4,23 +4,23 @@ import Layers
 import System
 import Tensors
 
-/// One shard at work: its replica of the network, and its part of each batch.
+/// Computes one shard's part of each batch, on the shard's replica of the network.
 final class ShardWorker {
   let replica: ShardReplica
-  /// Whose shard it is.
+  /// The rank that owns the shard.
   private let rank: Int
   private let randomLayers: RandomLayers
-  /// Where the shard's sums meet those of the others, if the network has layers that see the global batch.
+  /// Sums values over all shards; nil if no layer of the network depends on the global batch.
   var sums: ShardSynchronizer.Member? {
     didSet {
       for (_, layer) in replica.module.globalBatchLayers { layer.synchronizer = sums }
     }
   }
-  /// The order of the epoch that `compute` was last called for.
+  /// The order of samples in the epoch of the last `compute`.
   private var order: ShardOrder?
-  /// The part that is the same at every step, where there is one.
+  /// The shard's part of every batch; nil if the parts are not all the same.
   private var repeatedPart: BatchPart?
-  /// Of the last step.
+  /// The times of the last step.
   private(set) var times = StepTimes()
   private(set) var sampleCount = 0
   private(set) var failure: (any Error)?
@@ -31,18 +31,19 @@ final class ShardWorker {
     randomLayers = RandomLayers(of: replica.module)
   }
 
-  /// What a step does with each piece of a shard's part of a batch.
+  /// The settings of a step, and its loss.
   struct Work {
     let step: Int
     let seed: UInt64
     let microBatchSize: Int?
     let buffers: ModuleBuffers
-    /// The shard's share of the loss, from its replica of the network and its samples.
+    /// Computes the shard's share of the loss from its replica of the network and its samples.
     let loss: (any Module, BatchPart) throws -> Tensor
   }
 
-  /// Computes the shard's part of `batch` and leaves in the replica's arena the gradients and loss of its
-  /// samples, divided by the count of the global batch. Pieces of the part are added in order.
+  /// Computes the shard's part of `batch`, and writes the gradients and the loss of its samples,
+  /// divided by the sample count of the global batch, to the replica's arena. Pieces of the part
+  /// are added in order.
   func compute(_ batch: GlobalBatch, _ work: Work) {
     times = StepTimes()
     failure = nil
@@ -78,6 +79,7 @@ final class ShardWorker {
     }
   }
 
+  /// The order of the shard's samples in the batch's epoch.
   private func order(of batch: GlobalBatch) -> ShardOrder {
     if let order, order.epoch == batch.epoch, source === batch.data { return order }
     let new =
@@ -92,10 +94,11 @@ final class ShardWorker {
     return new
   }
 
-  /// The data that `order` and `repeatedPart` are of.
+  /// The data of `order` and `repeatedPart`.
   private var source: ShardedData?
 
-  /// Shuffled samples are out of cache: fetches those of the next batch while the rest of this one is computed.
+  /// Prefetches the next batch's samples while the rest of this batch is computed: shuffled samples
+  /// are not in the cache.
   private func prefetch(_ batch: GlobalBatch, _ order: ShardOrder) {
     guard order.order.shuffled, batch.index + 1 < order.order.stepsPerEpoch else { return }
     order.withSamples(ofBatch: batch.index + 1) {
@@ -103,7 +106,7 @@ final class ShardWorker {
     }
   }
 
-  /// Where the samples are in the split; [n] int64, called after epoch and shard.
+  /// The indices of the samples in the split, [n] int64; its name has the epoch and the shard.
   private func sampleIndices(
     of samples: UnsafeBufferPointer<Int32>, _ store: SampleStore, _ order: ShardOrder
   ) -> (name: String, tensor: Tensor) {
@@ -115,7 +118,7 @@ final class ShardWorker {
     )
   }
 
-  /// The share of some of the shard's samples in the global mean loss.
+  /// Computes the share of some of the shard's samples in the global mean loss.
   private func loss(
     of samples: UnsafeBufferPointer<Int32>, isWholePart: Bool, _ batch: GlobalBatch,
     _ order: ShardOrder, _ work: Work

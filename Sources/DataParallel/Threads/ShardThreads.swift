@@ -3,51 +3,53 @@ import Glibc
 import System
 import Tensors
 
-/// A rank's threads, each working on shards (or blocks) of its own.
+/// The threads of a rank. Each works on its own shards or blocks.
 ///
-/// The bits cannot depend on how many there are: a piece of work is never split, and pieces share
-/// nothing they write.
+/// The number of threads does not change the results' bits: a piece of work is never split, and no
+/// two pieces write to the same memory.
 ///
-/// Who waits looks for some time before it sleeps, as a step of a small network takes less time than to
-/// wake somebody.
+/// A waiting thread spins briefly before it sleeps: waking a sleeping thread takes longer than a
+/// step of a small network.
 package final class ShardThreads: @unchecked Sendable {
   package let count: Int
-  /// Whether the caller does all work itself. For the caller's thread alone to set.
+  /// Whether the calling thread does all work itself. Only that thread may set it.
   package var isAlone = false
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let workReady = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private let workDone = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// How often there was work, and how often a thread was done with its part of it: in lines of their
-  /// own. Written by who holds the mutex, and looked at without.
+  private let monitor = Monitor(conditionCount: 2)
+  /// The monitor's condition that the threads wait for.
+  private static let workReady = 0
+  /// The monitor's condition that the caller waits for.
+  private static let workDone = 1
+  /// How often work was given to the threads, and how often a thread finished its part of it. They
+  /// are in different cache lines. Written by threads that hold the monitor's mutex; read without
+  /// it.
   private let given, finished: UnsafeMutablePointer<UInt64>
-  // Written by who holds the mutex, before `given` says so.
+  // Written under the mutex, before `given` grows.
   private var work: ((Int) -> Void)?
   private var pieceCount = 0
   private var isEnding = false
-  // Guarded by the mutex.
+  // Guarded by the monitor.
   private var sleepers = 0
   private var callerSleeps = false
   private var threads: [pthread_t] = []
-  /// Where each thread was when it last worked, the caller first.
+  /// The core of each thread when it last worked, the caller's first.
   private var cores: [Int32]
-  /// Whether there is a core for each.
+  /// Whether this process may use at least one core for each thread.
   private let canSpread: Bool
 
-  /// As long as it takes to wake a thread, about: at worst a wait costs twice what it must.
-  private static let patience = 50e-6
-  /// To look and to yield takes a fraction of it where nobody else wants the core.
-  private static let absence = 10e-6
+  /// Seconds that a waiting thread spins: about the time it takes to wake a thread. So a wait takes
+  /// at most about twice as long as necessary.
+  private static let spinSeconds = 50e-6
+  /// Seconds. One round of spinning and yielding takes much less, unless another thread got the
+  /// core.
+  private static let longestRound = 10e-6
 
-  /// Floats. To add or update so many takes longer than to hand them over.
-  private static let leastPart = 8192
+  /// Floats. To add or update this many takes longer than to hand them to another thread.
+  private static let minimumPart = 8192
 
   /// - Parameter count: threads, the caller's among them; at least 1.
   package init(count: Int) {
     require(count >= 1, "a rank has at least one thread")
     self.count = count
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(workReady, nil)
-    pthread_cond_init(workDone, nil)
     given = .allocate(capacity: 16)
     given.initialize(repeating: 0, count: 16)
     finished = given + 8
@@ -58,12 +60,6 @@ package final class ShardThreads: @unchecked Sendable {
   }
 
   deinit {
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(workReady)
-    pthread_cond_destroy(workDone)
-    mutex.deallocate()
-    workReady.deallocate()
-    workDone.deallocate()
     given.deallocate()
   }
 
@@ -74,34 +70,34 @@ package final class ShardThreads: @unchecked Sendable {
       return
     }
     withoutActuallyEscaping(body) { body in
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       require(!isEnding, "work for threads that were ended")
       work = body
       pieceCount = pieces
       cores[0] = nd_current_core()
       let all = finished.pointee + UInt64(count - 1)
-      give()
-      pthread_mutex_unlock(mutex)
+      announce()
+      monitor.unlock()
       for piece in stride(from: 0, to: pieces, by: count) { body(piece) }
-      if !looks(at: finished, until: all) {
-        pthread_mutex_lock(mutex)
+      if !spin(on: finished, until: all) {
+        monitor.lock()
         callerSleeps = true
-        while finished.pointee < all { pthread_cond_wait(workDone, mutex) }
+        while finished.pointee < all { monitor.wait(for: ShardThreads.workDone) }
         callerSleeps = false
-        pthread_mutex_unlock(mutex)
+        monitor.unlock()
       }
       work = nil
     }
   }
 
-  /// Runs `body` for parts of `range` of nearly the same size, a part on a thread; on the caller's alone
-  /// where they would be too short.
+  /// Runs `body` for parts of `range` of nearly the same size, one on each thread; only on the
+  /// calling thread if the parts would be too short.
   package func run(over range: Range<Int>, _ body: (Range<Int>) -> Void) {
     let parts = parts(of: range)
     run(pieces: parts.count) { body(parts[$0]) }
   }
 
-  /// Whether `predicate` holds for all such parts.
+  /// Whether `predicate` is true for all parts of `range`, which are the same as in `run(over:)`.
   package func allSatisfy(over range: Range<Int>, _ predicate: (Range<Int>) -> Bool) -> Bool {
     let parts = parts(of: range)
     var results = [Bool](repeating: false, count: parts.count)
@@ -113,52 +109,53 @@ package final class ShardThreads: @unchecked Sendable {
   }
 
   private func parts(of range: Range<Int>) -> [Range<Int>] {
-    let parts = min(count, range.count / ShardThreads.leastPart)
+    let parts = min(count, range.count / ShardThreads.minimumPart)
     return parts > 1 ? ArenaSections.slices(of: range, count: parts) : [range]
   }
 
-  /// Ends the threads. Not to be used afterwards.
+  /// Ends the threads. `run` must not be called after it.
   package func end() {
-    pthread_mutex_lock(mutex)
+    monitor.lock()
     isEnding = true
-    give()
-    pthread_mutex_unlock(mutex)
+    announce()
+    monitor.unlock()
     for thread in threads { pthread_join(thread, nil) }
     threads = []
   }
 
-  /// Tells the threads what is there now. The caller holds the mutex.
-  private func give() {
+  /// Tells the threads that there is new work, or that they must end. The caller holds the mutex.
+  private func announce() {
     nd_store_release(given, given.pointee + 1)
-    if sleepers > 0 { pthread_cond_broadcast(workReady) }
+    if sleepers > 0 { monitor.broadcast(ShardThreads.workReady) }
   }
 
   private func serve(_ index: Int) {
     var next: UInt64 = 1
     var lastMove = 0.0
     while true {
-      if !looks(at: given, until: next) {
-        pthread_mutex_lock(mutex)
+      if !spin(on: given, until: next) {
+        monitor.lock()
         sleepers += 1
-        while given.pointee < next { pthread_cond_wait(workReady, mutex) }
+        while given.pointee < next { monitor.wait(for: ShardThreads.workReady) }
         sleepers -= 1
-        pthread_mutex_unlock(mutex)
+        monitor.unlock()
       }
       if isEnding { break }
       next += 1
       doPart(index)
-      pthread_mutex_lock(mutex)
+      monitor.lock()
       cores[index] = nd_current_core()
       let taken = canSpread && cores[..<index].contains(cores[index]) ? cores : []
       nd_store_release(finished, finished.pointee + 1)
-      if callerSleeps { pthread_cond_signal(workDone) }
-      pthread_mutex_unlock(mutex)
+      if callerSleeps { monitor.signal(ShardThreads.workDone) }
+      monitor.unlock()
       if !taken.isEmpty { move(from: taken, &lastMove) }
     }
   }
 
-  /// Threads that take turns on one core seem busy to a system that then leaves them there, and another
-  /// core idle. It may have its reasons, and is asked but once in a while.
+  /// Moves this thread to a core that no other thread of the rank uses. Threads that alternate on
+  /// one core look busy to the scheduler, which may then leave another core idle. It may have
+  /// reasons for its choice, so the thread moves at most once in a millisecond.
   private func move(from taken: [Int32], _ last: inout Double) {
     let now = monotonicSeconds()
     if now - last < 1e-3 { return }
@@ -166,24 +163,25 @@ package final class ShardThreads: @unchecked Sendable {
     nd_leave_cores(taken, Int32(taken.count))
   }
 
-  /// A function of its own, so that nothing holds on to `work` when it is done.
+  /// A separate function that is never inlined, so that `serve` keeps no reference to `work`.
   @inline(never) private func doPart(_ index: Int) {
     for piece in stride(from: index, to: pieceCount, by: count) { work!(piece) }
   }
 
-  /// Whether the word is `value` or more before patience is gone. Others may need the core meanwhile; if
-  /// they do, it is gone: who waits on the core of who works would stay there, while a sleeper that is
-  /// woken gets one that is idle.
-  private func looks(at word: UnsafePointer<UInt64>, until value: UInt64) -> Bool {
+  /// Spins until the word is `value` or more, for at most `spinSeconds`, and returns whether it is.
+  /// It yields to other threads that need the core, and gives up as soon as one of them took it: a
+  /// waiter that shares a core with a working thread would keep it busy, while a sleeping thread
+  /// wakes up on an idle core.
+  private func spin(on word: UnsafePointer<UInt64>, until value: UInt64) -> Bool {
     let start = monotonicSeconds()
     var now = start
     var hasCore = true
-    while hasCore && now - start < ShardThreads.patience {
+    while hasCore && now - start < ShardThreads.spinSeconds {
       if nd_spin_until(word, value, 32) == 1 { return true }
       sched_yield()
       let before = now
       now = monotonicSeconds()
-      hasCore = now - before < ShardThreads.absence
+      hasCore = now - before < ShardThreads.longestRound
     }
     return nd_spin_until(word, value, 1) == 1
   }

@@ -1,34 +1,38 @@
-/// Whether the threads of a rank share its steps, or the first makes them alone: whichever takes less time.
+/// Chooses whether the threads of a rank share a step, or the first thread computes it alone:
+/// whichever takes less time.
 ///
-/// To hand work over takes some microseconds, and more where the cores share no cache; of a small network
-/// that is as much as its step. Both ways have the same bits, so that both can be tried on the way: a few
-/// steps of each by turns, and again after a while, as systems move threads to other cores.
+/// To hand work to another thread takes some microseconds, and more if the cores share no cache.
+/// For a small network, that is as long as its step. Both ways give the same bits, so both are
+/// tried during training: a few steps of each in turn, and again after a while, because the system
+/// moves threads to other cores.
 package struct ThreadChoice {
-  /// How the next step is to be made.
+  /// Whether the first thread computes the next step alone.
   package private(set) var isAlone = false
 
   package init() {}
 
-  /// By turns shared and alone.
+  /// Runs of a trial: in turn shared and alone.
   private static let runs = 8
-  /// Steps of a run. The first of them finds everything in the other cores' caches and does not count.
+  /// Steps of a run. The first step is not timed: it finds its data in the other cores' caches.
   private static let runLength = 8
-  /// A trial's length over that of what follows: the most that to try can cost, about.
-  private static let share = 1.0 / 200
-  /// Seconds. Nothing is handed over for so long.
-  private static let longest = 1e-3
-  /// Alone a step must be faster by so much.
+  /// The duration of a trial over the duration of the steps after it: about the most that trials
+  /// cost.
+  private static let trialShare = 1.0 / 200
+  /// A step that takes longer than this is always shared: handing over its work takes a small part
+  /// of it.
+  private static let longStepSeconds = 1e-3
+  /// A step alone must take less than this part of a shared step's time.
   private static let margin = 0.97
 
   private var step = 0
-  private var seconds = 0.0  // of the run, or to hold the choice
+  private var seconds = 0.0  // of the run; later, how long the choice is still held
   private var trial = 0.0
-  private var leastShared = Double.infinity
-  private var leastAlone = Double.infinity
+  private var fastestShared = Double.infinity
+  private var fastestAlone = Double.infinity
   private var isHeld = false
 
-  /// To be called after each step.
-  /// - duration: of the step that was made as `isAlone` said, in seconds.
+  /// Records a step. Call it after each step.
+  /// - Parameter duration: of the step that was computed as `isAlone` said, in seconds.
   package mutating func note(_ duration: Double) {
     if isHeld {
       seconds -= duration
@@ -40,15 +44,15 @@ package struct ThreadChoice {
     step += 1
     guard step % ThreadChoice.runLength == 0 else { return }
     if isAlone {
-      leastAlone = min(leastAlone, seconds)
+      fastestAlone = min(fastestAlone, seconds)
     } else {
-      leastShared = min(leastShared, seconds)
+      fastestShared = min(fastestShared, seconds)
     }
-    if leastShared > ThreadChoice.longest * Double(ThreadChoice.runLength - 1) {
+    if fastestShared > ThreadChoice.longStepSeconds * Double(ThreadChoice.runLength - 1) {
       return hold(false)
     }
     if step == ThreadChoice.runs * ThreadChoice.runLength {
-      return hold(leastAlone < ThreadChoice.margin * leastShared)
+      return hold(fastestAlone < ThreadChoice.margin * fastestShared)
     }
     seconds = 0
     isAlone.toggle()
@@ -57,6 +61,6 @@ package struct ThreadChoice {
   private mutating func hold(_ alone: Bool) {
     isAlone = alone
     isHeld = true
-    seconds = trial / ThreadChoice.share
+    seconds = trial / ThreadChoice.trialShare
   }
 }

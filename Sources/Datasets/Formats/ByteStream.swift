@@ -1,78 +1,63 @@
 import CZlib
-import Glibc
 import System
-import Tensors
 
-/// The bytes of a file from front to back, unzipped on the way if the file is gzipped (which its
-/// first two bytes say, not its name).
+/// Reads an IDX file from front to back, and decompresses it where it is gzipped, which its first
+/// two bytes tell and not its name.
 ///
-/// Memory: the three buffers below, whatever the file's size. It drives `inflate` itself, because
-/// gzread takes whatever follows the gzip data for padding and is silent about it.
+/// Memory: two buffers of a fixed size. It calls `inflate` itself, because gzread silently ignores
+/// whatever follows the gzip data as padding.
 final class ByteStream {
   static let inputCapacity = 256 << 10
   static let outputCapacity = 128 << 10
-  /// Deflate never packs tighter than this (zlib's technical notes: 258 bytes in 2 bits).
+  /// The maximum ratio of deflate (zlib's technical notes: 258 bytes in 2 bits).
   static let maximumInflation = 1032
 
-  let path: String
-  /// The file's own size.
-  let fileByteCount: Int
+  var path: String { file.path }
+  /// The size of the file as it is stored.
+  var fileByteCount: Int { file.byteCount }
   private(set) var isCompressed = false
-  /// Bytes handed out, counted after unzipping.
+  /// Bytes returned or skipped so far, counted after decompression.
   private(set) var position = 0
 
-  /// Of the bytes so far, also of those still to be handed out; at the end of all, unzipped.
+  /// The hash of the decompressed bytes so far, including those buffered; at the end, of all.
   private(set) var hash = ContentHash()
 
-  private let descriptor: Int32
+  private let file: DataFile
   private let input: UnsafeMutableRawPointer
   private var inputEnd = 0  // offset in the file of the first byte not yet read from it
   private var ready = UnsafeRawBufferPointer(start: nil, count: 0)  // next, in `input` or `output`
 
-  // Gzipped files only. zlib keeps the stream's address, hence not a stored struct.
+  // Gzipped files only. A pointer, because zlib keeps the address of the stream.
   private let output: UnsafeMutableRawPointer
   private let zlib: UnsafeMutablePointer<z_stream>
   private var memberEnded = false
 
   /// - Throws: `inputMissing` where the file cannot be opened, `badData` where it is empty or no
-  ///   file, `ioError` where it cannot be read.
+  ///   regular file, `ioError` where it cannot be read.
   init(path: String) throws {
-    self.path = path
-    // O_NONBLOCK: to open a pipe nobody writes to would wait for ever.
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw Failure(
-        .inputMissing, "cannot open \(path): \(String(cString: strerror(errno)))",
-        remedy: "check the path and its permissions, or give another folder with --data")
-    }
-    var status = stat()
-    fstat(descriptor, &status)
-    fileByteCount = Int(status.st_size)
+    file = try DataFile(
+      path: path, format: "an IDX file",
+      openRemedy: "check the path and its permissions, or give another folder with --data",
+      contentRemedy: dataFileRemedy)
     input = .allocate(byteCount: ByteStream.inputCapacity, alignment: 64)
     output = .allocate(byteCount: ByteStream.outputCapacity, alignment: 64)
     zlib = .allocate(capacity: 1)
     zlib.initialize(to: z_stream())
 
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      let kind = status.st_mode & S_IFMT == S_IFDIR ? "a folder" : "not a regular file"
-      throw damage("\(path) is \(kind), where an IDX file is expected")
-    }
     let count = try readInput()
-    if count == 0 { throw damage("\(path) is empty") }
     ready = UnsafeRawBufferPointer(start: input, count: count)
     if count >= 2 && ready[0] == 0x1f && ready[1] == 0x8b { try startInflating(count) }
     hash.update(ready)
   }
 
   deinit {
-    inflateEnd(zlib)  // harmless where it was never begun
+    inflateEnd(zlib)  // harmless without inflateInit2
     zlib.deallocate()
     output.deallocate()
     input.deallocate()
-    close(descriptor)
   }
 
-  /// Copies the next `count` bytes to `target`, or drops them where that is nil.
+  /// Copies the next `count` bytes to `target`, or skips them where it is nil.
   /// - Returns: `count`, or fewer where the stream ends before.
   func read(_ count: Int, into target: UnsafeMutableRawPointer?) throws -> Int {
     var done = 0
@@ -90,7 +75,7 @@ final class ByteStream {
     return done
   }
 
-  /// An offset as messages give it: in a gzipped file, that of the unzipped data.
+  /// An offset as messages give it: in a gzipped file, that in the decompressed data.
   func place(_ offset: Int) -> String {
     isCompressed ? "byte \(offset) of the uncompressed data" : "byte \(offset)"
   }
@@ -99,7 +84,7 @@ final class ByteStream {
 // MARK: - Refilling
 
 extension ByteStream {
-  /// Makes `ready` the next piece of the stream; leaves it empty at the end.
+  /// Sets `ready` to the next piece of the stream; it stays empty at the end.
   private func refill() throws {
     defer { hash.update(ready) }
     if !isCompressed {
@@ -141,7 +126,7 @@ extension ByteStream {
     ready = UnsafeRawBufferPointer(start: output, count: 0)
   }
 
-  /// Gzip data may follow gzip data (RFC 1952, 2.2); nothing else may.
+  /// More gzip data may follow gzip data (RFC 1952, 2.2), but nothing else.
   private func startNextMember() throws {
     guard zlib.pointee.next_in.pointee == 0x1f else {
       throw damage(
@@ -157,31 +142,26 @@ extension ByteStream {
     zlib.pointee.avail_in = UInt32(count)
   }
 
-  /// Fills `input` from the file; returns how many bytes came, 0 at its end.
+  /// Fills `input` with the next bytes of the file.
+  /// - Returns: how many there are; 0 at the end.
   private func readInput() throws -> Int {
-    while true {
-      let count = Glibc.read(descriptor, input, ByteStream.inputCapacity)
-      if count >= 0 {
-        Progress.note()
-        inputEnd += count
-        return count
-      }
-      if errno == EINTR { continue }
-      let reason = String(cString: strerror(errno))
-      throw Failure(.ioError, "\(path): reading failed at byte \(inputEnd): \(reason)")
-    }
+    let count = try file.read(ByteStream.inputCapacity, at: inputEnd, into: input)
+    inputEnd += count
+    return count
   }
 
-  /// Offset in the file of the first byte zlib has not used.
+  /// The offset in the file of the first byte that zlib has not consumed.
   private var inputOffset: Int { inputEnd - Int(zlib.pointee.avail_in) }
 
-  /// Bytes zlib has put into `output`.
+  /// Bytes that zlib has written to `output`.
   private var inflatedCount: Int { ByteStream.outputCapacity - Int(zlib.pointee.avail_out) }
 
   private var progress: String { "after \(position + inflatedCount) uncompressed bytes" }
 }
 
-/// A fault of a data file; the advice is the same for all.
+private let dataFileRemedy = "fetch the file again, or give another folder with --data"
+
+/// A failure for bad data in an IDX file, all of which have the same remedy.
 func damage(_ message: String) -> Failure {
-  Failure(.badData, message, remedy: "fetch the file again, or give another folder with --data")
+  Failure(.badData, message, remedy: dataFileRemedy)
 }

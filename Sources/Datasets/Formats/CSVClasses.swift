@@ -1,17 +1,18 @@
 import Tensors
 
-/// Which class a text of the target's column is.
+/// The classes of the target column, and the class of each text in it.
 struct CSVClasses {
-  /// nil where classes are numbers.
+  /// The names of the classes; nil where classes are numbers.
   private(set) var names: [String]?
   private(set) var count = 0
   private let isGiven: Bool
   private var indices: [[UInt8]: Int] = [:]
-  private var areWhole = true
-  private var greatest = 0
+  private var areIntegers = true
+  private var maximum = 0
 
   /// - Parameters:
-  ///   - names, count: what was settled on another file; both nil: to be found.
+  ///   - names: the names of the classes in another file; nil: it has numbers, or there is none.
+  ///   - count: the number of classes in another file. Both nil: taken from this file.
   init(names: [String]?, count: Int?) {
     isGiven = names != nil || count != nil
     self.names = names
@@ -19,8 +20,8 @@ struct CSVClasses {
     for (i, name) in (names ?? []).enumerated() { indices[Array(name.utf8)] = i }
   }
 
-  /// Takes note of the target of the current row, or checks it.
-  /// - Throws: `badData` where there are too many classes, or others than were given.
+  /// Records the target of the current row, or checks it where the classes are given.
+  /// - Throws: `badData` where there are too many classes, or one that is not among those given.
   mutating func add(_ table: CSVTable, _ column: Int) throws {
     if isGiven {
       _ = try index(table, column)
@@ -28,9 +29,9 @@ struct CSVClasses {
     }
     let text = table.field(column)
     if let number = CSVTable.wholeNumber(text) {
-      greatest = max(greatest, number)
+      maximum = max(maximum, number)
     } else {
-      areWhole = false
+      areIntegers = false
     }
     let bytes = Array(text)
     if indices.updateValue(0, forKey: bytes) != nil { return }
@@ -45,11 +46,11 @@ struct CSVClasses {
     }
   }
 
-  /// Decides what the classes are, once all were added.
-  mutating func settle() {
+  /// Determines the classes, after all rows were added.
+  mutating func finish() {
     if isGiven { return }
-    if areWhole && greatest < TargetKind.maximumClassCount {
-      count = greatest + 1
+    if areIntegers && maximum < TargetKind.maximumClassCount {
+      count = maximum + 1
       return
     }
     let sorted = indices.keys.sorted { $0.lexicographicallyPrecedes($1) }
@@ -59,7 +60,7 @@ struct CSVClasses {
   }
 
   /// The class of the current row.
-  /// - Throws: `badData` where it is none.
+  /// - Throws: `badData` where the target is none of the classes.
   func index(_ table: CSVTable, _ column: Int) throws -> Int {
     let text = table.field(column)
     if let names {

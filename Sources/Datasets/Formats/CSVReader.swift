@@ -1,19 +1,20 @@
 import System
 
-/// How a CSV file is to be read.
+/// Options for reading a CSV file.
 public struct CSVOptions: Sendable, Equatable {
-  /// What to do about a row that lacks a value in a column that is used: "", NA, NaN, null or ?.
+  /// What to do with a row that lacks a value in a column that is used: "", NA, NaN, null or ?.
   public enum Missing: String, Sendable, CaseIterable {
     case error, drop
   }
 
-  /// The target's column: its name in the header, or its number from 0.
+  /// The column of the targets: its name in the header, or its number from 0.
   package var targetColumn: String
   package var targetKind: TargetKind
-  /// The inputs' columns, as `targetColumn`, in this order; nil: all but the target's.
+  /// The columns of the inputs, given as `targetColumn` is, in this order; nil: all except the
+  /// column of the targets.
   package var columns: [String]?
   package var hasHeader: Bool
-  /// One character of ASCII.
+  /// One ASCII character.
   package var separator: String
   package var missing: Missing
 
@@ -33,9 +34,9 @@ public struct CSVOptions: Sendable, Equatable {
 /// The rows of a CSV file (RFC 4180) as samples: inputs [columns] float32; targets [] classes, or
 /// [1] numbers.
 ///
-/// Classes that are all whole numbers from 0 are those numbers; any others are the texts, in order
-/// of their bytes. The file is read twice: on opening, when every row is checked and counted, and then
-/// row by row. Memory: one row, and the names of the classes.
+/// If all classes are whole numbers from 0, these are the class indices. Otherwise the classes are
+/// the texts, sorted by their bytes. The file is read twice: once on opening, when all rows are
+/// checked and counted, and then row by row. Memory: one row, and the names of the classes.
 package final class CSVReader: SampleSource {
   package var name: String { table.path }
   package let sampleCount: Int
@@ -44,8 +45,8 @@ package final class CSVReader: SampleSource {
   package var targetShape: [Int] { options.targetKind == .classIndex ? [] : [1] }
   package let targetType: TargetType
   package let classNames: [String]?
-  /// The inputs' columns by name, or by number where there is no header: `columns` of the options
-  /// for another file that is to have the same.
+  /// The columns of the inputs by name, or by number where there is no header. Use them as
+  /// `columns` of the options for another file that must have the same columns.
   package let inputColumns: [String]
   /// Rows left out because a value is missing.
   package let droppedCount: Int
@@ -58,10 +59,10 @@ package final class CSVReader: SampleSource {
   private var samplesRead = 0
 
   /// - Parameters:
-  ///   - classNames: the classes of the training file where they have names; others are refused.
-  ///   - classCount: how many classes the training file has where they are numbers.
+  ///   - classNames: the classes of the training file where they have names; others are an error.
+  ///   - classCount: the number of classes of the training file where they are numbers.
   /// - Throws: `inputMissing`, `badData` naming file, line and column, `ioError`; `usage` where the
-  ///   options do not go together.
+  ///   options contradict each other.
   package init(
     path: String, options: CSVOptions, classNames: [String]? = nil, classCount: Int? = nil
   ) throws {
@@ -94,7 +95,7 @@ package final class CSVReader: SampleSource {
         .badData, "\(path) has no row" + (dropped > 0 ? " that lacks no value" : ""),
         remedy: "give a file with samples")
     }
-    found.settle()
+    found.finish()
     classes = found
     sampleCount = count
     droppedCount = dropped
@@ -124,15 +125,15 @@ package final class CSVReader: SampleSource {
     }
   }
 
-  /// Reads on to the file's end: the rows behind the last sample are such as are left out.
+  /// Reads to the end of the file: rows after the last sample are all dropped rows.
   package func finish() throws {
     while try table.advance() {}
   }
 
   package var digest: UInt64? { table.digest }
 
-  /// Whether the current row lacks a value and rows may be left out.
-  /// - Throws: `badData` where it lacks one and they may not.
+  /// Whether the current row lacks a value and is to be dropped.
+  /// - Throws: `badData` where it lacks a value and missing values are an error.
   private static func isDropped(
     _ table: CSVTable, _ columns: [Int], _ options: CSVOptions
   ) throws -> Bool {
@@ -149,8 +150,8 @@ package final class CSVReader: SampleSource {
 // MARK: - Columns
 
 extension CSVTable {
-  /// The column of that name in the header, else of that number.
-  /// - Parameter remedy: what to do where there is none; nil: name another.
+  /// The index of the column that has the name `text` in the header, or else that number.
+  /// - Parameter remedy: what to do where there is no such column; nil: name another.
   func column(_ text: String, what: String, remedy: String? = nil) throws -> Int {
     let bytes = Array(text.utf8)
     if let column = columns[bytes] { return column }

@@ -1,9 +1,9 @@
 import System
 import Tensors
 
-/// The records of a CSV file (RFC 4180) from front to back, checked strictly: lines end with LF or
-/// CRLF, a quote stands round a whole field or doubled within one. A UTF-8 byte order mark in front
-/// is passed over.
+/// Reads the records of a CSV file (RFC 4180) from front to back and checks them strictly: lines
+/// end with LF or CRLF; quotes enclose a whole field, and a quote within it is doubled. A UTF-8
+/// byte order mark at the start is skipped.
 ///
 /// Memory: one record, of at most 16 MiB and 262,144 fields.
 final class CSVRecords {
@@ -12,23 +12,24 @@ final class CSVRecords {
   private static let capacity = 128 << 10
 
   let path: String
-  /// The line on which the current record begins, counted from 1.
+  /// The line where the current record begins, counted from 1.
   private(set) var line = 0
   var fieldCount: Int { ends.count }
-  /// Whether the current record is a line with nothing on it.
+  /// Whether the current record is an empty line.
   var isBlank: Bool { ends.count == 1 && bytes.isEmpty && !quoted[0] }
 
-  /// Of what was read from the file so far.
+  /// The hash of the bytes read from the file so far.
   private(set) var hash = ContentHash()
 
   private let file: DataFile
   private let separator: UInt8
-  private var offset = 0  // in the file, of what follows `buffer`
+  private var offset = 0  // in the file, of the first byte after `buffer`
   private var buffer: [UInt8] = []
   private var next = 0  // in `buffer`
   private var nextLine = 1
 
-  // The current record: its fields one after the other, and where each ends.
+  // The current record: the bytes of all fields, the end of each in `bytes`, and whether it was
+  // quoted.
   private var bytes: [UInt8] = []
   private var ends: [Int] = []
   private var quoted: [Bool] = []
@@ -49,11 +50,11 @@ final class CSVRecords {
     if start.starts(with: [0xef, 0xbb, 0xbf]) { offset = 3 }
   }
 
-  /// A field of the current record, without the quotes round it.
+  /// A field of the current record, without the quotes around it.
   func field(_ i: Int) -> ArraySlice<UInt8> { bytes[(i == 0 ? 0 : ends[i - 1])..<ends[i]] }
   func isQuoted(_ i: Int) -> Bool { quoted[i] }
 
-  /// A fault of the current record.
+  /// A failure for bad data in the current record.
   func fault(_ what: String, remedy: String) -> Failure {
     Failure(.badData, "\(path):\(line): \(what)", remedy: remedy)
   }

@@ -2,25 +2,27 @@ import Glibc
 import System
 import Tensors
 
-/// The rows of a CSV file from front to back: as many fields each, below a header or not.
+/// Reads the rows of a CSV file from front to back. All have the same number of fields; a header
+/// may precede them.
 final class CSVTable {
-  /// The header's names; without a header nil.
+  /// The names in the header; nil without a header.
   let names: [String]?
-  /// Where each of them stands.
+  /// The index of each name.
   let columns: [[UInt8]: Int]
   let columnCount: Int
   var path: String { records.path }
-  /// Of the whole file, once `advance` has returned false.
+  /// The hash of the whole file, after `advance` has returned false.
   var digest: UInt64 { records.hash.value }
   private let records: CSVRecords
   private var isPending = false  // whether the current record is the first row
-  private let shapeLine: Int
+  private let firstLine: Int  // the line whose number of fields all rows must have
 
   /// - Parameters:
-  ///   - hasHeader: nil: whether the first line has a field that is no number and not missing.
-  ///   - separator: one character of ASCII.
-  /// - Throws: `inputMissing`; `badData` where the file is empty or its header damaged; `usage`
-  ///   where the separator cannot be one.
+  ///   - hasHeader: nil: there is a header where the first line has a field that is neither a
+  ///     number nor missing.
+  ///   - separator: one ASCII character.
+  /// - Throws: `inputMissing`; `badData` where the file is empty or its header is damaged; `usage`
+  ///   where the separator is not allowed.
   init(path: String, hasHeader: Bool?, separator: String) throws {
     guard separator.utf8.count == 1, let byte = separator.utf8.first, byte < 128,
       !"\"\r\n\0".utf8.contains(byte)
@@ -37,7 +39,7 @@ final class CSVTable {
     }
     if records.isBlank { throw records.fault("a blank line", remedy: "remove it") }
     columnCount = records.fieldCount
-    shapeLine = records.line
+    firstLine = records.line
     let all = 0..<records.fieldCount
     let isNumeric = all.allSatisfy {
       !records.isQuoted($0) && CSVTable.number(records.field($0)) != nil
@@ -81,7 +83,7 @@ final class CSVTable {
     return (names, columns)
   }
 
-  /// Goes to the next row.
+  /// Reads the next row.
   /// - Returns: whether there is one; blank lines may follow the last.
   func advance() throws -> Bool {
     if isPending {
@@ -96,26 +98,26 @@ final class CSVTable {
     }
     guard records.fieldCount == columnCount else {
       throw records.fault(
-        "\(records.fieldCount) fields, where line \(shapeLine) has \(columnCount)",
+        "\(records.fieldCount) fields, where line \(firstLine) has \(columnCount)",
         remedy: "give each row as many fields; quote a field that holds the separator")
     }
     return true
   }
 
-  /// A fault of the current row at `column`.
+  /// A failure for bad data at `column` of the current row.
   func fault(_ column: Int, _ what: String, remedy: String) -> Failure {
     records.fault("\(title(column)) \(what)", remedy: remedy)
   }
 
   func field(_ column: Int) -> ArraySlice<UInt8> { records.field(column) }
 
-  /// A column as messages call it.
+  /// A column as messages name it.
   func title(_ column: Int) -> String {
     names.map { "column \(shown(Array($0[column].utf8)))" } ?? "column \(column)"
   }
 
   /// The number at `column` of the current row.
-  /// - Throws: `badData` where there is none that float32 holds.
+  /// - Throws: `badData` where the field is no number, or one that float32 cannot hold.
   func float(_ column: Int) throws -> Float {
     let text = field(column)
     guard let value = CSVTable.number(text) else {
@@ -136,14 +138,14 @@ final class CSVTable {
 extension CSVTable {
   private static let missingTexts = ["", "na", "nan", "null", "?"].map { Array($0.utf8) }
 
-  /// Whether a field stands for a value that is missing; in upper or lower case.
+  /// Whether a field marks a missing value; upper and lower case are the same.
   static func isMissing(_ field: ArraySlice<UInt8>) -> Bool {
     let text = trimmed(field)
     return text.count <= 4
       && missingTexts.contains(text.map { 65...90 ~= $0 ? $0 + 32 : $0 })
   }
 
-  /// A decimal number; infinite where a Double does not reach it. nil for any other text.
+  /// A decimal number; infinite where a Double cannot hold it. nil for any other text.
   static func number(_ field: ArraySlice<UInt8>) -> Double? {
     let text = trimmed(field)
     guard !text.isEmpty && text.allSatisfy({ 48...57 ~= $0 || "+-.eE".utf8.contains($0) }) else {
@@ -152,7 +154,7 @@ extension CSVTable {
     return Double(String(decoding: text, as: UTF8.self))
   }
 
-  /// A whole number from 0 on, such as 3 or 3.0, that Int32 holds.
+  /// A whole number, 0 ... Int32.max, such as 3 or 3.0; nil for any other text.
   static func wholeNumber(_ field: ArraySlice<UInt8>) -> Int? {
     guard let value = number(field), value == value.rounded(), value >= 0,
       value <= Double(Int32.max)

@@ -1,6 +1,6 @@
 import CKernels
 
-/// A hash of bytes that come in pieces: the same however they are cut.
+/// A hash of bytes that arrive in pieces. It does not depend on where the pieces are cut.
 struct ContentHash {
   private var state = nd_hash_state()
 
@@ -10,13 +10,13 @@ struct ContentHash {
     nd_hash_update(&state, bytes.baseAddress, bytes.count)
   }
 
-  /// Of all bytes so far.
+  /// The hash of all bytes so far.
   var value: UInt64 {
     var state = state
     return nd_hash_end(&state)
   }
 
-  /// Of several hashes in their order.
+  /// The hash of several hashes, in this order.
   static func joined(_ hashes: UInt64...) -> UInt64 {
     hashes.withUnsafeBytes { nd_hash($0.baseAddress!, $0.count) }
   }

@@ -1,41 +1,39 @@
 import CZlib
-import Glibc
 import System
-import Tensors
 
-/// A part of a file from front to back: as it lies there, or unpacked by `inflate` on the way.
+/// Reads a part of a file from front to back, and decompresses it where it is deflated.
 ///
-/// Memory: two buffers of 128 KiB, whatever its size.
+/// Memory: two buffers of 128 KiB.
 final class DataSection {
   static let capacity = 128 << 10
 
-  /// The file, or file and member, for messages.
+  /// The name for messages: that of the file, or of the file and the member.
   let name: String
-  /// Bytes to be had, after unpacking.
+  /// Bytes of the section after decompression.
   let byteCount: Int
-  /// Bytes handed out or passed over.
+  /// Bytes returned or skipped so far.
   private(set) var position = 0
 
-  /// Of the bytes so far, after unpacking, also of those still to be handed out.
+  /// The hash of the decompressed bytes so far, including those buffered.
   private(set) var hash = ContentHash()
 
   private let file: DataFile
-  private var offset: Int  // of the first byte not yet taken from the file
+  private var offset: Int  // in the file, of the first byte not yet read
   private let end: Int  // in the file
   private let checksum: UInt32?
   private var runningChecksum: UInt = 0
   let isDeflated: Bool
   private var ready = UnsafeRawBufferPointer(start: nil, count: 0)
   private let stored: UnsafeMutableRawPointer
-  // Deflated sections only. zlib keeps the stream's address, hence not a stored struct.
-  private let unpacked: UnsafeMutableRawPointer
+  // Deflated sections only. A pointer, because zlib keeps the address of the stream.
+  private let inflated: UnsafeMutableRawPointer
   private let zlib: UnsafeMutablePointer<z_stream>
   private var streamEnded = false
 
   /// - Parameters:
-  ///   - storedCount: bytes it takes in the file.
-  ///   - byteCount: bytes after unpacking.
-  ///   - checksum: CRC-32 of the unpacked bytes.
+  ///   - storedCount: bytes of the section in the file.
+  ///   - byteCount: bytes after decompression.
+  ///   - checksum: CRC-32 of the decompressed bytes; nil: not checked.
   init(
     of file: DataFile, name: String, offset: Int, storedCount: Int, byteCount: Int,
     isDeflated: Bool, checksum: UInt32?
@@ -48,7 +46,7 @@ final class DataSection {
     self.checksum = checksum
     self.isDeflated = isDeflated
     stored = .allocate(byteCount: DataSection.capacity, alignment: 64)
-    unpacked = .allocate(byteCount: isDeflated ? DataSection.capacity : 1, alignment: 64)
+    inflated = .allocate(byteCount: isDeflated ? DataSection.capacity : 1, alignment: 64)
     zlib = .allocate(capacity: 1)
     zlib.initialize(to: z_stream())
     guard isDeflated else { return }
@@ -59,7 +57,7 @@ final class DataSection {
     }
   }
 
-  /// All of a file.
+  /// A whole file.
   convenience init(wholeOf file: DataFile) throws {
     try self.init(
       of: file, name: file.path, offset: 0, storedCount: file.byteCount, byteCount: file.byteCount,
@@ -67,15 +65,15 @@ final class DataSection {
   }
 
   deinit {
-    inflateEnd(zlib)  // harmless where it was never begun
+    inflateEnd(zlib)  // harmless without inflateInit2
     zlib.deallocate()
-    unpacked.deallocate()
+    inflated.deallocate()
     stored.deallocate()
   }
 
-  /// Copies the next `count` bytes to `target`, or passes over them where that is nil.
-  /// - Precondition: so many are left.
-  /// - Throws: `badData` where the file ends before or the packed data are damaged.
+  /// Copies the next `count` bytes to `target`, or skips them where it is nil.
+  /// - Precondition: `count` bytes are left.
+  /// - Throws: `badData` where the file ends before or the deflated data are damaged.
   func read(_ count: Int, into target: UnsafeMutableRawPointer?) throws {
     require(count >= 0 && count <= byteCount - position, "\(name): \(count) bytes are not left")
     var done = 0
@@ -98,7 +96,7 @@ final class DataSection {
     return bytes
   }
 
-  /// Passes over the rest and checks the CRC-32, and that nothing packed is left over.
+  /// Skips the rest, checks the CRC-32, and checks that no deflated data are left.
   func finish() throws {
     try read(byteCount - position, into: nil)
     if isDeflated {
@@ -112,7 +110,7 @@ final class DataSection {
     }
   }
 
-  /// A fault of this section's data.
+  /// A failure for bad data in this section.
   func fault(_ what: String) -> Failure {
     Failure(.badData, "\(name) \(what)", remedy: "fetch or write the file again")
   }
@@ -121,7 +119,7 @@ final class DataSection {
 // MARK: - Refilling
 
 extension DataSection {
-  /// Makes `ready` the next piece.
+  /// Sets `ready` to the next piece.
   private func refill() throws {
     if isDeflated {
       try inflateMore()
@@ -146,7 +144,7 @@ extension DataSection {
   }
 
   private func inflateMore() throws {
-    zlib.pointee.next_out = unpacked.assumingMemoryBound(to: UInt8.self)
+    zlib.pointee.next_out = inflated.assumingMemoryBound(to: UInt8.self)
     zlib.pointee.avail_out = UInt32(DataSection.capacity)
     while zlib.pointee.avail_out > 0 && !streamEnded {
       if zlib.pointee.avail_in == 0 {
@@ -163,6 +161,6 @@ extension DataSection {
       }
     }
     ready = UnsafeRawBufferPointer(
-      start: unpacked, count: DataSection.capacity - Int(zlib.pointee.avail_out))
+      start: inflated, count: DataSection.capacity - Int(zlib.pointee.avail_out))
   }
 }

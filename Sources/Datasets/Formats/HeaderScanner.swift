@@ -1,12 +1,13 @@
-/// Reads the text of a file's header mark by mark.
+/// Reads the text of a file's header character by character.
 package protocol HeaderScanner {
   var bytes: [UInt8] { get }
-  /// Where in `bytes` it goes on.
+  /// The index in `bytes` of the next character.
   var next: Int { get set }
 }
 
 extension HeaderScanner {
-  /// Whether `mark` comes next, behind any space; then it is behind it.
+  /// Skips space, and then `mark` if it comes next.
+  /// - Returns: whether it came next.
   package mutating func take(_ mark: Unicode.Scalar) -> Bool {
     skipSpace()
     guard next < bytes.count && bytes[next] == UInt8(ascii: mark) else { return false }

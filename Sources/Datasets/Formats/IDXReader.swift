@@ -1,12 +1,12 @@
 import System
-import Tensors
 
-/// Reads an IDX file (the format of MNIST and its kin) front to back, gzipped or not.
+/// Reads an IDX file (the format of MNIST and similar data sets) from front to back, gzipped or
+/// not.
 ///
-/// The format: two zero bytes, the element type (0x08, uint8, is the one read), the number of axes
-/// (1 to 4), each extent as a big-endian uint32, then the elements in row-major order. Items are
-/// the slices along axis 0. A header is believed only as far as the file's size bears it out, so
-/// callers may allocate what `dims` says.
+/// The format: two zero bytes, the element type (only 0x08, uint8, is supported), the number of
+/// axes (1 to 4), each extent as a big-endian uint32, then the elements in row-major order. Items
+/// are the slices along axis 0. A header is accepted only if the size of the file is consistent
+/// with it, so that callers may allocate memory for `dims`.
 package final class IDXReader {
   package var path: String { stream.path }
   /// The declared extents, outermost first; none is 0.
@@ -21,7 +21,7 @@ package final class IDXReader {
 
   /// Opens the file and reads its header.
   /// - Throws: `inputMissing` where the file cannot be opened, `ioError` where reading fails,
-  ///   `badData` where it is no IDX file of uint8, or its size belies its header.
+  ///   `badData` where it is no IDX file of uint8, or its size contradicts its header.
   package init(path: String) throws {
     stream = try ByteStream(path: path)
     dims = try IDXReader.readHeader(stream)
@@ -35,14 +35,15 @@ package final class IDXReader {
     try advance(count, into: target)
   }
 
-  /// All items. Memory grows as the bytes come, not on the word of a gzipped file's header.
-  /// - Precondition: none was read.
+  /// Reads all items. Memory grows with the bytes read: the header of a gzipped file is not
+  /// trusted.
+  /// - Precondition: no item was read.
   /// - Throws: as `readItems`.
   func readAll() throws -> [UInt8] {
     require(itemsRead == 0, "readAll: \(itemsRead) items were read already")
     let count = itemCount * itemByteCount
     var bytes: [UInt8] = []
-    if !stream.isCompressed { bytes.reserveCapacity(count) }  // as many are in the file
+    if !stream.isCompressed { bytes.reserveCapacity(count) }  // the file has as many
     while bytes.count < count {
       let (start, piece) = (bytes.count, min(count - bytes.count, 1 << 20))
       bytes.append(contentsOf: repeatElement(0, count: piece))
@@ -55,28 +56,28 @@ package final class IDXReader {
     return bytes
   }
 
-  /// Passes over the next `count` items.
+  /// Skips the next `count` items.
   /// - Precondition: at least `count` items are left.
   package func skipItems(_ count: Int) throws {
     try advance(count, into: nil)
   }
 
-  /// Checks that the file ends where its header says, and gzip data with the right sums.
+  /// Checks that the file ends where its header says, and that the checksums of gzip data match.
   /// - Precondition: all items were read or skipped.
   package func finish() throws {
     require(itemsRead == itemCount, "finish: \(itemsRead) of \(itemCount) items were read")
     guard try stream.read(1, into: nil) == 0 else {
-      throw damage("\(promise), but it goes on after \(stream.place(declaredByteCount - 1))")
+      throw damage("\(declaration), but it goes on after \(stream.place(declaredByteCount - 1))")
     }
   }
 
-  /// Whether only reading tells if the file holds what its header declares.
+  /// Whether the file must be read to verify that it holds what its header declares.
   var isCompressed: Bool { stream.isCompressed }
 
-  /// Of the whole file, unzipped, once `finish` has returned.
+  /// The hash of the whole decompressed file, after `finish` has returned.
   var digest: UInt64 { stream.hash.value }
 
-  /// The offset of a byte of an item, as messages give it.
+  /// The offset of the first byte of an item, as messages give it.
   func place(ofItem item: Int) -> String {
     stream.place(4 + 4 * dims.count + item * itemByteCount)
   }
@@ -92,11 +93,11 @@ package final class IDXReader {
   }
 
   private var cutShort: Failure {
-    damage("\(promise), but it ends at \(stream.place(stream.position))")
+    damage("\(declaration), but it ends at \(stream.place(stream.position))")
   }
 
-  private var promise: String {
-    IDXReader.promise(dims, declaredByteCount: declaredByteCount, stream)
+  private var declaration: String {
+    IDXReader.declaration(dims, declaredByteCount: declaredByteCount, stream)
   }
 }
 
@@ -113,7 +114,6 @@ extension IDXReader {
       }
       return bytes
     }
-    func hex(_ byte: UInt8) -> String { (byte < 16 ? "0x0" : "0x") + String(byte, radix: 16) }
 
     let magic = try read(4)
     for i in 0..<2 where magic[i] != 0 {
@@ -135,7 +135,7 @@ extension IDXReader {
     }
   }
 
-  /// Bytes of an item and of the whole, both borne out by the file's size.
+  /// The bytes of an item and of the whole, both checked against the size of the file.
   private static func byteCounts(
     _ dims: [Int], _ stream: ByteStream
   ) throws -> (item: Int, declared: Int) {
@@ -145,7 +145,7 @@ extension IDXReader {
           + "\(stream.place(4 + 4 * axis)) is 0")
     }
     let header = 4 + 4 * dims.count
-    // The last sum and the limit stay far from overflowing once the product is below 2^62.
+    // Below 2^62, the sum with the header and the limit stay far from overflowing.
     var elements = 1
     for extent in dims {
       let (product, overflow) = elements.multipliedReportingOverflow(by: extent)
@@ -161,19 +161,19 @@ extension IDXReader {
       let limit = ByteStream.maximumInflation * (stream.fileByteCount + 1)
       guard declared <= limit else {
         throw damage(
-          "\(promise(dims, declaredByteCount: declared, stream)), but its \(stream.fileByteCount) "
+          "\(declaration(dims, declaredByteCount: declared, stream)), but its \(stream.fileByteCount) "
             + "bytes of gzip data can hold at most \(limit)")
       }
     } else if declared != stream.fileByteCount {
       let verb = declared > stream.fileByteCount ? "ends at" : "goes on to"
       throw damage(
-        "\(promise(dims, declaredByteCount: declared, stream)), but it \(verb) byte "
+        "\(declaration(dims, declaredByteCount: declared, stream)), but it \(verb) byte "
           + "\(stream.fileByteCount)")
     }
     return (elements / dims[0], declared)
   }
 
-  private static func promise(
+  private static func declaration(
     _ dims: [Int], declaredByteCount: Int, _ stream: ByteStream
   ) -> String {
     "\(stream.path) declares \(describe(dims)), which with the header makes \(declaredByteCount) "

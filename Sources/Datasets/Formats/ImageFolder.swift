@@ -1,7 +1,7 @@
 import Glibc
 import System
 
-/// Where the four IDX files of a data set of MNIST's kind lie.
+/// The paths of the four IDX files of MNIST, or of a data set of the same format.
 package struct ImageFolder: Sendable, Equatable {
   package let trainImages: String
   package let trainLabels: String
@@ -13,11 +13,12 @@ package struct ImageFolder: Sendable, Equatable {
     "t10k-labels-idx1-ubyte",
   ]
 
-  /// Finds the files, each plain or with .gz (the plain one wins: no unzipping), in `directory` or
-  /// in torchvision's folder of that data set below it.
-  /// - Parameter dataset: "mnist" and "fashion-mnist" are sought in their own torchvision folder
-  ///   alone, lest one be trained under the other's name; any other name in both, MNIST's first.
-  /// - Throws: `inputMissing` where no folder has all four.
+  /// Finds the files in `directory`, or in torchvision's folder of the data set below it. Each is
+  /// plain or has .gz; a plain file is preferred, because it needs no decompression.
+  /// - Parameter dataset: "mnist" and "fashion-mnist" are searched only in their own torchvision
+  ///   folder, so that neither is trained under the name of the other; any other name in both
+  ///   folders, that of MNIST first.
+  /// - Throws: `inputMissing` where no folder has all four files.
   package static func locate(_ directory: String, dataset: String) throws -> ImageFolder {
     let torchvisionFolders =
       switch dataset {
@@ -53,14 +54,12 @@ package struct ImageFolder: Sendable, Equatable {
       remedy: remedy)
   }
 
-  /// Whether a regular file lies at `path`.
-  /// - Throws: `inputMissing` where that cannot be told, such as without permission.
+  /// Whether `path` is a regular file.
+  /// - Throws: `inputMissing` where this cannot be determined, such as without permission.
   private static func isFile(_ path: String, remedy: String) throws -> Bool {
     var status = stat()
     if stat(path, &status) == 0 { return status.st_mode & S_IFMT == S_IFREG }
-    let reason = errno
-    if reason == ENOENT || reason == ENOTDIR { return false }
-    throw Failure(
-      .inputMissing, "cannot look at \(path): \(String(cString: strerror(reason)))", remedy: remedy)
+    if errno == ENOENT || errno == ENOTDIR { return false }
+    throw systemFailure(.inputMissing, "cannot look at \(path)", remedy: remedy)
   }
 }

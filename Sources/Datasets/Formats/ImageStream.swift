@@ -1,8 +1,8 @@
 import System
 import Tensors
 
-/// The labelled images of two IDX files, read once, front to back: no more than what is asked for
-/// is ever in memory.
+/// Reads the labelled images of two IDX files once, from front to back. Memory: only the images
+/// that the caller requests.
 package final class ImageStream {
   /// Extents of one sample, such as [28, 28].
   package let sampleShape: [Int]
@@ -14,9 +14,9 @@ package final class ImageStream {
   private var labelsRead = 0
 
   /// - Parameters:
-  ///   - images: path of an IDX file [N, ...]; gzipped or not, as `labels`.
-  ///   - labels: path of an IDX file [N].
-  ///   - classCount: every label must be below.
+  ///   - images: path of an IDX file [N, ...], gzipped or not.
+  ///   - labels: path of an IDX file [N], gzipped or not.
+  ///   - classCount: every label must be below this number.
   /// - Throws: what `IDXReader` throws; `badData` where the files do not belong together.
   package init(images imagePath: String, labels labelPath: String, classCount: Int) throws {
     require(classCount >= 1, "images of \(classCount) classes")
@@ -34,8 +34,8 @@ package final class ImageStream {
           + "\(labels.itemCount) labels")
     }
     if labels.isCompressed {
-      // The number of samples decides how much is allocated: it is proved by the file that is quick
-      // to read.
+      // The number of samples decides how much is allocated. It is verified with the labels, which
+      // are quick to read.
       let all = try IDXReader(path: labelPath)
       try all.skipItems(all.itemCount)
       try all.finish()
@@ -45,7 +45,8 @@ package final class ImageStream {
     sampleCount = images.itemCount
   }
 
-  /// Checks that nothing follows, once all samples were read.
+  /// Checks that no data follow the last sample.
+  /// - Precondition: all samples were read.
   package func finish() throws {
     try labels.finish()
     try images.finish()
@@ -70,14 +71,14 @@ package final class ImageStream {
 
 extension ImageStream: SampleSource {
   package var name: String { images.path }
-  /// [1, H, W] where the file's images are [H, W]; else as they are.
+  /// [1, H, W] where the images of the file are [H, W]; else their own shape.
   package var inputShape: [Int] { ImageStream.inputShape(ofItem: images.dims) }
   package var inputType: InputType { .uint8 }
   package var targetShape: [Int] { [] }
   package var targetType: TargetType { .classIndex(count: classCount) }
   package var digest: UInt64? { ContentHash.joined(images.digest, labels.digest) }
 
-  /// Every label is checked, also where nothing is kept.
+  /// Reads and checks every label, also where `target` is nil.
   package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {
     require(labelsRead < sampleCount, "\(name): all \(sampleCount) samples were read")
     let label = Int64(try readLabel())
@@ -85,7 +86,7 @@ extension ImageStream: SampleSource {
     if let input { try images.readItems(1, into: input) } else { try skipPixels() }
   }
 
-  /// Shape of one image of an IDX file of `dims`.
+  /// The shape of one image of an IDX file of the extents `dims`.
   static func inputShape(ofItem dims: [Int]) -> [Int] {
     let item = Array(dims.dropFirst())
     return item.count == 2 ? [1] + item : item

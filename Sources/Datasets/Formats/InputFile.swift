@@ -1,6 +1,6 @@
 import System
 
-/// Inputs without targets, whole in memory.
+/// A file of inputs without targets, read into memory.
 package struct InputFile: Sendable, Equatable {
   /// The numbers of all samples, one sample after the other.
   package enum Values: Sendable, Equatable {
@@ -9,7 +9,7 @@ package struct InputFile: Sendable, Equatable {
   }
 
   package let sampleCount: Int
-  /// Extents of one sample, as the source of that kind of file gives them; [] is one number.
+  /// The shape of one sample, the same as that of a data set of this format; [] is one number.
   package let sampleShape: [Int]
   /// [sampleCount, sampleShape...].
   package let values: Values
@@ -18,16 +18,18 @@ package struct InputFile: Sendable, Equatable {
     if case .uint8 = values { .uint8 } else { .float32 }
   }
 
-  /// More is taken for a mistake: training sets are read sample by sample.
+  /// The maximum size. More is treated as a mistake: training sets are read sample by sample.
   package static let maximumByteCount = 4 << 30
 
-  /// Reads a file as what its name ends with: .npy, .npz, .csv, .png; any other as IDX, gzipped or
-  /// not. Images of IDX with two axes get a channel axis, [1, H, W]; a PNG image is one sample.
+  /// Reads a file in the format that its extension tells: .npy, .npz, .csv or .png; any other file
+  /// as IDX, gzipped or not. IDX images with two axes get a channel axis, [1, H, W]. A PNG image is
+  /// one sample.
   /// - Parameters:
-  ///   - array: of an NPZ file, which array.
-  ///   - hasHeader: of a CSV file; nil: whether its first line has a field that is no number.
+  ///   - array: the name of the array in an NPZ file.
+  ///   - hasHeader: of a CSV file; nil: it has one where its first line has a field that is no
+  ///     number.
   ///   - separator: of a CSV file.
-  ///   - columns: of a CSV file, the names of those to take where it has a header; nil: all.
+  ///   - columns: the names of the columns to read from a CSV file with a header; nil: all.
   /// - Throws: `inputMissing`; `badData` naming file and place; `ioError`.
   package static func read(
     _ path: String, array: String = "x", hasHeader: Bool? = nil, separator: String = ",",
@@ -63,7 +65,7 @@ package struct InputFile: Sendable, Equatable {
     try checkSize(array.name, count, isBytes ? 1 : 4)
     let values: Values
     if isBytes {
-      // Both grow as the numbers come, not on the word of a packed array's header.
+      // Both arrays grow with the numbers read: the header of a compressed array is not trusted.
       var bytes: [UInt8] = []
       for _ in 0..<array.itemCount { try array.forEachByte { bytes.append($1) } }
       values = .uint8(bytes)

@@ -1,6 +1,6 @@
 import System
 
-/// The samples of a file of inputs, which have no targets.
+/// The samples of a file of inputs, without targets.
 package final class InputSource: SampleSource {
   package let name: String
   package var sampleCount: Int { file.sampleCount }
@@ -13,11 +13,11 @@ package final class InputSource: SampleSource {
   private var position = 0
 
   /// - Parameters:
-  ///   - shape: what the network takes a sample for, where the file has as many numbers in another
-  ///     shape.
-  ///   - targetType: what the targets would be.
-  ///   - classNames: what classes are called.
-  /// - Throws: `badData` where a sample has not as many.
+  ///   - shape: the shape of a sample for the network; that in the file may differ, but has as many
+  ///     elements.
+  ///   - targetType: the type that targets would have.
+  ///   - classNames: the names of the classes; nil: they have none.
+  /// - Throws: `badData` where a sample of the file has another number of elements.
   package init(
     _ file: InputFile, path: String, shape: [Int], targetType: TargetType = .float32,
     classNames: [String]? = nil

@@ -3,11 +3,12 @@ import Glibc
 import System
 import Tensors
 
-/// The items of an NPY array, its slices along axis 0, from front to back.
+/// Reads the items of an NPY array, its slices along axis 0, from front to back.
 ///
-/// Memory: a block of 64 KiB; an array in Fortran order, whose items lie scattered, is held whole.
+/// Memory: a block of 64 KiB. An array in Fortran order is read into memory as a whole, because its
+/// items are not contiguous.
 final class NPYArray {
-  /// One-hot targets get an axis more, which a tensor must have room for.
+  /// One axis fewer than a tensor can have, because one-hot targets get one more axis.
   static let maximumAxisCount = Shape.maxAxisCount - 1
 
   let header: NPYHeader
@@ -15,19 +16,20 @@ final class NPYArray {
   let itemShape: [Int]
   /// Numbers of one item.
   let itemSize: Int
-  /// How many items were read or passed over.
+  /// Items read or skipped so far.
   private(set) var itemsRead = 0
   var name: String { section.name }
-  /// Whether only reading tells if the section holds what its header declares.
-  var isPacked: Bool { section.isDeflated }
+  /// Whether the section must be read to verify that it holds what its header declares.
+  var isCompressed: Bool { section.isDeflated }
 
   private let section: DataSection
   private let dataStart: Int
   private let block: UnsafeMutableRawPointer  // of `blockSize` numbers
   private let blockSize: Int
-  private var scattered: UnsafeMutableRawPointer?
+  private var fortranData: UnsafeMutableRawPointer?  // the whole array in Fortran order
 
-  /// - Throws: `badData` where the header is damaged, or the size belies it, or nothing is in it.
+  /// - Throws: `badData` where the header is damaged, the size contradicts it, or the array is
+  ///   empty.
   init(_ section: DataSection) throws {
     self.section = section
     let header = try NPYHeader(section)
@@ -66,25 +68,25 @@ final class NPYArray {
     itemShape = Array(header.shape.dropFirst())
     itemSize = itemShape.reduce(1, *)
     block = .allocate(byteCount: blockSize * header.type.byteCount, alignment: 64)
-    if header.isFortran && itemSize > 1 { try loadScattered(byteCount) }
+    if header.isFortran && itemSize > 1 { try loadFortranData(byteCount) }
   }
 
   deinit {
     block.deallocate()
-    free(scattered)
+    free(fortranData)
   }
 
-  /// Passes over the next item.
-  /// - Precondition: one is left.
+  /// Skips the next item.
+  /// - Precondition: an item is left.
   func skip() throws {
     advance()
-    if scattered == nil { try section.read(itemSize * header.type.byteCount, into: nil) }
+    if fortranData == nil { try section.read(itemSize * header.type.byteCount, into: nil) }
   }
 
-  /// The next item's numbers as they are.
-  /// - Precondition: one is left; the type is uint8.
+  /// Reads the next item as bytes.
+  /// - Precondition: an item is left; the type is uint8.
   func readBytes(into target: UnsafeMutablePointer<UInt8>) throws {
-    if scattered == nil {
+    if fortranData == nil {
       require(header.type == .uint8, "\(name) holds \(header.type.rawValue), no bytes")
       advance()
       try section.read(itemSize, into: target)
@@ -93,20 +95,22 @@ final class NPYArray {
     }
   }
 
-  /// The same, one after the other with their places in the item.
+  /// Calls `body` with the index and the value of each byte of the next item.
+  /// - Precondition: as `readBytes`.
   func forEachByte(_ body: (Int, UInt8) -> Void) throws {
     require(header.type == .uint8, "\(name) holds \(header.type.rawValue), no bytes")
     try forEach { body($0, UInt8($1)) }
   }
 
-  /// The next item's numbers, rounded to float32.
-  /// - Precondition: one is left.
-  /// - Throws: `badData` where one is not finite, or float32 does not reach it.
+  /// Reads the next item, rounded to float32.
+  /// - Precondition: an item is left.
+  /// - Throws: `badData` where a number is not finite, or is out of the range of float32.
   func readFloats(into target: UnsafeMutablePointer<Float>) throws {
     try forEachFloat { target[$0] = $1 }
   }
 
-  /// The same, one after the other with their places in the item.
+  /// Calls `body` with the index and the value of each number of the next item, rounded to float32.
+  /// - Precondition, Throws: as `readFloats`.
   func forEachFloat(_ body: (Int, Float) -> Void) throws {
     let item = itemsRead
     try forEach { i, value in
@@ -121,9 +125,9 @@ final class NPYArray {
     }
   }
 
-  /// The next item's numbers as classes.
-  /// - Precondition: one is left.
-  /// - Throws: `badData` where one is not whole or not in 0 ..< classCount.
+  /// Reads the next item as class indices; `target` gets the index in the item and the class.
+  /// - Precondition: an item is left.
+  /// - Throws: `badData` where a number is not a whole number in 0 ..< classCount.
   func readClasses(classCount: Int, into target: (Int, Int64) -> Void) throws {
     let item = itemsRead
     try forEach { i, value in
@@ -139,10 +143,10 @@ final class NPYArray {
     }
   }
 
-  /// Of the whole file or member, once `finish` has returned.
+  /// The hash of the whole file or member, after `finish` has returned.
   var digest: UInt64 { section.hash.value }
 
-  /// Passes over what is left and checks that it is whole.
+  /// Skips the rest and checks that the data are complete.
   func finish() throws { try section.finish() }
 
   private func number(_ value: Double) -> String {
@@ -150,7 +154,7 @@ final class NPYArray {
   }
 
   private func place(_ item: Int, _ i: Int) -> String {
-    scattered == nil
+    fortranData == nil
       ? "byte \(dataStart + (item * itemSize + i) * header.type.byteCount)" : "in Fortran order"
   }
 
@@ -163,12 +167,12 @@ final class NPYArray {
 // MARK: - Numbers
 
 extension NPYArray {
-  /// Each number of the next item, in C order.
+  /// Calls `body` with each number of the next item, in C order.
   private func forEach(_ body: (Int, Double) throws -> Void) throws {
     let item = itemsRead
     advance()
-    if let scattered {
-      try forEachScattered(scattered, item: item, body)
+    if let fortranData {
+      try forEachInFortranOrder(fortranData, item: item, body)
       return
     }
     for first in stride(from: 0, to: itemSize, by: blockSize) {
@@ -178,8 +182,8 @@ extension NPYArray {
     }
   }
 
-  /// Axis 0 is the innermost there: index (n, a, b) lies at n + N (a + A b).
-  private func forEachScattered(
+  /// In Fortran order, axis 0 is the innermost: element (n, a, b) is at index n + N (a + A b).
+  private func forEachInFortranOrder(
     _ data: UnsafeMutableRawPointer, item: Int, _ body: (Int, Double) throws -> Void
   ) throws {
     var strides: [Int] = []
@@ -218,14 +222,14 @@ extension NPYArray {
     }
   }
 
-  private func loadScattered(_ byteCount: Int) throws {
-    // The system's own allocator, which may refuse: Swift's would end the process.
+  private func loadFortranData(_ byteCount: Int) throws {
+    // malloc may return NULL for a large array, where Swift's allocation would end the process.
     guard let data = nd_try_malloc(byteCount) else {
       throw Failure(
         .trainingFailed, "\(name): out of memory: \(byteCount) bytes in Fortran order",
         remedy: "write the array with numpy.ascontiguousarray")
     }
-    scattered = data
+    fortranData = data
     try section.read(byteCount, into: data)
   }
 }

@@ -3,18 +3,16 @@ import System
 
 /// Writes arrays for NumPy.
 package enum NPYFile {
-  /// Writes an NPY file, version 1.0, little-endian float32 in C order: what numpy.save writes.
-  /// - Precondition: `shape` has as many numbers as `values`.
-  /// - Throws: `ioError` where it cannot be written; what is there then is cut short, which its
-  ///   header tells.
+  /// Writes an NPY file as numpy.save does: version 1.0, little-endian float32 in C order.
+  /// - Precondition: `shape` has as many elements as `values`.
+  /// - Throws: `ioError` where the file cannot be written. A file that is left is cut short, which
+  ///   readers notice by its header.
   package static func write(_ values: [Float], shape: [Int], to path: String) throws {
     require(
       shape.reduce(1, *) == values.count,
       "NPY: \(values.count) numbers do not make the shape \(shape)")
     func failure(_ what: String) -> Failure {
-      let reason = String(cString: strerror(errno))
-      return Failure(
-        .ioError, "cannot \(what) \(path): \(reason)", remedy: "check the folder and the disk")
+      systemFailure(.ioError, "cannot \(what) \(path)", remedy: "check the folder and the disk")
     }
     guard let file = fopen(path, "wbe") else { throw failure("make") }
     let header = NPYFile.header(shape)
@@ -29,7 +27,7 @@ package enum NPYFile {
     }
   }
 
-  /// As numpy/lib/format.py: the data start at a multiple of 64.
+  /// As in numpy/lib/format.py, the data start at a multiple of 64 bytes.
   private static func header(_ shape: [Int]) -> [UInt8] {
     let extents = shape.map { "\($0)" }.joined(separator: ", ")
     let tuple = shape.count == 1 ? "(\(extents),)" : "(\(extents))"

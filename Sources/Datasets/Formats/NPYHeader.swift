@@ -1,6 +1,6 @@
 import System
 
-/// The type of an NPY array's numbers.
+/// The element type of an NPY array.
 enum NPYType: String {
   case boolean = "b1"
   case uint8 = "u1"
@@ -17,21 +17,22 @@ enum NPYType: String {
   var byteCount: Int { Int(rawValue.dropFirst())! }
 }
 
-/// What the header of an NPY file says (numpy/lib/format.py, versions 1.0, 2.0 and 3.0).
+/// The header of an NPY file (numpy/lib/format.py, versions 1.0, 2.0 and 3.0).
 struct NPYHeader: Equatable {
   var type: NPYType
   var isBigEndian: Bool
   var isFortran: Bool
   var shape: [Int]
 
-  /// NumPy writes fewer than 10000, so that this is far from any sane one.
+  /// The maximum size. NumPy writes fewer than 10000 bytes, so that no valid header comes near it.
   static let maximumByteCount = 1 << 16
   static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 }
 
 extension NPYHeader {
-  /// Reads up to the first byte of the data.
-  /// - Throws: `badData` where it is not as the format says, or of a type that is not read.
+  /// Reads the header, up to the first byte of the data.
+  /// - Throws: `badData` where it violates the format, or has an element type that is not
+  ///   supported.
   init(_ section: DataSection) throws {
     func read(_ count: Int) throws -> [UInt8] {
       guard count <= section.byteCount - section.position else {
@@ -64,10 +65,10 @@ extension NPYHeader {
   }
 }
 
-/// The Python dictionary that an NPY header is; only what numpy.save writes is taken.
+/// The Python dictionary of an NPY header. Only the syntax that numpy.save writes is accepted.
 private struct PythonLiteral: HeaderScanner {
   let bytes: [UInt8]
-  private let start: Int  // of `bytes` in the section
+  private let start: Int  // offset of `bytes` in the section
   private let section: DataSection
   var next = 0
 
@@ -111,16 +112,16 @@ private struct PythonLiteral: HeaderScanner {
     skipSpace()
     let place = next
     if next < bytes.count && bytes[next] == UInt8(ascii: "[") {
-      throw unread("a structured type", place)
+      throw unsupported("a structured type", place)
     }
     let text = try string("a type")
     guard let type = NPYType(rawValue: String(text.dropFirst())), let order = text.first,
       "<>|=".contains(order), order != "|" || type.byteCount == 1
-    else { throw unread("the type \(shown(Array(text.utf8)))", place) }
+    else { throw unsupported("the type \(shown(Array(text.utf8)))", place) }
     return (type, order == ">")
   }
 
-  private func unread(_ what: String, _ place: Int) -> Failure {
+  private func unsupported(_ what: String, _ place: Int) -> Failure {
     Failure(
       .badData,
       "\(section.name) has \(what) at byte \(start + place); read are b1, u1, i1, u2, i2, "

@@ -1,9 +1,10 @@
 import System
 
-/// Inputs [N, ...] and targets [N] or [N, ...] of two NPY files, or of two arrays of an NPZ file.
+/// Inputs [N, ...] and targets [N] or [N, ...] from two NPY files, or from two arrays of an NPZ
+/// file.
 ///
-/// Inputs of uint8 stay uint8; of any other type they become float32. Targets are as many numbers
-/// as the array says: [N] gives the shape [], [N, 1] gives [1].
+/// Inputs of uint8 stay uint8; all other types become float32. The shape of a target is that of the
+/// array without axis 0: [N] gives [], [N, 1] gives [1].
 package final class NPYSource: SampleSource {
   package let name: String
   package var sampleCount: Int { inputs.itemCount }
@@ -18,10 +19,11 @@ package final class NPYSource: SampleSource {
   /// - Parameters:
   ///   - inputs: path of an NPY file [N, ...].
   ///   - targets: path of an NPY file [N] or [N, ...].
-  ///   - classCount: how many classes there are, such as those of the training set; nil: as many as
-  ///     the greatest asks for.
-  /// - Throws: `inputMissing`; `badData` where a file is damaged, of a type that is not read, the
-  ///   counts differ or a class is not whole or not below `classCount`; `ioError`.
+  ///   - classCount: the number of classes, such as that of the training set; nil: the largest
+  ///     class index plus 1.
+  /// - Throws: `inputMissing`; `badData` where a file is damaged or of a type that is not
+  ///   supported, the counts differ, or a class is not a whole number below `classCount`;
+  ///   `ioError`.
   package convenience init(
     inputs: String, targets: String, targetKind: TargetKind, classCount: Int? = nil
   ) throws {
@@ -35,8 +37,8 @@ package final class NPYSource: SampleSource {
 
   /// - Parameters:
   ///   - archive: path of an NPZ file.
-  ///   - inputs: name of its array of inputs.
-  ///   - targets: name of its array of targets.
+  ///   - inputs: the name of its array of inputs.
+  ///   - targets: the name of its array of targets.
   package convenience init(
     archive path: String, inputs: String = "x", targets: String = "y", targetKind: TargetKind,
     classCount: Int? = nil
@@ -63,8 +65,8 @@ package final class NPYSource: SampleSource {
     switch targetKind {
     case .number:
       targetType = .float32
-      // The number of samples decides how much is allocated: packed targets prove it first.
-      if targets.isPacked { try openTargets().finish() }
+      // The number of samples decides how much is allocated: verified first if it is compressed.
+      if targets.isCompressed { try openTargets().finish() }
     case .classIndex:
       let limit = classCount ?? TargetKind.maximumClassCount
       let needed = try NPYSource.check(openTargets(), classCount: limit)
@@ -72,15 +74,15 @@ package final class NPYSource: SampleSource {
     }
   }
 
-  /// Reads all classes, so that each is known to be good before the first is used.
-  /// - Returns: the greatest and one more.
+  /// Reads and checks all classes before the first is used.
+  /// - Returns: the largest class index plus 1.
   private static func check(_ targets: NPYArray, classCount: Int) throws -> Int {
-    var greatest: Int64 = 0
+    var maximum: Int64 = 0
     for _ in 0..<targets.itemCount {
-      try targets.readClasses(classCount: classCount) { greatest = max(greatest, $1) }
+      try targets.readClasses(classCount: classCount) { maximum = max(maximum, $1) }
     }
     try targets.finish()
-    return Int(greatest) + 1
+    return Int(maximum) + 1
   }
 
   package func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {

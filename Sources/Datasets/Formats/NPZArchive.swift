@@ -21,11 +21,11 @@ struct NPZArchive {
   private let directoryOffset: Int
   private var members: [Member] = []
 
-  /// The arrays' names, in the file's order.
+  /// The names of the arrays, in the order of the file.
   var names: [String] { members.map { arrayName($0.name) } }
 
-  /// Reads the directory at the file's end.
-  /// - Throws: `inputMissing`; `badData` where that is damaged, or needs zip64.
+  /// Reads the directory at the end of the file.
+  /// - Throws: `inputMissing`; `badData` where the directory is damaged or needs zip64.
   init(path: String) throws {
     file = try DataFile(path: path, format: "an NPZ file")
     let end = try NPZArchive.endRecord(file)
@@ -60,8 +60,8 @@ struct NPZArchive {
     }
   }
 
-  /// The array of that name, to be read from its first item on.
-  /// - Throws: `badData` where it is missing, damaged, encrypted or packed in another way.
+  /// Opens the array of that name at its first item.
+  /// - Throws: `badData` where it is missing, damaged, encrypted or compressed by another method.
   func array(_ name: String) throws -> NPYArray {
     guard let member = members.first(where: { $0.name == Array("\(name).npy".utf8) }) else {
       let list = names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
@@ -87,7 +87,7 @@ struct NPZArchive {
     guard member.storedCount <= directoryOffset - offset else {
       throw fault("\(what) of \(member.storedCount) bytes at byte \(offset) goes past its place")
     }
-    // What is declared is believed only as far as the file bears it out.
+    // A declared size is accepted only if the stored bytes are consistent with it.
     let possible =
       member.method == 0
       ? member.storedCount : (member.storedCount + 1) * ByteStream.maximumInflation
@@ -119,7 +119,8 @@ struct NPZArchive {
       remedy: "write each array with numpy.save")
   }
 
-  /// Where the directory lies; it is found from the file's end, before a comment of any length.
+  /// The position of the directory. Its end record is searched from the end of the file, where a
+  /// comment of any length may follow it.
   private static func endRecord(
     _ file: DataFile
   ) throws -> (offset: Int, byteCount: Int, memberCount: Int) {

@@ -1,13 +1,13 @@
 import Glibc
 import System
-import Tensors
 
-/// The PNG images of a folder with a folder for each class: root/CLASS/*.png, or
+/// The PNG images of a folder that has one folder for each class: root/CLASS/*.png, or
 /// root/train/CLASS/*.png and root/test/CLASS/*.png (and root/validation).
 ///
-/// Classes are the sorted names of their folders; samples come class by class, in order of the
-/// files' names; both in order of bytes. Inputs are [1, H, W] of gray images or [3, H, W] of RGB,
-/// uint8; all images are of one size and kind. Memory: the files' names, and one image.
+/// The classes are the names of their folders, sorted. Samples are ordered by class, then by the
+/// name of the file; names are compared by their bytes. Inputs are uint8, [1, H, W] for gray images
+/// or [3, H, W] for RGB; all images have the same size and kind. Memory: the names of the files,
+/// and one image.
 package final class PNGFolder: SampleSource {
   package let name: String
   package var sampleCount: Int { files.count }
@@ -23,16 +23,16 @@ package final class PNGFolder: SampleSource {
   private var samplesRead = 0
   private var hash = ContentHash()
 
-  /// Whether images of `split` are there: a folder of that name, or for train the root itself.
+  /// Whether there are images of `split`: in a folder of that name; for train, also in the root.
   package static func has(_ split: Split, in root: String) -> Bool {
     split == .train || isFolder(root + "/" + split.rawValue)
   }
 
-  /// Lists the files; of the first, it reads the header.
-  /// - Parameter classNames: the classes of the training set, in order; a folder called otherwise
-  ///   is refused. nil: what the folders are called.
-  /// - Throws: `inputMissing` where the folder is not there; `badData` where it has no class, a
-  ///   class no image, or a file among the images is none.
+  /// Lists the files, and reads the header of the first.
+  /// - Parameter classNames: the classes of the training set, in order; a folder with another name
+  ///   is an error. nil: the names of the folders.
+  /// - Throws: `inputMissing` where the folder does not exist; `badData` where it has no class, a
+  ///   class has no image, or a file among the images is no PNG image.
   package init(root: String, split: Split, classNames: [String]? = nil) throws {
     let hasSplits = PNGFolder.isFolder(root + "/" + Split.train.rawValue)
     name = hasSplits || split != .train ? root + "/" + split.rawValue : root
@@ -84,7 +84,8 @@ package final class PNGFolder: SampleSource {
     }
   }
 
-  /// Of each image its class and its file's bytes; what the file is called decides nothing more.
+  /// The hash of the class and the bytes of each image. The names of the files have no effect
+  /// except on the order.
   package var digest: UInt64? { hash.value }
 
   private func addToHash(_ path: String, classIndex: Int) throws {
@@ -112,12 +113,11 @@ extension PNGFolder {
     return names.map { folder + "/" + $0 }
   }
 
-  /// The names in a folder in order of their bytes, hidden ones left out.
+  /// The names in a folder, sorted by their bytes, without hidden ones.
   private static func list(_ folder: String) throws -> [String] {
     guard let stream = opendir(folder) else {
-      throw Failure(
-        .inputMissing, "cannot open \(folder): \(String(cString: strerror(errno)))",
-        remedy: "check the path and its permissions")
+      throw systemFailure(
+        .inputMissing, "cannot open \(folder)", remedy: "check the path and its permissions")
     }
     defer { closedir(stream) }
     var names: [String] = []
@@ -125,7 +125,7 @@ extension PNGFolder {
       errno = 0
       guard let entry = readdir(stream) else {
         if errno == 0 { break }
-        throw Failure(.ioError, "cannot list \(folder): \(String(cString: strerror(errno)))")
+        throw systemFailure(.ioError, "cannot list \(folder)")
       }
       let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       if bytes[0] == UInt8(ascii: ".") { continue }

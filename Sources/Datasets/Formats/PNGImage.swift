@@ -1,9 +1,9 @@
 import CPNG
 import System
 
-/// A decoded PNG image, gray or RGB, 8 bits.
+/// A decoded PNG image, gray or RGB, of 8 bits per channel.
 struct PNGImage {
-  /// A file's size in pixels, and what lies in it.
+  /// The channels and the size in pixels.
   struct Format: Equatable {
     var channelCount: Int  // 1 gray, 3 RGB
     var height: Int
@@ -14,7 +14,7 @@ struct PNGImage {
     var description: String { "\(width) x \(height) \(channelCount == 1 ? "gray" : "RGB")" }
   }
 
-  /// Larger images are refused before anything is allocated for them.
+  /// Larger images are rejected before memory is allocated for them.
   static let maximumPixelCount = 1 << 24
   static let maximumByteCount = 64 << 20
   static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
@@ -23,9 +23,9 @@ struct PNGImage {
   /// [C, H, W].
   let pixels: [UInt8]
 
-  /// Reads a file whole. 1, 2 and 4 bits and palettes are expanded as the PNG specification says;
-  /// no gamma or colour profile is applied, as in PIL and torchvision.
-  /// - Throws: `inputMissing`; `badData` where the file is damaged or too large, or has 16 bits,
+  /// Reads and decodes a file. 1, 2 and 4 bits and palettes are expanded as the PNG specification
+  /// says; no gamma or colour profile is applied, as in PIL and torchvision.
+  /// - Throws: `inputMissing`; `badData` where the file is damaged or too large, or has 16 bits or
   ///   transparency; `ioError`.
   init(path: String) throws {
     let file = try DataFile(path: path, format: "a PNG file")
@@ -40,7 +40,7 @@ struct PNGImage {
     pixels = try PNGImage.decode(bytes, format, path)
   }
 
-  /// What the first bytes of a file say.
+  /// Reads the format from the header of a file.
   /// - Throws: as `init`.
   static func format(path: String) throws -> Format {
     try format(DataFile(path: path, format: "a PNG file"))
@@ -73,10 +73,10 @@ struct PNGImage {
         remedy: "convert the image to gray or RGB of 8 bits")
     }
     if depth == 16 { throw refuse("16 bits a channel", 24) }
-    // Believed only as far as the file's size bears it out.
-    let least = height * (1 + width * Int(depth) * (colour == 2 ? 3 : 1) / 8)
+    // Accepted only if the size of the file is consistent with it.
+    let minimumByteCount = height * (1 + width * Int(depth) * (colour == 2 ? 3 : 1) / 8)
     let limit = ByteStream.maximumInflation * (file.byteCount + 1)
-    guard least <= limit else {
+    guard minimumByteCount <= limit else {
       throw damage(
         file,
         "declares \(width) x \(height) pixels at byte 16, which \(file.byteCount) bytes cannot hold"
@@ -90,7 +90,8 @@ struct PNGImage {
     }
   }
 
-  /// The file without what would make libpng correct colours: gAMA, cHRM, sRGB, iCCP.
+  /// The file with only the critical chunks: libpng would correct colours by gAMA, cHRM, sRGB and
+  /// iCCP.
   private static func essentialChunks(of file: DataFile) throws -> [UInt8] {
     let bytes = try file.bytes(file.byteCount, at: 0)
     var kept = signature
@@ -107,7 +108,7 @@ struct PNGImage {
           "\(file.path) has transparent colours (byte \(next)); gray and RGB of 8 bits "
             + "are read", remedy: "convert the image to gray or RGB without transparency")
       }
-      // A capital letter in front: a critical chunk, which no reader may pass over.
+      // The first letter of a critical chunk, which no reader may skip, is a capital.
       if bytes[next + 4] & 0x20 == 0 { kept += bytes[next..<end] }
       next = end
       if type.elementsEqual("IEND".utf8) { return kept }

@@ -1,9 +1,10 @@
-/// What a target of a file is.
+/// The kind of the targets in a file.
 public enum TargetKind: String, Sendable, CaseIterable {
-  /// One of a number of classes.
+  /// A class index.
   case classIndex = "class"
   case number
 
-  /// Classes of one data set: more are taken for a mistake, such as a column of numbers.
+  /// The maximum number of classes of a data set. More classes are treated as a mistake, such as a
+  /// column of numbers.
   public static let maximumClassCount = 65536
 }

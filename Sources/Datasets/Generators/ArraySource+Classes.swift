@@ -2,10 +2,10 @@ import Glibc
 import System
 
 extension ArraySource {
-  /// A disc within a ring: `pairCount` times a point of the disc (radius U(0, 1)), target 0, and
-  /// one of the ring (radius 3 + U(0, 1)), target 1, each at an angle U(0, 2 pi).
+  /// A disc inside a ring: `pairCount` times a point of the disc (radius U(0, 1)), target 0, and
+  /// a point of the ring (radius 3 + U(0, 1)), target 1, each at an angle U(0, 2 pi).
   ///
-  /// NumPy's stream of `seed`: radius, then angle, of each point.
+  /// Random numbers are NumPy's with `seed`: the radius, then the angle, of each point.
   /// - Returns: inputs [2 pairCount, 2], targets [2 pairCount, 1], numbers.
   /// - Precondition: pairCount >= 1.
   package static func rings(pairCount: Int, seed: UInt32) -> ArraySource {
@@ -24,15 +24,15 @@ extension ArraySource {
       targets: .numbers((0..<2 * pairCount).map { Float($0 % 2) }), targetShape: [1])
   }
 
-  /// scikit-learn's `make_blobs`; the test set is its second call on the same stream, so that its
-  /// centers are others.
+  /// scikit-learn's `make_blobs`. The test set is a second call with the same generator, so that it
+  /// has other centers.
   /// - Parameters:
   ///   - count: samples of the training set.
   ///   - testCount: samples of the test set.
-  ///   - centerBox: between which numbers the centers' coordinates are drawn.
-  ///   - deviation: standard deviation round a center.
-  ///   - isBinary: whether the target is a number, [1]: 0 stays 0, any other center is 1. Else it
-  ///     is a class, [], the center.
+  ///   - centerBox: the bounds of the coordinates of the centers.
+  ///   - deviation: standard deviation around a center.
+  ///   - isBinary: whether the target is a number, [1]: 0 for center 0, 1 for all others. Otherwise
+  ///     the target is a class, [], the index of the center.
   /// - Returns: inputs [N, featureCount], targets [N, 1] or [N].
   /// - Precondition: `split` is train or test, and its count, the features and the centers are
   ///   positive.

@@ -9,9 +9,9 @@ extension ArraySource {
       targets: .numbers(y.map { Float($0) }), targetShape: [1])
   }
 
-  /// A noisy line: y = slope x + intercept + N(0, deviation^2), x whole in low ... high.
+  /// A noisy line: y = slope x + intercept + N(0, deviation^2), with integers x in low ... high.
   ///
-  /// NumPy's stream of `seed`: `random_integers(low, high, count)`, then
+  /// Random numbers are NumPy's with `seed`: `random_integers(low, high, count)`, then
   /// `normal(scale=deviation, size=count)`.
   /// - Precondition: count >= 1, low <= high < Int.max.
   package static func line(
@@ -31,13 +31,13 @@ extension ArraySource {
     require(count >= 1, "parabola: \(count) samples")
     let step = (high - low) / Double(count - 1)
     var x = (0..<count).map { Double($0) * step + low }
-    // As NumPy: the last is exact, and of one alone the step is not used.
+    // As in NumPy, the last x is exactly `high`; a single x is `low`.
     x[count - 1] = count == 1 ? low : high
     return curve("parabola", x, x.map { $0 * $0 })
   }
 
   /// y = sin(3 x) exp(-x / 8) at `np.arange(low, high, step)`.
-  /// - Parameter isFlipped: whether the y are in reverse order, `y[::-1]`.
+  /// - Parameter isFlipped: whether the values y are in reverse order, `y[::-1]`.
   /// - Precondition: low < high, step > 0, all finite.
   package static func wave(
     low: Double, high: Double, step: Double, isFlipped: Bool = false
@@ -46,7 +46,7 @@ extension ArraySource {
       low < high && step > 0 && (high - low).isFinite && step.isFinite,
       "wave: no x from \(low) to \(high) by \(step)")
     let count = Int(((high - low) / step).rounded(.up))
-    // NumPy steps by the rounded difference of the first two.
+    // NumPy adds multiples of the rounded difference of the first two numbers.
     let difference = (low + step) - low
     let x = (0..<count).map { low + Double($0) * difference }
     let y = x.map { sin(3 * $0) * exp(-$0 / 8) }

@@ -1,8 +1,8 @@
 import System
 
 extension ArraySource {
-  /// Standard normals without any relation: NumPy's `randn(count, inputCount)`, then
-  /// `randn(count, targetCount)`, of `seed`.
+  /// Standard normal inputs and targets, all independent: NumPy's `randn(count, inputCount)`, then
+  /// `randn(count, targetCount)`, with `seed`.
   /// - Returns: inputs [count, inputCount], targets [count, targetCount], numbers.
   /// - Precondition: all counts are positive.
   package static func noise(

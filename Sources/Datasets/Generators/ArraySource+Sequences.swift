@@ -1,19 +1,19 @@
 import System
 
-/// What the normal noise of a series is added to.
+/// How normal noise is added to a series.
 package enum SeriesNoise: String, Sendable, CaseIterable {
-  /// One number for all of the series.
+  /// One number for the whole series.
   case series
-  /// A number for each point.
+  /// One number for each point.
   case point
 }
 
 extension ArraySource {
-  /// A series and what it is `lag` points later, as ONE sample:
+  /// A series and the same series `lag` points later, as ONE sample:
   /// s(t) = intercept + slope t + curvature t^2 + N(0, deviation^2), t = 0 ..< length.
   ///
   /// Of the length - lag pairs (s(t), s(t + lag)), the first Int(trainFraction * pairs) are the
-  /// training set and the rest the test set. Noise is NumPy's `normal(0, deviation)` of `seed`.
+  /// training set and the rest the test set. Noise is NumPy's `normal(0, deviation)` with `seed`.
   /// - Returns: input [T, 1], target [T, 1], numbers.
   /// - Precondition: `split` is train or test and has a pair; 1 <= lag.
   package static func trend(
@@ -25,12 +25,12 @@ extension ArraySource {
       lag >= 1 && length > lag && (0...1).contains(trainFraction),
       "trend: \(length) points, lag \(lag), training fraction \(trainFraction)")
     var random = NumPyRandom(seed: seed)
-    let common = noise == .series ? random.normal(deviation: deviation) : 0
+    let sharedNoise = noise == .series ? random.normal(deviation: deviation) : 0
     let series = (0..<length).map { point in
       let t = Double(point)
       return Float(
         intercept + slope * t + curvature * t * t
-          + (noise == .series ? common : random.normal(deviation: deviation)))
+          + (noise == .series ? sharedNoise : random.normal(deviation: deviation)))
     }
     let pairCount = length - lag
     let trainCount = Int(trainFraction * Double(pairCount))
@@ -44,11 +44,12 @@ extension ArraySource {
 
   /// Sequences of symbols to be reversed, for an encoder and a teacher-forced decoder.
   ///
-  /// NumPy's stream of `seed`, `randint(0, symbolCount)` a symbol; the test set's follow the
-  /// training set's.
+  /// Each symbol is NumPy's `randint(0, symbolCount)` with `seed`. The test set is drawn after the
+  /// training set.
   /// - Returns: inputs [N, 2, length, symbolCount + 1], one-hot: [0] the sequence, symbol s at
-  ///   index s; [1] what the decoder is given: the start token, at index symbolCount, then the reversed
-  ///   sequence without its last symbol. Targets [N, length], classes: the reversed sequence.
+  ///   index s; [1] the input of the decoder: the start token, at index symbolCount, then the
+  ///   reversed sequence without its last symbol. Targets [N, length], classes: the reversed
+  ///   sequence.
   /// - Precondition: `split` is train or test; its count, length and symbolCount are positive.
   package static func reverse(
     count: Int, testCount: Int = 0, length: Int, symbolCount: Int, seed: UInt32, split: Split

@@ -2,9 +2,10 @@ import System
 
 extension NumPyRandom {
   /// scikit-learn's `make_blobs(n_samples=count, n_features=featureCount, centers=centerCount,
-  /// cluster_std=deviation, center_box=centerBox, shuffle=True)` drawing from this generator, to
-  /// the bit.
-  /// - Returns: samples [count, featureCount], and the center of each, 0 ..< centerCount.
+  /// cluster_std=deviation, center_box=centerBox, shuffle=True)` with this generator, equal to the
+  /// bit.
+  /// - Returns: samples [count, featureCount], and the index of the center of each, 0 ..<
+  ///   centerCount.
   /// - Precondition: no count is negative; centerCount >= 1.
   package mutating func makeBlobs(
     count: Int, featureCount: Int = 2, centerCount: Int = 3, deviation: Double = 1,
@@ -20,7 +21,7 @@ extension NumPyRandom {
     var labels: [Int] = []
     samples.reserveCapacity(count * featureCount)
     for center in 0..<centerCount {
-      // What does not divide goes to the first centers.
+      // The first centers get the remainder.
       let share = count / centerCount + (center < count % centerCount ? 1 : 0)
       for _ in 0..<share {
         for feature in 0..<featureCount {

@@ -3,7 +3,8 @@ import System
 extension NumPyRandom {
   /// `randint(low, high)` of NumPy's default type, int64: low ..< high.
   ///
-  /// Draws below the next power of two until one is in range; 32 bits a draw where the range fits.
+  /// Draws numbers below the next power of two until one is in range. A draw has 32 bits where the
+  /// range fits, else 64.
   /// - Precondition: low < high.
   package mutating func randint(low: Int = 0, high: Int) -> Int {
     require(low < high, "randint: no integer in \(low) ..< \(high)")
@@ -19,7 +20,7 @@ extension NumPyRandom {
   }
 
   /// `choice(n, count, replace)`: indices in 0 ..< n.
-  /// - Precondition: n >= 1; count <= n where nothing is put back.
+  /// - Precondition: n >= 1; count <= n without replacement.
   package mutating func choice(_ n: Int, count: Int, replace: Bool = true) -> [Int] {
     require(n >= 1 && count >= 0, "choice: \(count) of \(n)")
     if replace { return (0..<count).map { _ in randint(high: n) } }
@@ -34,14 +35,14 @@ extension NumPyRandom {
     return order
   }
 
-  /// `shuffle(values)`: Fisher and Yates, from the back.
+  /// `shuffle(values)`: the Fisher-Yates shuffle, from the last element to the first.
   package mutating func shuffle<Element>(_ values: inout [Element]) {
     for i in stride(from: values.count - 1, to: 0, by: -1) {
       values.swapAt(i, Int(interval(UInt64(i))))
     }
   }
 
-  /// 0 ... maximum; draws nothing where that is 0.
+  /// A random number in 0 ... maximum; draws nothing where `maximum` is 0.
   private mutating func interval(_ maximum: UInt64) -> UInt64 {
     if maximum == 0 { return 0 }
     let mask = UInt64.max >> UInt64(maximum.leadingZeroBitCount)

@@ -1,18 +1,18 @@
 import Glibc
 import Tensors
 
-/// NumPy's legacy generator, `np.random.seed(seed)` and `np.random.RandomState(seed)`, to the bit:
-/// the Mersenne Twister (Matsumoto and Nishimura 1998) and the distributions that NumPy froze
+/// NumPy's legacy generator, `np.random.seed(seed)` and `np.random.RandomState(seed)`, equal to the
+/// bit: the Mersenne Twister (Matsumoto and Nishimura 1998) and the distributions that NumPy froze
 /// (NEP 19; numpy/random/mtrand.pyx and legacy-distributions.c of NumPy 2).
 ///
-/// A NumPy call with `size` draws what so many single calls draw. The same on every host, but for
-/// the last bit of Glibc's `log`, which normals use.
+/// A NumPy call with `size=n` draws the same numbers as n single calls. The numbers are the same on
+/// every host, except for the last bit of Glibc's `log`, which normal numbers use.
 package struct NumPyRandom: Sendable {
   private static let length = 624
   private var key: [UInt32]
   private var position = NumPyRandom.length
-  /// The polar method gives two normals; the second waits here for the next call.
-  private var waitingNormal: Double?
+  /// The polar method gives two normal numbers; the second is kept for the next call.
+  private var cachedNormal: Double?
 
   /// - Parameter seed: as in NumPy, 0 ..< 2^32.
   package init(seed: UInt32) {
@@ -23,7 +23,7 @@ package struct NumPyRandom: Sendable {
     }
   }
 
-  /// 0 ..< 2^32.
+  /// A random number in 0 ..< 2^32.
   mutating func nextUInt32() -> UInt32 {
     if position == NumPyRandom.length { refill() }
     var y = key[position]
@@ -34,7 +34,7 @@ package struct NumPyRandom: Sendable {
     return y ^ y >> 18
   }
 
-  /// Two draws, the upper half first.
+  /// A random number of 64 bits: two draws, the upper half first.
   mutating func nextUInt64() -> UInt64 {
     let upper = UInt64(nextUInt32())
     return upper << 32 | UInt64(nextUInt32())
@@ -53,7 +53,7 @@ package struct NumPyRandom: Sendable {
 // MARK: - Real numbers
 
 extension NumPyRandom {
-  /// `random_sample()`: a multiple of 2^-53, 0 ..< 1.
+  /// `random_sample()`: a multiple of 2^-53 in 0 ..< 1.
   package mutating func randomSample() -> Double {
     let a = Double(nextUInt32() >> 5)
     let b = Double(nextUInt32() >> 6)
@@ -65,11 +65,11 @@ extension NumPyRandom {
     low + (high - low) * randomSample()
   }
 
-  /// `standard_normal()`: Marsaglia's polar method, with NumPy's order of the two.
+  /// `standard_normal()`: Marsaglia's polar method, with its two numbers in NumPy's order.
   package mutating func standardNormal() -> Double {
-    if let waiting = waitingNormal {
-      waitingNormal = nil
-      return waiting
+    if let cached = cachedNormal {
+      cachedNormal = nil
+      return cached
     }
     while true {
       let x = 2 * randomSample() - 1
@@ -77,7 +77,7 @@ extension NumPyRandom {
       let square = x * x + y * y
       if square >= 1 || square == 0 { continue }
       let factor = (-2 * log(square) / square).squareRoot()
-      waitingNormal = factor * x
+      cachedNormal = factor * x
       return factor * y
     }
   }

@@ -2,16 +2,16 @@ import Glibc
 import System
 import Tensors
 
-/// Random changes of a training sample, new in every epoch: a function of (seed, epoch, sample), so
-/// that the same sample of the same epoch is changed alike on any rank.
+/// Random changes of training samples, different in every epoch. They are a function of (seed,
+/// epoch, sample), so a sample is changed in the same way on any rank.
 package struct Augmentation: Sendable, Equatable {
-  /// Up to so many pixels along both axes, whole ones.
+  /// The largest shift along both axes, in whole pixels.
   package var shift: Int
-  /// Up to so many degrees either way, about the middle.
+  /// The largest rotation about the center, in degrees in both directions.
   package var rotate: Double
-  /// Left and right, of every other sample.
+  /// Whether to flip left and right, with probability 1/2.
   package var flip: Bool
-  /// Standard deviation of normal noise, added to what the network sees.
+  /// The standard deviation of normal noise, which is added to the network's input.
   package var noise: Double
 
   package init(shift: Int = 0, rotate: Double = 0, flip: Bool = false, noise: Double = 0) {
@@ -22,12 +22,12 @@ package struct Augmentation: Sendable, Equatable {
   }
 
   package var isNone: Bool { self == Augmentation() }
-  /// Whether it moves pixels, which only images have.
+  /// Whether it moves pixels, which is possible only for images.
   package var isGeometric: Bool { shift > 0 || rotate > 0 || flip }
 
-  /// Shifts, turns and flips an image; what comes in from outside is 0. Turned images are sampled
-  /// bilinearly.
-  /// - image: [channels, height, width].
+  /// Shifts, rotates and flips an image. Pixels from outside the image are 0. Rotated images are
+  /// sampled bilinearly.
+  /// - Parameter image: [channels, height, width], which is changed.
   func transform(
     _ image: UnsafeMutablePointer<Float>, channels: Int, height: Int, width: Int,
     random: CountedRandom
@@ -51,7 +51,8 @@ package struct Augmentation: Sendable, Equatable {
         }
         for row in 0..<height {
           for column in 0..<width {
-            // Where in the original this pixel comes from: back through shift, flip and turn.
+            // The source position of this pixel: the inverse of the shift, the flip and the
+            // rotation.
             let y = row - down
             let x = isFlipped ? width - 1 - (column - right) : column - right
             let place = plane + row * width + column

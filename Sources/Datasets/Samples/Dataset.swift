@@ -1,9 +1,9 @@
 import System
 
-/// A data set of one's own: a number of samples that can be read by index.
+/// A custom data set: a number of samples that can be read by index.
 ///
-/// Each rank reads only the samples of its own shards, once, when training begins. What `read` writes must
-/// depend on the index alone, so that all ranks see one data set:
+/// Each rank reads only the samples of its own shards, once, when training begins. The values that
+/// `read` writes must depend only on the index, so that all ranks see the same data set:
 ///
 ///     struct Squares: Dataset {
 ///       let count = 1000
@@ -16,23 +16,24 @@ import System
 ///       }
 ///     }
 public protocol Dataset: Sendable {
-  /// What messages call the data set.
+  /// The name of the data set in messages.
   var name: String { get }
 
-  /// Samples; the same on every rank.
+  /// The number of samples; the same on every rank.
   var count: Int { get }
 
   /// The arrays that the network gets; at least one.
   var inputs: [Feature] { get }
 
-  /// The arrays that the loss compares the network's output with; may be empty.
+  /// The arrays with which the loss compares the network's output; may be empty.
   var targets: [Feature] { get }
 
-  /// The names of the classes of the first target, in order; nil: their numbers.
+  /// The names of the classes of the first target, in order; nil: their numbers are used.
   var classNames: [String]? { get }
 
   /// Writes every feature of sample `index`.
-  /// - Throws: what prevents it, preferably a `Failure` that names file and place.
+  /// - Throws: an error if the sample cannot be read, preferably a `Failure` that names file and
+  ///   place.
   func read(_ index: Int, into sample: inout Sample) throws
 }
 
@@ -47,7 +48,7 @@ public struct Sample {
   private let index: Int
   private let places: [(feature: Feature, memory: UnsafeMutableRawPointer)]
   private var isWritten: [Bool]
-  /// What was wrong with the first value that cannot be stored.
+  /// The first error, such as a value that cannot be stored.
   private var problem: String?
 
   init(
@@ -61,21 +62,21 @@ public struct Sample {
   }
 
   /// Writes a float32 feature, in row-major order.
-  /// - Precondition: there is such a feature.
+  /// - Precondition: there is a feature of that name.
   public mutating func write(_ values: [Float], to name: String) {
     copy(values, to: name, "float32") { $0 == .float32 }
   }
 
   /// Writes the pixels of a uint8 feature, in row-major order.
-  /// - Precondition: there is such a feature.
+  /// - Precondition: there is a feature of that name.
   public mutating func write(_ pixels: [UInt8], to name: String) {
     copy(pixels, to: name, "uint8") { $0 == .uint8 }
   }
 
-  /// Writes a feature of whole numbers or of classes. A class outside 0 ..< count is an error of the data.
-  /// - Precondition: there is such a feature.
+  /// Writes a feature of integers or classes. A class outside 0 ..< count is an error of the data.
+  /// - Precondition: there is a feature of that name.
   public mutating func write(_ values: [Int], to name: String) {
-    let place = self.place(name)
+    guard let place = self.place(name) else { return }
     if case .classIndex(let count) = places[place].feature.type,
       let wrong = values.first(where: { !(0..<count ~= $0) })
     {
@@ -88,20 +89,19 @@ public struct Sample {
 
   /// Writes a feature of one number.
   public mutating func write(_ value: Float, to name: String) { write([value], to: name) }
-  /// Writes a feature of one whole number or class.
+  /// Writes a feature of one integer or class.
   public mutating func write(_ value: Int, to name: String) { write([value], to: name) }
 
-  private func place(_ name: String) -> Int {
-    guard let place = places.firstIndex(where: { $0.feature.name == name }) else {
-      fatalError("\(owner) has no feature \(name) among \(places.map(\.feature.name))")
-    }
+  private mutating func place(_ name: String) -> Int? {
+    let place = places.firstIndex { $0.feature.name == name }
+    if place == nil { note("\(name) is no feature; there are \(places.map(\.feature.name))") }
     return place
   }
 
   private mutating func copy<T>(
     _ values: [T], to name: String, _ what: String, _ fits: (FeatureType) -> Bool
   ) {
-    let place = self.place(name)
+    guard let place = self.place(name) else { return }
     let (feature, memory) = places[place]
     guard fits(feature.type) else { return note("\(name) is \(feature.type), not \(what)") }
     guard values.count == feature.elementCount else {
@@ -125,7 +125,7 @@ public struct Sample {
   }
 }
 
-/// A `Dataset`'s samples from front to back.
+/// Reads a `Dataset`'s samples in order.
 final class DatasetSource: SampleSource {
   let dataset: any Dataset
   let sampleCount: Int
@@ -133,7 +133,7 @@ final class DatasetSource: SampleSource {
   let targetFeatures: [Feature]
   private var position = 0
 
-  /// - Throws: `badData` for a data set without samples or inputs, or with a name twice.
+  /// - Throws: `badData` if the data set has no samples or no inputs, or uses a name twice.
   init(_ dataset: any Dataset) throws {
     self.dataset = dataset
     sampleCount = dataset.count
@@ -171,7 +171,11 @@ final class DatasetSource: SampleSource {
     }
     var sample = Sample(
       of: name, index: position, places(inputFeatures, input) + places(targetFeatures, target))
-    try dataset.read(position, into: &sample)
+    do {
+      try dataset.read(position, into: &sample)
+    } catch let error where !(error is Failure) {
+      throw Failure(.badData, "\(name): sample \(position): \(error)")
+    }
     try sample.verify()
   }
 }

@@ -1,7 +1,7 @@
-/// One of the arrays that a sample has: an input or a target.
+/// One of the arrays of a sample: an input or a target.
 public struct Feature: Sendable, Equatable {
   public let name: String
-  /// Extents of one sample's array, such as [28, 28]; [] is one number.
+  /// The shape of one sample's array, such as [28, 28]; [] is one number.
   public let shape: [Int]
   public let type: FeatureType
 
@@ -15,12 +15,12 @@ public struct Feature: Sendable, Equatable {
   package var byteCount: Int { elementCount * type.byteCount }
 }
 
-/// What the elements of a feature are, in memory and in a batch.
+/// The type of a feature's elements, in memory and in a batch.
 public enum FeatureType: Sendable, Equatable {
   /// Pixels 0 ... 255 in memory; float32 in a batch.
   case uint8
   case float32
-  /// Whole numbers, such as indices into an embedding.
+  /// Integers, such as indices into an embedding.
   case int64
   /// Int64 in 0 ..< count.
   case classIndex(count: Int)

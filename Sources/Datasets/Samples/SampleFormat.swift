@@ -1,6 +1,6 @@
 import Tensors
 
-/// What becomes of a pixel, 0 ... 255, when a batch is made.
+/// How a pixel x, 0 ... 255, is converted for a batch.
 public enum PixelScale: Sendable {
   /// Float(x) / 255, as torchvision's ToTensor.
   case unit
@@ -8,21 +8,22 @@ public enum PixelScale: Sendable {
   case raw
 }
 
-/// What a sample is held against.
+/// The target of a sample.
 package enum TargetForm: Sendable, Equatable {
-  /// The source's own target.
+  /// The target of the source.
   case own
   /// 1 at the class, 0 elsewhere: float32 [classes].
   case oneHot
-  /// The input itself, before noise: an autoencoder's.
+  /// The input itself, before noise, for an autoencoder.
   case input
 }
 
-/// Samples as the network gets them, and their targets.
+/// The inputs of a network for N samples, and their targets.
 package struct Batch {
   /// Each [N, its feature's shape...], float32 or int64.
   package var inputs: NamedTensors
-  /// Each [N, its feature's shape...], int64 or float32. A data set without targets gives y of no element.
+  /// Each [N, its feature's shape...], int64 or float32. For a data set without targets, one tensor
+  /// y without elements.
   package var targets: NamedTensors
 
   package init(inputs: NamedTensors, targets: NamedTensors) {
@@ -34,15 +35,15 @@ package struct Batch {
   package var sampleCount: Int { inputs.first.shape[0] }
 }
 
-/// Makes batches of stored samples.
+/// Creates batches from stored samples.
 package struct SampleFormat: Sendable {
   package var scale: PixelScale
   package var target: TargetForm
   package var augmentation: Augmentation
-  /// Standard deviation of normal noise on the inputs, in training and evaluation alike; the target
-  /// stays clean.
+  /// The standard deviation of normal noise on the inputs, in training and in evaluation. Targets
+  /// get no noise.
   package var corruption: Double
-  /// Of augmentation and corruption.
+  /// The seed of augmentation and corruption.
   package var seed: UInt64
   package var inputStandardization: Standardization?
   package var targetStandardization: Standardization?
@@ -63,13 +64,13 @@ package struct SampleFormat: Sendable {
     targetStandardization = standardization?.target
   }
 
-  /// Whether a training sample is another in every epoch.
+  /// Whether a training sample is different in every epoch.
   package var isRandom: Bool { !augmentation.isNone || corruption > 0 }
 
-  /// A batch of one shard's samples.
+  /// Returns a batch of one shard's samples.
   /// - Parameters:
   ///   - local: local sample indices of the shard.
-  ///   - epoch: of training, from 1; nil for evaluation, which augments nothing.
+  ///   - epoch: the training epoch, from 1; nil for evaluation, which augments nothing.
   package func batch(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, epoch: Int?
   ) -> Batch {
@@ -111,7 +112,7 @@ package struct SampleFormat: Sendable {
       targets: NamedTensors(targets, name: store.targetFeatures[0].name))
   }
 
-  /// Samples of several features, as they are; only pixels are scaled.
+  /// Returns a batch of samples with several features. Pixels are scaled; nothing else is changed.
   private func plainBatch(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>
   ) -> Batch {
@@ -137,14 +138,15 @@ package struct SampleFormat: Sendable {
         ? NamedTensors(Tensor(zeros: [local.count, 0]), name: "y") : NamedTensors(targets))
   }
 
-  /// - inputs: not yet standardized and without noise.
+  /// Returns the targets of a batch.
+  /// - Parameter inputs: the batch's inputs, not yet standardized and without noise.
   private func targets(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, inputs: Tensor
   ) -> Tensor {
     let n = local.count
     switch target {
     case .input:
-      // What follows changes the inputs in place.
+      // The caller then changes the inputs in place.
       let changes =
         inputStandardization != nil || targetStandardization != nil || corruption > 0
         || augmentation.noise > 0
@@ -170,7 +172,7 @@ package struct SampleFormat: Sendable {
     }
   }
 
-  /// What the target of one sample looks like.
+  /// The shape of one sample's target.
   package func targetShape(of source: any SampleSource) -> [Int] {
     switch (target, source.targetType) {
     case (.input, _): source.inputShape

@@ -1,24 +1,24 @@
 import System
 import Tensors
 
-/// Which samples each step uses, and in which order: arithmetic, no state.
+/// The samples of each step, and their order. They are computed; there is no state.
 ///
 /// Position g of an epoch (0 <= g < N) belongs to shard g mod S and is that shard's local sample
-/// perm[g div S]; global batch t holds positions tB ..< min((t + 1)B, N). So every sample is used
-/// exactly once an epoch, whatever N, B and S are. With shuffling off perm is the identity and the
-/// batches are the file's own order.
+/// perm[g div S]. Global batch t has the positions tB ..< min((t + 1)B, N). So every sample is used
+/// exactly once in each epoch, for all N, B and S. Without shuffling, perm is the identity, and the
+/// batches are in the order of the file.
 package struct SampleOrder: Sendable {
-  package var sampleCount: Int { deal.sampleCount }  // N
-  package var shardCount: Int { deal.shardCount }  // S
+  package var sampleCount: Int { assignment.sampleCount }  // N
+  package var shardCount: Int { assignment.shardCount }  // S
   package let batchSize: Int  // B, global
   package let seed: UInt64
   package let shuffled: Bool
-  private let deal: SampleDeal
+  private let assignment: ShardAssignment
 
   /// - Precondition: the three counts are positive.
   package init(sampleCount: Int, shardCount: Int, batchSize: Int, seed: UInt64, shuffled: Bool) {
     require(batchSize >= 1, "a batch of \(batchSize) samples")
-    deal = SampleDeal(sampleCount: sampleCount, shardCount: shardCount)
+    assignment = ShardAssignment(sampleCount: sampleCount, shardCount: shardCount)
     self.batchSize = batchSize
     self.seed = seed
     self.shuffled = shuffled
@@ -35,21 +35,22 @@ package struct SampleOrder: Sendable {
     return start..<start + min(batchSize, sampleCount - start)
   }
 
-  /// Samples in the epoch's batch `t`, over all shards.
+  /// The number of samples in the epoch's batch `t`, over all shards.
   package func batchCount(_ t: Int) -> Int { positions(ofBatch: t).count }
 
-  /// Samples of the epoch's batch `t` on the shard that has the most; others have one less at most.
+  /// The largest number of samples that a shard has in the epoch's batch `t`. The other shards have
+  /// the same number or one less.
   package func largestPart(ofBatch t: Int) -> Int { (batchCount(t) - 1) / shardCount + 1 }
 
-  /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
-  package func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+  /// The number of samples of `shard`; 0 for the last shards if there are more shards than samples.
+  package func localCount(_ shard: Int) -> Int { assignment.localCount(shard) }
 
   /// The sample's index in the file.
   package func sampleIndex(shard: Int, local: Int) -> Int {
-    deal.sampleIndex(shard: shard, local: local)
+    assignment.sampleIndex(shard: shard, local: local)
   }
 
-  /// A whole epoch's order of one shard's samples.
+  /// The order of one shard's samples in an epoch.
   /// - Parameter epoch: counted from 1.
   package func localSamples(epoch: Int, shard: Int) -> ShardOrder {
     require(epoch >= 1, "epochs count from 1, not \(epoch)")
@@ -61,9 +62,9 @@ package struct SampleOrder: Sendable {
     return ShardOrder(order: self, epoch: epoch, shard: shard, locals: locals)
   }
 
-  /// How many of the positions 0 ..< end are `shard`'s.
+  /// The number of positions of `shard` among the positions 0 ..< end.
   fileprivate func localCount(_ shard: Int, before end: Int) -> Int {
-    deal.localCount(shard, before: end)
+    assignment.localCount(shard, before: end)
   }
 }
 
@@ -82,22 +83,23 @@ package struct ShardOrder: Sendable {
     self.locals = locals
   }
 
-  /// The same shard's order in another epoch; it costs nothing where samples are not shuffled.
+  /// The same shard's order in another epoch; without shuffling it costs nothing.
   package func ofEpoch(_ epoch: Int) -> ShardOrder {
     order.shuffled
       ? order.localSamples(epoch: epoch, shard: shard)
       : ShardOrder(order: order, epoch: epoch, shard: shard, locals: locals)
   }
 
-  /// Where in `locals` this shard's part of batch `t` lies: from the positions g of the batch with
-  /// g mod S = shard, the g div S. Empty where the batch has none.
+  /// The range in `locals` of this shard's part of batch `t`: g div S for the positions g of the
+  /// batch with g mod S = shard. Empty if the batch has none.
   package func slice(batch t: Int) -> Range<Int> {
     let positions = order.positions(ofBatch: t)
     let start = order.localCount(shard, before: positions.lowerBound)
     return start..<order.localCount(shard, before: positions.upperBound)
   }
 
-  /// Calls `body` with this shard's local samples of batch `t`, in order of position; not copied.
+  /// Calls `body` with this shard's local samples of batch `t`, in order of position, without a
+  /// copy.
   package func withSamples<Result>(
     ofBatch t: Int, _ body: (UnsafeBufferPointer<Int32>) throws -> Result
   ) rethrows -> Result {

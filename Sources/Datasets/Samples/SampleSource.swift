@@ -1,11 +1,11 @@
 import System
 
 /// A part of a data set.
-package enum Split: String, Sendable, CaseIterable {
+public enum Split: String, Sendable, CaseIterable {
   case train, validation, test
 }
 
-/// What the numbers of an input are, as they lie in memory.
+/// The type of an input's elements in memory.
 package enum InputType: Sendable, Equatable {
   /// A pixel, 0 ... 255.
   case uint8
@@ -14,7 +14,7 @@ package enum InputType: Sendable, Equatable {
   package var byteCount: Int { self == .uint8 ? 1 : 4 }
 }
 
-/// What the numbers of a target are, as they lie in memory.
+/// The type of a target's elements in memory.
 package enum TargetType: Sendable, Equatable {
   /// Int64, 0 ..< count.
   case classIndex(count: Int)
@@ -25,40 +25,41 @@ package enum TargetType: Sendable, Equatable {
   }
 }
 
-/// The samples of a file, a folder or a generator, from front to back, once.
+/// Reads the samples of a file, a folder or a generator once, in order.
 ///
-/// The samples and their order are a function of what the source was opened with, on every host.
+/// The samples and their order depend only on the source's arguments. They are the same on every
+/// host.
 package protocol SampleSource: AnyObject {
-  /// The file, folder or generator, for messages.
+  /// The name of the file, folder or generator in messages.
   var name: String { get }
   var sampleCount: Int { get }
-  /// Extents of one sample's input, such as [28, 28]; [] is one number.
+  /// The shape of one sample's input, such as [28, 28]; [] is one number.
   var inputShape: [Int] { get }
   var inputType: InputType { get }
-  /// Extents of one sample's target; [] is one number.
+  /// The shape of one sample's target; [] is one number.
   var targetShape: [Int] { get }
   var targetType: TargetType { get }
-  /// What the classes are called, in order; nil: by their numbers.
+  /// The names of the classes, in order; nil: their numbers are used.
   var classNames: [String]? { get }
-  /// The arrays of a sample's input, which lie one after the other; the default is one, called x.
+  /// The arrays of a sample's input, stored one after another; the default is one array named x.
   var inputFeatures: [Feature] { get }
-  /// The arrays of a sample's target; the default is one, called y.
+  /// The arrays of a sample's target; the default is one array named y.
   var targetFeatures: [Feature] { get }
 
-  /// Reads the next sample; where a pointer is nil, that part is passed over.
+  /// Reads the next sample. If a pointer is nil, that part is skipped.
   /// - Parameters:
-  ///   - input: room for all `inputFeatures`.
-  ///   - target: room for all `targetFeatures`.
+  ///   - input: memory for all `inputFeatures`.
+  ///   - target: memory for all `targetFeatures`.
   /// - Precondition: a sample is left.
   /// - Throws: `badData` naming file and place; `ioError`.
   func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws
 
-  /// Checks that nothing is left over, once all samples were read or passed over.
+  /// Checks that no data is left, after all samples were read or skipped.
   func finish() throws
 
-  /// Of all bytes that the samples come from, unzipped, once `finish` has returned: another wherever a
-  /// byte of a file is another, whichever samples were passed over. nil where no file is read: then
-  /// the samples are a function of the source's arguments.
+  /// A digest of all bytes of the source's files, decompressed; valid after `finish`. It changes if
+  /// any byte of a file changes, also in samples that were skipped. nil if no file is read: then
+  /// the samples depend only on the source's arguments.
   var digest: UInt64? { get }
 }
 
@@ -80,9 +81,9 @@ extension SampleSource {
 }
 
 extension [Feature] {
-  /// Bytes of a record that holds all of them, one after the other.
+  /// The size of a record with all of the features, one after another.
   var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
-  /// Where each begins in such a record.
+  /// The offset of each feature in such a record.
   var offsets: [Int] {
     var next = 0
     return map { feature in
@@ -92,9 +93,9 @@ extension [Feature] {
   }
 }
 
-/// Samples that are in memory already: generated, or from a small file.
+/// Samples that are already in memory: generated, or from a small file.
 package final class ArraySource: SampleSource {
-  /// The targets of all samples, one after the other.
+  /// The targets of all samples, one after another.
   package enum Targets: Sendable, Equatable {
     case classes([Int64], count: Int)
     case numbers([Float])
@@ -112,7 +113,7 @@ package final class ArraySource: SampleSource {
   /// - Parameters:
   ///   - inputs: [N, inputShape...].
   ///   - targets: [N, targetShape...].
-  /// - Precondition: their counts fit the shapes.
+  /// - Precondition: the numbers of inputs and targets match the shapes.
   package init(
     name: String, inputs: [Float], inputShape: [Int], targets: Targets, targetShape: [Int],
     classNames: [String]? = nil

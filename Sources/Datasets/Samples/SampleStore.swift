@@ -3,56 +3,59 @@ import CSystem
 import Glibc
 import System
 
-/// Samples in memory, in the types of their source: those of a contiguous range of logical shards.
+/// The samples of a contiguous range of logical shards, in memory, in the types of their source.
 ///
-/// Nothing is written after loading, so threads may share it.
+/// It does not change after loading, so threads may share it.
 package final class SampleStore: @unchecked Sendable {
   package let inputShape: [Int]
   package let inputType: InputType
   package let targetShape: [Int]
   package let targetType: TargetType
-  /// A sample's arrays; those of one kind lie one after the other in a record.
+  /// The arrays of a sample. The inputs of a sample are stored one after another in one record, and
+  /// its targets in another.
   package let inputFeatures, targetFeatures: [Feature]
   package let classNames: [String]?
-  /// Samples of the whole split, not only of these shards.
-  package var sampleCount: Int { deal.sampleCount }
-  package var shardCount: Int { deal.shardCount }
+  /// The number of samples of the whole split, not only of these shards.
+  package var sampleCount: Int { assignment.sampleCount }
+  package var shardCount: Int { assignment.shardCount }
   package let shards: Range<Int>
   /// The source's name, for messages.
   package let sourceName: String
-  /// The whole source's `digest`, also of the samples of other shards; nil where it has none, or where
-  /// only the next samples of it were read.
+  /// The `digest` of the whole source, including the samples of other shards; nil if the source has
+  /// none, or if only some of its samples were read.
   package private(set) var sourceDigest: UInt64?
 
-  private let deal: SampleDeal
+  private let assignment: ShardAssignment
   private let firstSample: Int
   private let inputByteCount: Int  // of one sample
   private let targetByteCount: Int
-  // Of each shard: [localCount, bytes].
+  // By shard: [localCount, bytes of a sample].
   private var inputs: [UnsafeMutableRawPointer] = []
   private var targets: [UnsafeMutableRawPointer] = []
 
-  /// Reads the source once, front to back, and keeps the samples of `shards`. Memory: those samples,
-  /// an index of 8 bytes for each where the split is not the whole source, and what the source needs.
+  /// Reads the source once, from the beginning to the end, and keeps the samples of `shards`. It
+  /// needs memory for these samples, an index of 8 bytes for each if the split is not the whole
+  /// source, and the memory of the source.
   /// - Parameters:
   ///   - selection: the samples of the split; sample i of the split belongs to shard i mod S.
-  ///   - shards: whose samples to keep; may be shards that get none.
-  /// - Throws: what the source throws; `trainingFailed` where memory does not suffice.
+  ///   - shards: the shards whose samples are kept; a shard may have no sample.
+  /// - Throws: errors of the source; `trainingFailed` if there is not enough memory.
   /// - Precondition: `shards` is within 0 ..< shardCount; the selection has a sample.
   package convenience init(
     _ source: any SampleSource, _ selection: SplitPlan.Selection, shards: Range<Int>,
     shardCount: Int
   ) throws {
     try self.init(
-      roomFor: SampleDeal(sampleCount: selection.count, shardCount: shardCount), shards,
+      roomFor: ShardAssignment(sampleCount: selection.count, shardCount: shardCount), shards,
       of: source, firstSample: 0)
     try load(source, selection)
   }
 
-  /// The next `count` samples of a source, the first of which is number `firstSample` of its split.
+  /// Reads the next `count` samples of a source. The first of them has index `firstSample` in its
+  /// split.
   convenience init(next count: Int, of source: any SampleSource, firstSample: Int) throws {
     try self.init(
-      roomFor: SampleDeal(sampleCount: count, shardCount: 1), 0..<1, of: source,
+      roomFor: ShardAssignment(sampleCount: count, shardCount: 1), 0..<1, of: source,
       firstSample: firstSample)
     for place in 0..<count {
       let (input, target) = slots(place)
@@ -61,13 +64,14 @@ package final class SampleStore: @unchecked Sendable {
   }
 
   private init(
-    roomFor deal: SampleDeal, _ shards: Range<Int>, of source: any SampleSource, firstSample: Int
+    roomFor assignment: ShardAssignment, _ shards: Range<Int>, of source: any SampleSource,
+    firstSample: Int
   ) throws {
-    self.deal = deal
+    self.assignment = assignment
     self.firstSample = firstSample
     require(
-      shards.lowerBound >= 0 && shards.upperBound <= deal.shardCount,
-      "load: shards \(shards) are not within 0 ..< \(deal.shardCount)")
+      shards.lowerBound >= 0 && shards.upperBound <= assignment.shardCount,
+      "load: shards \(shards) are not within 0 ..< \(assignment.shardCount)")
     self.shards = shards
     (inputShape, inputType) = (source.inputShape, source.inputType)
     (targetShape, targetType) = (source.targetShape, source.targetType)
@@ -86,21 +90,21 @@ package final class SampleStore: @unchecked Sendable {
     for buffer in inputs + targets { free(buffer) }
   }
 
-  /// Samples of `shard`; 0 for the last shards where there are more shards than samples.
-  package func localCount(_ shard: Int) -> Int { deal.localCount(shard) }
+  /// The number of samples of `shard`; 0 for the last shards if there are more shards than samples.
+  package func localCount(_ shard: Int) -> Int { assignment.localCount(shard) }
 
-  /// Where sample `local` of a shard is in the split.
+  /// The index in the split of sample `local` of a shard.
   package func sampleIndex(shard: Int, local: Int) -> Int {
-    firstSample + deal.sampleIndex(shard: shard, local: local)
+    firstSample + assignment.sampleIndex(shard: shard, local: local)
   }
 
-  /// Copies an input feature of samples, in that order, as float32 or int64.
+  /// Copies one input feature of some samples, in the order of `local`, as float32 or int64.
   /// - Parameters:
-  ///   - feature: its place among `inputFeatures`.
+  ///   - feature: an index into `inputFeatures`.
   ///   - shard: one of `shards`.
-  ///   - local: local sample indices; may repeat.
-  ///   - scale: what becomes of pixels; numbers are left as they are.
-  ///   - target: [local.count, the feature's shape...], written.
+  ///   - local: local sample indices; they may repeat.
+  ///   - scale: the scale of pixels; other numbers do not change.
+  ///   - target: [local.count, the feature's shape...], which is written.
   /// - Precondition: each index is in 0 ..< localCount(shard).
   package func gatherInput(
     _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>, scale: PixelScale,
@@ -119,7 +123,7 @@ package final class SampleStore: @unchecked Sendable {
         scale == .unit ? 1 : 0)
       return
     }
-    // Among others the rows of one feature are not neighbours: one call for each.
+    // With several features, the rows of one feature are not contiguous, so each row needs a call.
     let (offset, width) = (inputFeatures.offsets[feature], inputFeatures[feature].elementCount)
     var first: Int32 = 0
     for (row, index) in local.enumerated() {
@@ -130,10 +134,11 @@ package final class SampleStore: @unchecked Sendable {
     }
   }
 
-  /// Copies a target feature of samples, in that order.
+  /// Copies one target feature of some samples, in the order of `local`.
   /// - Parameters:
-  ///   - feature: its place among `targetFeatures`.
-  ///   - target: [local.count, the feature's shape...], int64 or float32 as its type says.
+  ///   - feature: an index into `targetFeatures`.
+  ///   - target: [local.count, the feature's shape...], int64 or float32 according to the feature's
+  ///     type.
   package func gatherTarget(
     _ feature: Int = 0, shard: Int, local: UnsafeBufferPointer<Int32>,
     into target: UnsafeMutableRawPointer
@@ -143,8 +148,8 @@ package final class SampleStore: @unchecked Sendable {
       targetFeatures, feature, pointer(targets, shard, local), local, targetByteCount, to: target)
   }
 
-  /// Begins to fetch samples into the cache that are to be gathered soon; more than fit there are left
-  /// where they are.
+  /// Prefetches the inputs of samples that will be gathered soon into the cache. It does nothing if
+  /// they have more than 64 KiB.
   package func prefetch(shard: Int, local: UnsafeBufferPointer<Int32>) {
     guard let rows = local.baseAddress, local.count * inputByteCount <= 1 << 16 else { return }
     let from = pointer(inputs, shard, local).assumingMemoryBound(to: UInt8.self)
@@ -193,7 +198,7 @@ extension SampleStore {
       return
     }
     var next = 0
-    func pass(to index: Int) throws {
+    func skip(to index: Int) throws {
       for _ in next..<index {
         try source.next(input: nil, target: nil)
         try noteOne()
@@ -210,25 +215,25 @@ extension SampleStore {
     for entry in wanted {
       let (input, target) = slots(Int(entry.place))
       if let last, last.source == entry.source {
-        // Drawn twice.
+        // The sample was drawn twice.
         let (knownInput, knownTarget) = slots(Int(last.place))
         input.copyMemory(from: knownInput, byteCount: inputByteCount)
         target.copyMemory(from: knownTarget, byteCount: targetByteCount)
       } else {
-        try pass(to: Int(entry.source))
+        try skip(to: Int(entry.source))
         try source.next(input: input, target: target)
         try noteOne()
         next += 1
       }
       last = entry
     }
-    // To the end: damage anywhere in a file is every rank's to know.
-    try pass(to: source.sampleCount)
+    // Reads to the end, so that every rank notices damage anywhere in a file.
+    try skip(to: source.sampleCount)
     try source.finish()
     sourceDigest = source.digest
   }
 
-  /// That it goes on is to be seen, and a signal heard.
+  /// Reports progress to the watchdog, and checks for a stop signal.
   private func noteOne() throws {
     Progress.note()
     try StopSignals.checkWhileLoading(sourceName)
@@ -239,7 +244,8 @@ extension SampleStore {
     return (inputs[shard] + local * inputByteCount, targets[shard] + local * targetByteCount)
   }
 
-  /// The system's own allocator, which may refuse: Swift's would end the process.
+  /// Allocates memory for a shard with malloc, which returns NULL if there is not enough memory.
+  /// Swift's allocation would end the process.
   private func allocate(
     _ sampleByteCount: Int, _ shard: Int, _ name: String
   ) throws -> UnsafeMutableRawPointer {
@@ -249,8 +255,8 @@ extension SampleStore {
         .trainingFailed, "\(name): out of memory: shard \(shard)'s samples, \(byteCount) bytes",
         remedy: "use more hosts, so that each loads fewer shards")
     }
-    // Shuffled samples are far apart: with small pages, the first byte of most costs a walk through the
-    // page tables. Where the system refuses, the pages are small.
+    // Shuffled samples are far apart: with small pages, most samples need a walk through the page
+    // tables. If the system refuses huge pages, the pages stay small.
     let hugePage = 1 << 21
     let first = buffer.alignedUp(toMultipleOf: hugePage)
     let count = (buffer + byteCount - first) / hugePage

@@ -1,9 +1,9 @@
 import System
 import Tensors
 
-/// Samples drawn with replacement from a data set's own training and test samples.
+/// Draws samples with replacement from a data set's own training and test samples.
 package struct SampleDraws: Sendable, Equatable {
-  /// How many; nil leaves that part whole.
+  /// The number of samples to draw; nil: all samples of that part are used.
   package var train: Int?
   package var test: Int?
   package var seed: UInt32
@@ -13,14 +13,14 @@ package struct SampleDraws: Sendable, Equatable {
   }
 }
 
-/// What is held out of a data set's training samples, at random.
+/// The random samples that are held out of a data set's training samples.
 public struct Holdout: Sendable, Equatable {
-  /// The fraction that becomes the test split, where the data set has none of its own.
+  /// The fraction that becomes the test split, if the data set has no test split of its own.
   public var test: Double
-  /// The fraction of what is left that becomes the validation split.
+  /// The fraction of the remaining samples that becomes the validation split.
   public var validation: Double
-  /// For cross-validation: the training samples are cut into so many folds, and fold number `fold`,
-  /// from 1, is the validation split.
+  /// For cross-validation: the number of folds into which the training samples are divided. Fold
+  /// number `fold`, counted from 1, is the validation split.
   public var folds: Int?
   public var fold: Int
   public var seed: UInt64
@@ -38,10 +38,10 @@ public struct Holdout: Sendable, Equatable {
   var isEmpty: Bool { test == 0 && validation == 0 && folds == nil }
 }
 
-/// Which of a source's samples make up each split: a function of the numbers of samples and of the
-/// rule, so every rank and every later run comes to the same.
+/// The samples of a source that belong to each split. It depends only on the numbers of samples and
+/// on the settings, so it is the same on every rank and in every later run.
 package struct SplitPlan: Sendable {
-  /// The samples of a split, as indices into its source; nil: all, in their order.
+  /// The samples of a split, as indices into its source; nil: all samples, in their order.
   package struct Selection: Sendable, Equatable {
     package let indices: [Int32]?
     package let count: Int
@@ -54,16 +54,16 @@ package struct SplitPlan: Sendable {
 
   package let train: Selection
   package let validation: Selection?
-  /// Into the data set's own test samples where it has them, else into the training samples.
+  /// Indices into the data set's own test samples if it has them, else into the training samples.
   package let test: Selection?
 
   /// - Parameters:
-  ///   - trainCount: samples of the training source.
-  ///   - testCount: samples of the data set's own test source; nil where it has none.
-  ///   - draws: which of them there are; nil: all.
-  ///   - name: the data set's, for messages.
-  /// - Throws: `badData` where a split would be left without a sample, or a test split is asked for
-  ///   where there is one.
+  ///   - trainCount: the number of samples of the training source.
+  ///   - testCount: the number of samples of the data set's own test source; nil if it has none.
+  ///   - draws: draws from these samples; nil: all are used.
+  ///   - name: the data set's name in messages.
+  /// - Throws: `badData` if a split would have no sample, or if `holdout` asks for a test split
+  ///   although the data set has one.
   package init(
     trainCount: Int, testCount: Int?, draws: SampleDraws?, holdout: Holdout, name: String
   ) throws {
@@ -71,10 +71,10 @@ package struct SplitPlan: Sendable {
       throw Failure(
         .badData, "\(name) has a test split of its own", remedy: "set data.split.test to 0")
     }
-    let most = max(trainCount, testCount ?? 0)
-    guard most <= Int(Int32.max) else {
+    let largest = max(trainCount, testCount ?? 0)
+    guard largest <= Int(Int32.max) else {
       throw Failure(
-        .badData, "\(name) has \(most) samples; at most \(Int32.max) are read",
+        .badData, "\(name) has \(largest) samples; at most \(Int32.max) are read",
         remedy: "train on a part of them")
     }
     let (drawnTrain, drawnTest) = SplitPlan.drawn(draws, trainCount, testCount)
@@ -102,7 +102,7 @@ package struct SplitPlan: Sendable {
     }
     let isWhole = holdout.isEmpty
     func selection(_ positions: some Sequence<Int32>) -> Selection {
-      // In the source's order: a split is read front to back.
+      // In the source's order, because a source is read from the beginning to the end.
       let sorted = positions.sorted()
       return Selection(
         indices: drawnTrain.map { drawn in sorted.map { drawn[Int($0)] } } ?? sorted, of: trainCount
@@ -125,7 +125,8 @@ package struct SplitPlan: Sendable {
     }
   }
 
-  /// As the notebooks draw: the training ids, then the test ids, with numpy's global generator.
+  /// Draws as the original notebooks do: the training indices, then the test indices, with NumPy's
+  /// global generator.
   private static func drawn(
     _ draws: SampleDraws?, _ trainCount: Int, _ testCount: Int?
   ) -> (train: [Int32]?, test: [Int32]?) {

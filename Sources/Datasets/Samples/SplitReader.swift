@@ -1,9 +1,9 @@
 import System
 
-/// A split read front to back, a batch at a time.
+/// Reads a split in order, one batch at a time.
 ///
-/// A whole source is read as it goes, so that no more than a batch is in memory; a part of one is
-/// loaded first.
+/// If the split is a whole source, only one batch at a time is in memory. If it is a part of a
+/// source, all of it is loaded first.
 package final class SplitReader {
   package let sampleCount: Int
   package let inputShape: [Int]
@@ -11,11 +11,11 @@ package final class SplitReader {
   package let targetElementCount: Int
   package let classNames: [String]?
   private let source: any SampleSource
-  /// nil where the source is read as it goes.
+  /// The loaded split; nil if the source is read batch by batch.
   private let store: SampleStore?
   private var position = 0
 
-  /// - Parameter selection: the split's samples; nil: all, in their order.
+  /// - Parameter selection: the samples of the split; nil: all samples, in their order.
   package init(_ source: any SampleSource, _ selection: SplitPlan.Selection? = nil) throws {
     let selection = selection ?? .init(indices: nil, of: source.sampleCount)
     sampleCount = selection.count
@@ -29,8 +29,8 @@ package final class SplitReader {
       ? nil : try SampleStore(source, selection, shards: 0..<1, shardCount: 1)
   }
 
-  /// The next `count` samples as the network sees them in evaluation.
-  /// - Precondition: so many are left.
+  /// Reads the next `count` samples, as the network sees them in evaluation.
+  /// - Precondition: at least `count` samples are left.
   package func read(_ count: Int, _ format: SampleFormat) throws -> Batch {
     require(position + count <= sampleCount, "read: \(count) more than \(sampleCount) samples")
     let block = try store ?? SampleStore(next: count, of: source, firstSample: position)
@@ -40,7 +40,7 @@ package final class SplitReader {
     return rows.withUnsafeBufferPointer { format.batch(block, shard: 0, local: $0, epoch: nil) }
   }
 
-  /// Reads on to the end and keeps nothing: whether all of it can be read.
+  /// Checks that the rest can be read: reads to the end without keeping the samples.
   package func verify() throws {
     guard store == nil else { return }
     for _ in position..<sampleCount {
@@ -50,6 +50,6 @@ package final class SplitReader {
     try finish()
   }
 
-  /// Checks that nothing follows, once all samples were read.
+  /// Checks that no data is left, after all samples were read.
   package func finish() throws { if store == nil { try source.finish() } }
 }

@@ -1,18 +1,18 @@
 import Tensors
 
-/// y = (x - mean) / deviation, by the statistics of the training split.
+/// y = (x - mean) / deviation, with the statistics of the training split.
 public struct Standardization: Sendable, Equatable, Codable {
   public enum Kind: String, Sendable, CaseIterable {
     case none
-    /// Each element of a sample by its own mean and deviation.
+    /// Each element of a sample has its own mean and deviation.
     case feature
-    /// All elements by one mean and one deviation.
+    /// All elements have the same mean and deviation.
     case all
-    /// Each element minus its mean.
+    /// The mean of each element is subtracted; the deviation is 1.
     case center
   }
 
-  /// One for each element, or one for all.
+  /// One value for each element, or one for all elements, as in `deviation`.
   package var mean: [Float]
   package var deviation: [Float]
 
@@ -21,21 +21,22 @@ public struct Standardization: Sendable, Equatable, Codable {
     self.deviation = deviation
   }
 
-  /// - values: rows of as many elements as `mean` has, or any where it has one.
+  /// Standardizes values in place.
+  /// - Parameter values: rows of `mean.count` elements; any number of elements if `mean` has one.
   func apply(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let width = mean.count
     for i in 0..<count { values[i] = (values[i] - mean[i % width]) / deviation[i % width] }
   }
 
-  /// x = y deviation + mean: what `apply` was given.
+  /// Reverses `apply` in place: x = y deviation + mean.
   package func undo(_ values: UnsafeMutablePointer<Float>, count: Int) {
     let width = mean.count
     for i in 0..<count { values[i] = values[i] * deviation[i % width] + mean[i % width] }
   }
 
-  /// What a part of the samples adds to the statistics: numbers, their means and the sums of squared
-  /// differences from them, in float64. Parts are joined by Chan, Golub and LeVeque's formula ("Updating
-  /// formulae and a pairwise algorithm for computing sample variances", 1979).
+  /// The statistics of a part of the samples, in float64: the count, the means and the sums of
+  /// squared differences from the means. Parts are combined by Chan, Golub and LeVeque's formula
+  /// ("Updating formulae and a pairwise algorithm for computing sample variances", 1979).
   package struct Part: Sendable, Equatable, Codable {
     package var count: Double
     package var mean: [Double]
@@ -47,7 +48,7 @@ public struct Standardization: Sendable, Equatable, Codable {
       squares = mean
     }
 
-    /// Takes in rows of `mean.count` elements.
+    /// Adds rows of `mean.count` elements.
     package mutating func add(_ values: UnsafeBufferPointer<Float>) {
       let width = mean.count
       for start in stride(from: 0, to: values.count, by: width) {
@@ -61,7 +62,7 @@ public struct Standardization: Sendable, Equatable, Codable {
       }
     }
 
-    /// Takes in another part. The order of parts changes the last bits: join them in shard order.
+    /// Adds another part. The order of the parts changes the last bits, so add them in shard order.
     package mutating func add(_ other: Part) {
       guard other.count > 0 else { return }
       guard count > 0 else {
@@ -78,8 +79,8 @@ public struct Standardization: Sendable, Equatable, Codable {
     }
   }
 
-  /// From the statistics of all parts; the deviation is the population's, as scikit-learn's
-  /// StandardScaler takes it, and 1 where nothing varies.
+  /// Creates it from the statistics of all parts. As in scikit-learn's StandardScaler, the
+  /// deviation is that of the population, and 1 for elements that are constant.
   package init(_ total: Part, kind: Kind) {
     mean = total.mean.map { Float($0) }
     deviation = total.squares.map { squares in
@@ -89,14 +90,15 @@ public struct Standardization: Sendable, Equatable, Codable {
   }
 }
 
-/// What one shard's samples add to the statistics of their split.
+/// The statistics of one shard's samples.
 package struct SplitStatistics: Sendable, Equatable, Codable {
   package var input = Standardization.Part()
-  /// Without a number where targets are classes.
+  /// Empty if the targets are classes.
   package var target = Standardization.Part()
 }
 
-/// How a run standardizes its data: found once, from the training split, and kept in its checkpoints.
+/// The standardization of a run's data. It is computed once, from the training split, and kept in
+/// the run's checkpoints.
 package struct DataStandardization: Sendable, Equatable, Codable {
   package var input: Standardization
   package var target: Standardization?

@@ -1,8 +1,8 @@
 import System
 import Tensors
 
-/// The data of a training run: sources of samples, how they are divided into splits, and what the network
-/// gets of a sample.
+/// The data of a training run: the sources of samples, how they are divided into splits, and how
+/// samples are converted for the network.
 public struct TrainingData: Sendable {
   public let name: String
   /// Opens the training or the test samples, from the beginning.
@@ -14,7 +14,8 @@ public struct TrainingData: Sendable {
   package var standardization: Standardization.Kind
   /// Whether numeric targets are standardized too.
   package var standardizesTarget: Bool
-  /// Whether targets are the inputs of later steps, and so are measured by the same statistics.
+  /// Whether targets are the inputs of later time steps, and so are standardized with the inputs'
+  /// statistics.
   package var targetsAreLaterInputs: Bool
 
   package init(
@@ -37,19 +38,19 @@ public struct TrainingData: Sendable {
   package var hasValidation: Bool { holdout.folds != nil || holdout.validation > 0 }
   package var hasTest: Bool { hasTestSource || holdout.test > 0 }
 
-  /// The splits to evaluate on, the one that chooses the best checkpoint first. A data set that holds
-  /// nothing out is evaluated on what it trains on.
+  /// The splits to evaluate. The first one chooses the best checkpoint. If nothing is held out, the
+  /// training split is evaluated.
   package var evaluationSplits: [Split] {
     let held = (hasValidation ? [Split.validation] : []) + (hasTest ? [.test] : [])
     return held.isEmpty ? [.train] : held
   }
 
-  /// A split's source, from its beginning, and which of its samples are the split's.
-  /// - Throws: what the source throws; `badData` where the split has no sample.
+  /// Returns a split's source, at its beginning, and the split's samples in it.
+  /// - Throws: errors of the source; `badData` if there is no such split, or it has no sample.
   package func source(_ split: Split) throws -> (any SampleSource, SplitPlan.Selection) {
     let fromTest = split == .test && hasTestSource
     let source = try open(fromTest ? .test : .train)
-    // How many the other source has matters only where it decides what is drawn.
+    // The size of the training source matters for the test split only if test samples are drawn.
     let needsTrainCount = fromTest && draws?.test != nil
     let trainCount = needsTrainCount ? try open(.train).sampleCount : source.sampleCount
     let plan = try SplitPlan(
@@ -64,19 +65,19 @@ public struct TrainingData: Sendable {
     return (source, selection)
   }
 
-  /// The samples of a split of some of S shards, in memory.
+  /// Loads the samples of some of a split's S shards into memory.
   package func load(_ split: Split, shards: Range<Int>, shardCount: Int) throws -> SampleStore {
     let (source, selection) = try source(split)
     return try SampleStore(source, selection, shards: shards, shardCount: shardCount)
   }
 
-  /// A split to read front to back.
+  /// Opens a split to read it in order.
   package func reader(_ split: Split) throws -> SplitReader {
     let (source, selection) = try source(split)
     return try SplitReader(source, selection)
   }
 
-  /// What `store`'s samples of one shard add to the statistics of the split.
+  /// Computes the statistics of the samples of one shard of `store`.
   package func statistics(_ store: SampleStore, shard: Int) -> SplitStatistics {
     let plain = SampleFormat(scale: format.scale, target: format.target)
     var statistics = SplitStatistics()
@@ -99,7 +100,7 @@ public struct TrainingData: Sendable {
     part.add(UnsafeBufferPointer(start: batch.pointer(Float.self), count: batch.elementCount))
   }
 
-  /// From the statistics of all shards, in shard order.
+  /// Computes the standardization from the statistics of all shards, in shard order.
   package func standardization(_ parts: [SplitStatistics]) -> DataStandardization {
     var total = SplitStatistics()
     for part in parts {
@@ -115,10 +116,10 @@ public struct TrainingData: Sendable {
 }
 
 extension TrainingData {
-  /// Data sets of one's own.
+  /// Creates training data from custom data sets.
   /// - Parameters:
-  ///   - test: the test samples; nil: what `holdout` takes of the others, or none.
-  ///   - holdout: what is held out of the training samples.
+  ///   - test: the test samples; nil: `holdout` may take them from the training samples.
+  ///   - holdout: the samples that are held out of the training samples.
   public init(
     _ train: any Dataset, test: (any Dataset)? = nil, holdout: Holdout = Holdout(),
     scale: PixelScale = .unit
@@ -129,7 +130,7 @@ extension TrainingData {
     ) { try DatasetSource($0 == .test ? test ?? train : train) }
   }
 
-  /// A data set of one's own.
+  /// Training data from custom data sets.
   public static func dataset(
     _ train: any Dataset, test: (any Dataset)? = nil, holdout: Holdout = Holdout()
   ) -> TrainingData {
@@ -140,8 +141,8 @@ extension TrainingData {
   /// - Parameters:
   ///   - target: the column to predict.
   ///   - kind: whether the target is a class or a number.
-  ///   - columns: the input columns; nil: all others.
-  ///   - standardization: of the inputs, by the training split's statistics.
+  ///   - columns: the input columns; nil: all columns except the target.
+  ///   - standardization: of the inputs, with the training split's statistics.
   public static func csv(
     _ path: String, target: String, kind: TargetKind = .classIndex, columns: [String]? = nil,
     separator: String = ",", missing: CSVOptions.Missing = .error, holdout: Holdout = Holdout(),
@@ -155,7 +156,7 @@ extension TrainingData {
     ) { _ in try CSVReader(path: path, options: options) }
   }
 
-  /// Two arrays of a NumPy archive (.npz), a sample for each row.
+  /// Two arrays of a NumPy archive (.npz). Each row is a sample.
   public static func npz(
     _ path: String, inputs: String = "x", targets: String = "y", kind: TargetKind = .classIndex,
     holdout: Holdout = Holdout(), standardization: Standardization.Kind = .none
@@ -178,7 +179,8 @@ extension TrainingData {
     }
   }
 
-  /// PNG files in a folder for each class, or a folder with train/ and test/ of them.
+  /// PNG files in one folder for each class; or a folder with train/ and test/, which contain such
+  /// folders.
   public static func images(_ folder: String, holdout: Holdout = Holdout()) -> TrainingData {
     TrainingData(
       name: folder, hasTestSource: PNGFolder.has(.test, in: folder), holdout: holdout

@@ -1,10 +1,11 @@
 import System
 
-// The naive twins of oneDNN's convolutions: one walk over all products, three ways to add them up.
+// Reference implementations of oneDNN's convolutions: one loop over all products, and three ways to
+// add them.
 
 extension Reference {
-  /// Calls `body` with the places of input, weight and output of every tap inside the input, the
-  /// output's places in row-major order.
+  /// Calls `body` with the indices of input, weight and output of every tap inside the input, in
+  /// row-major order of the output.
   @inline(__always)
   static func forEachTap(_ s: ConvolutionShape, _ body: (_ x: Int, _ w: Int, _ y: Int) -> Void) {
     let (inGroup, outGroup) = (s.inChannels / s.groups, s.outChannels / s.groups)

@@ -16,7 +16,7 @@ extension Reference {
     for i in x.indices { dx[i] = 2 * (x[i] - y[i]) * T(scale) }
   }
 
-  /// The sum of -y ln x - (1 - y) ln(1 - x), each logarithm at least -100.
+  /// The sum of -y ln x - (1 - y) ln(1 - x), each logarithm at smallest -100.
   public static func binaryCrossEntropy<T: RealScalar>(
     _ x: Elements<T>, _ y: Elements<T>
   ) -> Double {
@@ -31,9 +31,9 @@ extension Reference {
   public static func binaryCrossEntropyBackward<T: BinaryFloatingPoint>(
     _ x: Elements<T>, _ y: Elements<T>, _ dx: Elements<T>, scale: Double
   ) {
-    // The bound is a float in PyTorch, for double, too.
-    let least = T(1e-12 as Float)
-    for i in x.indices { dx[i] = (x[i] - y[i]) / max((1 - x[i]) * x[i], least) * T(scale) }
+    // The bound is a float in PyTorch, even for double.
+    let smallest = T(1e-12 as Float)
+    for i in x.indices { dx[i] = (x[i] - y[i]) / max((1 - x[i]) * x[i], smallest) * T(scale) }
   }
 
   public static func areProbabilities<T: BinaryFloatingPoint>(_ x: Elements<T>) -> Bool {

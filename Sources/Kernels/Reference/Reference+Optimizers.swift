@@ -4,8 +4,8 @@ import Tensors
 // The optimizers as PyTorch's documentation writes them, at step t from 1.
 
 extension Reference {
-  /// m = momentum m + (1 - dampening) g (g at the first step);  p -= lr (g + momentum m) with
-  /// Nesterov's momentum, lr m without, lr g without any.
+  /// m = momentum m + (1 - dampening) g (g at the first step). p -= lr (g + momentum m) with
+  /// Nesterov's momentum, p -= lr m with ordinary momentum, p -= lr g without momentum.
   public static func sgd<T: BinaryFloatingPoint>(
     _ p: Elements<T>, _ m: Elements<T>?, _ g: Elements<T>, t: Int = 1, lr: T, momentum: T = 0,
     dampening: T = 0, nesterov: Bool = false, weightDecay: T = 0

@@ -1,11 +1,11 @@
 import System
 
-// The naive twins of convolutions that are pooled by 2 x 2 as they go, of row-major operands: each
-// element is one chain of fused multiply-adds. Padding is zeros like any others.
+// Reference implementations of convolutions followed by 2 x 2 max pooling, for row-major operands.
+// Each element is one chain of fused multiply-adds, which includes the zeros of the padding.
 
 extension Reference {
-  /// y = the first largest of each window of x convolved with w (+ bias of the channel, last), and its
-  /// place in planes [H', W']; not a number is the largest.
+  /// y = the first largest element of each window of x convolved with w (+ bias of the channel,
+  /// added last), and its place in planes [H', W']. NaN is the largest.
   /// - y, places: [N, O, H' / 2, W' / 2].
   package static func pooledConvolution(
     _ x: UnsafePointer<Float>, _ w: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?,
@@ -29,8 +29,8 @@ extension Reference {
     }
   }
 
-  /// dw[o] += dy times the patch of x under it, image by image and window by window, of each dy that is
-  /// not 0.
+  /// dw[o] += dy times the patch of x under it, for each dy that is not 0, in the order of images,
+  /// then of windows.
   /// - dy, places: of the pooled result, [N, O, H' / 2, W' / 2]; places in planes [H', W'].
   package static func pooledConvolutionWeightGradient(
     _ dy: UnsafePointer<Float>, _ places: UnsafePointer<Int32>, _ x: UnsafePointer<Float>,
@@ -50,8 +50,8 @@ extension Reference {
     }
   }
 
-  /// dx of each image += dy times the weight over its patch, window by window, in each of them place by
-  /// place, and there channel by channel.
+  /// dx of each image += dy times the weight, over the patch under it, in the order of windows,
+  /// then of places in the window, then of channels.
   package static func pooledConvolutionInputGradient(
     _ dy: UnsafePointer<Float>, _ places: UnsafePointer<Int32>, _ w: UnsafePointer<Float>,
     _ dx: UnsafeMutablePointer<Float>, _ s: ConvolutionShape
@@ -75,8 +75,9 @@ extension Reference {
     }
   }
 
-  /// Calls `body` for the taps of one element of the output, without groups, with their places in the
-  /// input, nil in its padding, and in the weight, in the order of the weight's elements.
+  /// Calls `body` for the taps of one element of the output, without groups, in the order of the
+  /// weight's elements. The arguments are the indices in the input (nil in its padding) and in the
+  /// weight.
   private static func forEachTap(
     _ s: ConvolutionShape, _ n: Int, _ o: Int, place: Int, _ body: (_ x: Int?, _ w: Int) -> Void
   ) {

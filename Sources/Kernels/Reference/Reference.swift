@@ -1,9 +1,10 @@
 import Glibc
 import System
 
-/// The naive twin of every fast kernel: plain loops in plain order, for one floating-point type.
+/// A reference implementation of every fast kernel: simple loops in simple order, for any
+/// floating-point type.
 ///
-/// In float32 it judges the fast kernels in tests; in float64 it is what runs.
+/// In float32 it checks the fast kernels in tests; in float64 it is what ops run.
 public enum Reference {
   public typealias Elements<T> = UnsafeMutableBufferPointer<T>
 

@@ -2,14 +2,14 @@ import Autograd
 import System
 import Tensors
 
-/// A batch norm for inputs with some number of axes.
+/// A batch norm layer.
 public protocol BatchNormLayer: GlobalBatchLayer {
   var core: BatchNormCore { get }
 }
 
 extension BatchNormLayer {
   public var seesGlobalBatch: Bool { core.isSynchronized }
-  /// Two sums for each channel; or one, and the number of samples.
+  /// Either two sums for each channel; or one for each channel, and the number of samples.
   public var maximumSumCount: Int { max(2 * core.channels, 2) }
   public var synchronizer: (any BatchSynchronizer)? {
     get { core.synchronizer }
@@ -23,14 +23,16 @@ extension BatchNormLayer {
   public var extraDescription: String { core.extraDescription }
 }
 
-/// y = weight (x - mean) / sqrt(variance + epsilon) + bias by channel: with the batch's moments in
-/// training mode, with the running ones in evaluation mode.
+/// y = weight (x - mean) / sqrt(variance + epsilon) + bias for each channel. Training mode uses the
+/// mean and variance of the batch, evaluation mode the running ones.
 /// - Input and output [N, C] or [N, C, L].
 public final class BatchNorm1d: Module, BatchNormLayer {
   public let core: BatchNormCore
 
-  /// - momentum: the share of a batch in the running statistics; nil averages all batches alike.
-  /// - isSynchronized: whether the batch is a trainer's global one, and not a shard's part of it.
+  /// - momentum: the weight of a new batch in the running statistics; nil averages all batches
+  ///   equally.
+  /// - isSynchronized: whether the statistics are over the global batch of a trainer, not over a
+  ///   shard's part of it.
   public init(
     _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true,
     tracksStatistics: Bool = true, isSynchronized: Bool = false
@@ -46,13 +48,15 @@ public final class BatchNorm1d: Module, BatchNormLayer {
   }
 }
 
-/// As BatchNorm1d, for images.
+/// Batch norm as in BatchNorm1d, for images.
 /// - Input and output [N, C, H, W].
 public final class BatchNorm2d: Module, BatchNormLayer {
   public let core: BatchNormCore
 
-  /// - momentum: the share of a batch in the running statistics; nil averages all batches alike.
-  /// - isSynchronized: whether the batch is a trainer's global one, and not a shard's part of it.
+  /// - momentum: the weight of a new batch in the running statistics; nil averages all batches
+  ///   equally.
+  /// - isSynchronized: whether the statistics are over the global batch of a trainer, not over a
+  ///   shard's part of it.
   public init(
     _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true,
     tracksStatistics: Bool = true, isSynchronized: Bool = false
@@ -68,7 +72,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   }
 }
 
-/// What batch norms of all numbers of axes share.
+/// The implementation that BatchNorm1d and BatchNorm2d share.
 public final class BatchNormCore {
   public let channels: Int
   public let epsilon: Double
@@ -76,9 +80,9 @@ public final class BatchNormCore {
   public let weight, bias: Tensor?  // [C]
   public let runningMean, runningVariance: Tensor?  // [C]
   public let batchesTracked: Tensor?  // int64, no axes
-  /// Whether the batch is a trainer's global one, and not a shard's part of it.
+  /// Whether the statistics are over the global batch of a trainer, not over a shard's part of it.
   public let isSynchronized: Bool
-  /// Adds values over the shards, in training; nil: this shard's samples are the whole batch.
+  /// Adds values over the shards in training; nil if this shard's samples are the whole batch.
   public var synchronizer: (any BatchSynchronizer)?
   public fileprivate(set) var isTraining = true
 
@@ -120,7 +124,7 @@ public final class BatchNormCore {
     return normalized(x, updating: running, momentum: momentum ?? 1 / Double(count.pointee))
   }
 
-  /// With the batch's moments.
+  /// Normalizes with the mean and variance of the batch.
   private func normalized(
     _ x: Tensor, updating running: RunningStatistics?, momentum: Double
   ) -> Tensor {

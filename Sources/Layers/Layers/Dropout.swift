@@ -4,7 +4,7 @@ import Tensors
 
 /// In training mode sets each element to 0 with probability `rate` and multiplies the others by
 /// 1 / (1 - rate); in evaluation mode returns the input itself.
-/// - Input and output [N, ...], a row for each sample.
+/// - Input and output [N, ...], one row for each sample.
 public final class Dropout: RandomLayer {
   public let rate: Double
   public let random: RandomSource

@@ -3,8 +3,8 @@ import System
 import Tensors
 
 /// -log softmax(prediction)[target], PyTorch's CrossEntropyLoss.
-/// - prediction: [N, C] logits (no softmax before it), or [N, C, ...].  target: int64, that shape
-///   without C; or probabilities of each class, of the prediction's shape.
+/// - prediction: logits [N, C] or [N, C, ...], without a softmax. target: int64 classes of the
+///   prediction's shape without C, or probabilities of the prediction's shape.
 public struct CrossEntropyLoss: ReducedLoss {
   public let counting: ClassCounting
   public let reduction: LossReduction
@@ -12,10 +12,10 @@ public struct CrossEntropyLoss: ReducedLoss {
   public var targetKind: TargetRequirement { .classesOrDistributions }
 
   /// - Parameters:
-  ///   - weights: how much a sample of each class counts.
-  ///   - ignoredTarget: samples of this target count nothing. PyTorch's default is -100; here a
-  ///     negative target is an error unless it is asked for.
-  ///   - labelSmoothing: the part of a target that is spread over all classes.
+  ///   - weights: the weight of each class's samples.
+  ///   - ignoredTarget: samples with this target are ignored. PyTorch's default is -100; here a
+  ///     negative target is an error unless it is given here.
+  ///   - labelSmoothing: the fraction of a target's probability that is spread over all classes.
   public init(
     weights: [Double]? = nil, ignoredTarget: Int? = nil, labelSmoothing: Double = 0,
     reduction: LossReduction = .mean
@@ -42,12 +42,13 @@ public struct CrossEntropyLoss: ReducedLoss {
     if isPlain && prediction.axisCount == 2 && target.dtype == .int64 {
       return crossEntropy(prediction, targets: target, divisor: globalCount)  // the fast kernel
     }
-    return shared(self, counting, prediction, target, globalCount)
+    return shardPart(self, counting, prediction, target, globalCount)
   }
 }
 
 /// -prediction[target], PyTorch's NLLLoss.
-/// - prediction: [N, C] log-probabilities, or [N, C, ...].  target: int64, that shape without C.
+/// - prediction: log-probabilities [N, C] or [N, C, ...]. target: int64 classes of the prediction's
+///   shape without C.
 public struct NLLLoss: ReducedLoss {
   public let counting: ClassCounting
   public let reduction: LossReduction
@@ -68,14 +69,14 @@ public struct NLLLoss: ReducedLoss {
   }
 
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor, globalCount: Int) -> Tensor {
-    shared(self, counting, prediction, target, globalCount)
+    shardPart(self, counting, prediction, target, globalCount)
   }
 }
 
-/// The share of a part whose samples all count alike.
-/// - Precondition: a number of samples tells what the mean divides by: no class weights with class
-///   targets, and no target that is ignored.
-private func shared(
+/// Returns a shard's part of the loss, if all samples have the same weight.
+/// - Precondition: the divisor of the mean follows from the number of samples: with class targets
+///   there are no class weights and no ignored target.
+private func shardPart(
   _ loss: some ReducedLoss, _ counting: ClassCounting, _ prediction: Tensor, _ target: Tensor,
   _ globalCount: Int
 ) -> Tensor {

@@ -1,8 +1,8 @@
 import Autograd
 import Tensors
 
-// Losses that compare prediction and target element by element, both of one shape and dtype; the mean
-// is over all elements. Formulas in Autograd's ElementLosses.swift.
+// Losses that compare prediction and target element by element. Both have the same shape and dtype;
+// the mean is over all elements. The formulas are in Autograd's ElementLosses.swift.
 
 /// (prediction - target)^2, PyTorch's MSELoss.
 public struct MSELoss: ReducedLoss {
@@ -26,7 +26,7 @@ public struct L1Loss: ReducedLoss {
   }
 }
 
-/// The absolute error, rounded off to a parabola within beta of 0: PyTorch's SmoothL1Loss.
+/// The absolute error, but a parabola where it is less than beta: PyTorch's SmoothL1Loss.
 public struct SmoothL1Loss: ReducedLoss {
   public let beta: Double
   public let reduction: LossReduction
@@ -42,7 +42,8 @@ public struct SmoothL1Loss: ReducedLoss {
   }
 }
 
-/// Half the squared error within delta of 0, growing in a line beyond: PyTorch's HuberLoss.
+/// Half the squared error where the absolute error is at most delta, and linear beyond: PyTorch's
+/// HuberLoss.
 public struct HuberLoss: ReducedLoss {
   public let delta: Double
   public let reduction: LossReduction
@@ -58,7 +59,7 @@ public struct HuberLoss: ReducedLoss {
   }
 }
 
-/// Cross-entropy of probabilities of one class against another: PyTorch's BCELoss.
+/// Binary cross-entropy of probabilities: PyTorch's BCELoss.
 public struct BCELoss: ReducedLoss {
   public var predictionKind: PredictionKind { .probabilities }
   public let reduction: LossReduction
@@ -70,7 +71,7 @@ public struct BCELoss: ReducedLoss {
   }
 }
 
-/// The same of what a sigmoid would make probabilities: PyTorch's BCEWithLogitsLoss.
+/// Binary cross-entropy of logits, without a sigmoid before it: PyTorch's BCEWithLogitsLoss.
 public struct BCEWithLogitsLoss: ReducedLoss {
   public var predictionKind: PredictionKind { .logits }
   public let reduction: LossReduction
@@ -82,11 +83,12 @@ public struct BCEWithLogitsLoss: ReducedLoss {
   }
 }
 
-/// target (ln target - prediction), PyTorch's KLDivLoss: the prediction is a logarithm.
+/// target (ln target - prediction), PyTorch's KLDivLoss. The prediction is a log-probability.
 public struct KLDivLoss: ReducedLoss {
   public let reduction: LossReduction
   public var targetKind: TargetRequirement { .numbers }
-  /// PyTorch's "batchmean", the divergence itself: the mean is over samples, not elements.
+  /// Whether the mean is over samples, not elements: PyTorch's "batchmean", the mathematical
+  /// divergence.
   public let isMeanOverSamples: Bool
   public let isTargetLog: Bool
 

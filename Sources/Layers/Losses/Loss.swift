@@ -1,23 +1,25 @@
 import Autograd
 import Tensors
 
-/// What training minimizes.
+/// A function that training minimizes.
 ///
-/// A loss of one prediction and one target conforms to `ReducedLoss`. A loss over several outputs and targets
-/// conforms to `Loss`:
+/// A loss of one prediction and one target conforms to `ReducedLoss`. A loss of several outputs and
+/// targets conforms to `Loss`:
 ///
 ///     struct RatingLoss: Loss {
-///       func callAsFunction(_ outputs: NamedTensors, _ targets: NamedTensors, globalCount: Int) -> Tensor {
+///       func callAsFunction(
+///         _ outputs: NamedTensors, _ targets: NamedTensors, globalCount: Int
+///       ) -> Tensor {
 ///         MSELoss()(outputs["score"], targets["rating"], globalCount: globalCount)
 ///           + CrossEntropyLoss()(outputs["kind"], targets["kind"], globalCount: globalCount) * 0.1
 ///       }
 ///     }
 public protocol Loss: Sendable {
-  /// One shard's part of the loss of a global batch: the sum over the part's samples divided by
-  /// `globalCount`, so that the parts add up to the batch's mean. (With the reduction `sum` nothing is
-  /// divided.)
+  /// Returns one shard's part of the loss of a global batch: the sum over the part's samples
+  /// divided by `globalCount`, so that the parts add up to the batch's mean. (With the reduction
+  /// `sum`, it is not divided.)
   /// - Parameters:
-  ///   - outputs: what the network computed of the part's n samples.
+  ///   - outputs: the network's outputs for the part's n samples.
   ///   - targets: the samples' targets.
   ///   - globalCount: the number of samples in the global batch.
   /// - Returns: a scalar.
@@ -25,8 +27,8 @@ public protocol Loss: Sendable {
     _ outputs: NamedTensors, _ targets: NamedTensors, globalCount: Int
   ) -> Tensor
 
-  /// What the network's output means to this loss; decides what `predict` prints and when a sample counts
-  /// as classified right. The default is `.values`.
+  /// How this loss interprets the network's output. It determines what `predict` prints, and when a
+  /// sample is classified correctly. The default is `.values`.
   var predictionKind: PredictionKind { get }
 
   /// The targets this loss accepts. The default is `.any`.
@@ -38,20 +40,20 @@ extension Loss {
   public var targetKind: TargetRequirement { .any }
 }
 
-/// What the output of a network is to its loss.
+/// How a loss interprets the output of a network.
 public enum PredictionKind: Sendable, Equatable {
   /// Numbers with no further meaning.
   case values
   /// Probabilities in 0 ... 1.
   case probabilities
-  /// Independent scores, of which a sigmoid makes probabilities.
+  /// Independent scores; their sigmoid is a probability.
   case logits
-  /// Scores of classes [N, C, ...], of which a softmax over axis 1 makes probabilities.
+  /// Class scores [N, C, ...]; their softmax over axis 1 gives probabilities.
   case classLogits
-  /// Logarithms of the classes' probabilities [N, C, ...].
+  /// Log-probabilities of the classes [N, C, ...].
   case classLogProbabilities
 
-  /// The probabilities that `outputs` stand for; nil for `.values`.
+  /// Converts `outputs` to probabilities; nil for `.values`.
   public func probabilities(_ outputs: Tensor) -> Tensor? {
     switch self {
     case .values: nil
@@ -63,33 +65,34 @@ public enum PredictionKind: Sendable, Equatable {
   }
 }
 
-/// Which targets a loss accepts.
+/// The targets that a loss accepts.
 public enum TargetRequirement: Sendable, Equatable {
   case any
-  /// Numbers, as many as the prediction has.
+  /// Numbers, one for each number of the prediction.
   case numbers
-  /// A class, of which the prediction has a score each; or a number for each class.
+  /// A class index, where the prediction has a score for each class; or a probability for each
+  /// class.
   case classesOrDistributions
-  /// A class and nothing else.
+  /// A class index only.
   case classes
 }
 
 /// How a loss reduces the values of a batch to one number.
 public enum LossReduction: Sendable, Equatable { case mean, sum }
 
-/// A loss of one prediction and one target: a sum divided by a count, as PyTorch's losses with
+/// A loss of one prediction and one target: a sum divided by a count, like PyTorch's losses with
 /// `reduction='mean'` and `'sum'`.
 public protocol ReducedLoss: Loss {
   var reduction: LossReduction { get }
 
-  /// What the mean over this part is divided by: the number of its elements, unless the loss says otherwise.
+  /// Returns the divisor of the mean over this part: by default, its number of elements.
   func count(_ prediction: Tensor, _ target: Tensor) -> Double
 
-  /// The sum over this part divided by `divisor`. With the sum of all parts' counts as divisor, the parts add
-  /// up to the mean over all.
+  /// Returns the sum over this part divided by `divisor`. If the divisor is the sum of all parts'
+  /// counts, the parts add up to the mean over all.
   func callAsFunction(_ prediction: Tensor, _ target: Tensor, divisor: Double) -> Tensor
 
-  /// One shard's part of the loss of a global batch of `globalCount` samples.
+  /// Returns one shard's part of the loss of a global batch of `globalCount` samples.
   func callAsFunction(_ prediction: Tensor, _ target: Tensor, globalCount: Int) -> Tensor
 }
 
@@ -98,7 +101,7 @@ extension ReducedLoss {
     Double(prediction.elementCount)
   }
 
-  /// The mean or the sum over this part alone: PyTorch's call.
+  /// Returns the mean or the sum over this part alone, like a PyTorch loss.
   public func callAsFunction(_ prediction: Tensor, _ target: Tensor) -> Tensor {
     self(
       prediction, target, divisor: reduction == .sum ? 1 : count(prediction, target))

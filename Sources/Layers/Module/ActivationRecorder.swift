@@ -3,17 +3,17 @@ import CSystem
 import System
 import Tensors
 
-/// What modules inside a network put out during a forward pass.
+/// Records the outputs of modules inside a network during a forward pass.
 public enum ActivationRecorder {
-  /// Runs `body`, a forward pass of `network` on this thread, and gives what the named modules put out
-  /// in their last call, in the order of `names`; several threads may do so at once.
+  /// Runs `body`, a forward pass of `network` on this thread. Returns the output of the last call
+  /// of each named module, in the order of `names`. Several threads may record at the same time.
   ///
-  /// Of a recurrent layer it is what its network goes on with: the outputs of all steps, or the last
-  /// hidden state. Tensors keep their history, unless `body` runs in `noGrad`.
-  /// - names: as `forEachModule` names them; "" is the whole network, whose output is what `body`
-  ///   returns.
-  /// - Throws: `Failure(.usage)` for a name the network has not, and for a module that the forward
-  ///   pass did not call (a ModuleList, say), with those to choose from.
+  /// For a recurrent layer, the output is the one that its network uses: the outputs of all steps,
+  /// or the last hidden state. Tensors keep their autograd history, unless `body` runs in `noGrad`.
+  /// - names: full names as in `forEachModule`; "" is the whole network, whose output is the return
+  ///   value of `body`.
+  /// - Throws: `Failure(.usage)` for an unknown name, and for a module that the forward pass did
+  ///   not call, such as a ModuleList. The remedy lists the names to choose from.
   public static func record(
     _ names: [String], in network: any Module, _ body: () throws -> Tensor
   ) throws -> [(name: String, output: Tensor)] {
@@ -40,11 +40,11 @@ public enum ActivationRecorder {
     }
   }
 
-  /// Whether this thread is in such a forward pass.
+  /// Whether this thread is inside `record`.
   static var isRecording: Bool { nd_thread_slot(recordingSlot) != nil }
 
   private static func unknown(_ name: String, _ names: [String]) -> Failure {
-    // As far as the name leads.
+    // Find the longest prefix of the name that is a module.
     var parent = name
     repeat {
       parent = parent.lastIndex(of: ".").map { String(parent[..<$0]) } ?? ""
@@ -56,7 +56,7 @@ public enum ActivationRecorder {
       remedy: choice(below: parent, names))
   }
 
-  /// Says which names there are directly below a module, or else in the network.
+  /// Returns a remedy that lists the children of a module; or those of the network, if it has none.
   private static func choice(below parent: String, _ names: [String]) -> String {
     func children(_ prefix: String) -> [String] {
       names.filter {
@@ -71,10 +71,12 @@ public enum ActivationRecorder {
 }
 
 extension Module {
-  /// What a network calls its children by: their output, which an `ActivationRecorder` takes note of.
+  /// Calls the module and reports its output to the `ActivationRecorder`. Networks call their
+  /// children through it.
   public func call(_ x: Tensor) -> Tensor { noted(self(x)) }
 
-  /// `output`, noted as this module's. For a child that a network does not simply call.
+  /// Reports `output` as this module's output to the `ActivationRecorder`, and returns it. For
+  /// children that a network uses in another way than `call`.
   public func noted(_ output: Tensor) -> Tensor {
     if let recording = nd_thread_slot(recordingSlot) {
       Unmanaged<Recording>.fromOpaque(recording).takeUnretainedValue().note(output, of: self)
@@ -83,7 +85,7 @@ extension Module {
   }
 }
 
-/// The thread's recording; none most of the time.
+/// The thread slot of the current recording; usually empty.
 private let recordingSlot: Int32 = 2
 
 private final class Recording {

@@ -2,16 +2,16 @@ import Autograd
 
 /// A layer that computes with sums over the global batch, such as batch norm over all shards.
 ///
-/// In training each shard's replica of the layer runs on a thread of its own and calls
-/// `synchronizer.sum(_:)` at the same places: the same number of times, with the same number of values.
+/// In training, each shard's replica of the layer runs on its own thread. All replicas must call
+/// `synchronizer.sum(_:)` equally often and with the same numbers of values.
 public protocol GlobalBatchLayer: Module {
-  /// Whether the layer sums over the shards; false where an option turns it off.
+  /// Whether the layer sums over the shards; false if an option turns it off.
   var seesGlobalBatch: Bool { get }
 
-  /// The largest number of values that one sum has.
+  /// The maximum number of values in one sum.
   var maximumSumCount: Int { get }
 
-  /// Adds values over the shards, in training; nil: this shard's samples are the whole batch.
+  /// Adds values over the shards in training; nil if this shard's samples are the whole batch.
   var synchronizer: (any BatchSynchronizer)? { get set }
 }
 

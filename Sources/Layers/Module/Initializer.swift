@@ -1,10 +1,11 @@
 import System
 import Tensors
 
-/// How a parameter gets its initial values: a function of counted random numbers and its shape.
+/// A rule for a parameter's initial values, which depend only on counter-based random numbers and
+/// the shape.
 ///
-/// Of a weight [out, in, ...] the fan-in is in times the elements of the axes behind (the inputs of
-/// one output), the fan-out is out times those.
+/// For a weight [out, in, k...], fan-in is `in` times the product of k (the number of inputs of one
+/// output); fan-out is `out` times the product of k.
 public indirect enum Initializer: Sendable, Equatable {
   /// Uniform in -bound ..< bound.
   case uniform(bound: Float)
@@ -23,7 +24,7 @@ public indirect enum Initializer: Sendable, Equatable {
   /// A matrix [out, the rest] with orthonormal rows or columns, whichever are fewer, times `gain`
   /// (Saxe et al., 2013).
   case orthogonal(gain: Float)
-  /// As another, with one row (a padding's) of zeros.
+  /// Another initializer, but with zeros in one row (that of a padding index).
   case zeroingRow(Int, Initializer)
 
   public enum Fan: Sendable { case fanIn, fanOut }
@@ -32,7 +33,7 @@ public indirect enum Initializer: Sendable, Equatable {
   public static var ones: Initializer { .constant(1) }
 
   /// PyTorch's default for the weight and the bias of a layer with `fanIn` inputs:
-  /// `kaiming_uniform_(a=sqrt(5))`, which comes to a bound of 1 / sqrt(fanIn).
+  /// `kaiming_uniform_(a=sqrt(5))`, which is a bound of 1 / sqrt(fanIn).
   public static func defaultUniform(fanIn: Int) -> Initializer {
     .uniform(bound: 1 / Float(max(fanIn, 1)).squareRoot())
   }
@@ -52,7 +53,8 @@ public indirect enum Initializer: Sendable, Equatable {
     }
   }
 
-  /// The same in its simplest form: uniform, interval, normal, constant, orthogonal or zeroingRow.
+  /// Returns an equal initializer in its simplest form: uniform, interval, normal, constant,
+  /// orthogonal or zeroingRow.
   private func resolved(for shape: Shape) -> Initializer {
     func fans() -> (fanIn: Float, fanOut: Float) {
       require(
@@ -107,7 +109,7 @@ public indirect enum Initializer: Sendable, Equatable {
 }
 
 extension Tensor {
-  /// Gives this tensor initial values, a function of (seed, name, index) alone.
+  /// Sets this tensor's initial values, which depend only on (seed, name, index).
   /// - Precondition: float32, contiguous.
   public func initialize(_ initializer: Initializer, seed: UInt64, name: String = "") {
     require(

@@ -1,13 +1,13 @@
 import Tensors
 
-/// A layer whose products may take rounded operands: Linear, Conv2d, ConvTranspose2d. Recurrent layers
-/// and attention compute in float32.
+/// A layer whose matrix products can round their operands: Linear, Conv2d, ConvTranspose2d.
+/// Recurrent layers and attention always compute in float32.
 public protocol HasPrecision: AnyObject {
   var precision: Precision { get set }
 }
 
 extension Module {
-  /// Gives every layer that has one this precision. Parameters and gradients are float32 in any.
+  /// Sets the precision of every layer that has one. Parameters and gradients are always float32.
   public func setPrecision(_ precision: Precision) {
     forEachModule { ($1 as? any HasPrecision)?.precision = precision }
   }

@@ -2,7 +2,8 @@ import Autograd
 import Tensors
 
 extension Module {
-  /// This module under the name "", then all below it, by full name, in `visit`'s order.
+  /// Calls `body` for this module with the name "", then for all modules below it with their full
+  /// names, in `visit`'s order.
   public func forEachModule(_ body: (_ name: String, _ module: any Module) -> Void) {
     forEachModule(name: "", body)
   }
@@ -14,13 +15,13 @@ extension Module {
     }
   }
 
-  /// All buffers, by full name, in `visit`'s order.
+  /// All buffers with their full names, in `visit`'s order.
   public var namedBuffers: [(name: String, tensor: Tensor)] {
     namedState.filter { entry in !entry.isParameter }.map { ($0.name, $0.tensor) }
   }
 
-  /// Parameters and buffers by full name, as PyTorch's `state_dict()` lists them: a module's own
-  /// parameters, its own buffers, then its children's.
+  /// Parameters and buffers with their full names, in the order of PyTorch's `state_dict()`: a
+  /// module's own parameters, its own buffers, then those of its children.
   public var namedState: [(name: String, tensor: Tensor, isParameter: Bool)] {
     var all: [(name: String, tensor: Tensor, isParameter: Bool)] = []
     forEachModule { name, module in
@@ -31,25 +32,26 @@ extension Module {
     return all
   }
 
-  /// All parameters, as an optimizer takes them.
+  /// All parameters, in `visit`'s order.
   public var parameters: [Tensor] { namedParameters.map(\.tensor) }
 
-  /// The elements of the parameters that are not frozen.
+  /// The number of elements in all parameters that are not frozen.
   public var trainableParameterCount: Int {
     parameters.filter(\.requiresGrad).reduce(0) { $0 + $1.elementCount }
   }
 
-  /// Forgets every parameter's gradient.
+  /// Clears every parameter's gradient.
   public func zeroGrad() { for parameter in parameters { parameter.zeroGrad() } }
 
-  /// Puts this module and all below it into training mode (the mode they are made in) or, with false,
-  /// evaluation mode, in which dropout lets everything pass and batch norm uses what it remembers.
+  /// Sets this module and all modules below it to training mode, which is the initial mode; or,
+  /// with false, to evaluation mode. In evaluation mode, dropout returns its input and batch norm
+  /// uses its running statistics.
   @discardableResult public func train(_ isTraining: Bool = true) -> Self {
     forEachModule { _, module in module.setMode(isTraining: isTraining) }
     return self
   }
 
-  /// Puts this module and all below it into evaluation mode.
+  /// Sets this module and all modules below it to evaluation mode.
   @discardableResult public func eval() -> Self { train(false) }
 }
 

@@ -1,5 +1,5 @@
 extension Module {
-  /// The module as PyTorch prints it.
+  /// The module's description, in the format that PyTorch prints.
   public var summary: String {
     let children = Visitor(self).children.filter { !$0.module.isFunction }
     guard !children.isEmpty else { return "\(typeName)(\(extraDescription))" }
@@ -24,7 +24,7 @@ extension Module {
   }
 }
 
-/// As Python prints a whole number or a float: "0", "0.5", "1e-05".
+/// Formats a number as Python prints it: "0", "0.5", "1e-05".
 func pythonNumber(_ value: Double) -> String {
   value == value.rounded() && abs(value) < 1e16 ? String(Int(value)) : "\(value)"
 }

@@ -1,32 +1,34 @@
 import Autograd
 import Tensors
 
-/// A piece of a network: parameters, other modules, and what it computes from them.
+/// A part of a network: parameters, child modules, and a forward computation.
 public protocol Module: AnyObject {
   /// Names the parameters and children, in declaration order. Names, counts, summaries, checkpoint
-  /// keys and the order in memory all come from this one walk.
+  /// keys and the order in memory are all derived from it.
   func visit(_ v: inout Visitor)
 
-  /// What the module computes of one input.
+  /// Computes the module's output for one input.
   func callAsFunction(_ x: Tensor) -> Tensor
 
-  /// What the network computes of a batch's inputs. The default calls it with the only input;
-  /// `MultiInputModule` is for several.
+  /// Computes the network's outputs for a batch's inputs. The default implementation takes a single
+  /// input; a network with several inputs conforms to `MultiInputModule`.
   func callAsFunction(_ inputs: NamedTensors) -> NamedTensors
 
   /// The class's name as PyTorch prints it, such as "Linear".
   var typeName: String { get }
 
-  /// What PyTorch prints between the parentheses, such as "in_features=784, out_features=10".
+  /// The text that PyTorch prints between the parentheses, such as "in_features=784,
+  /// out_features=10".
   var extraDescription: String { get }
 
-  /// Whether `summary` takes equal neighbours among the children together, as "(0-2): 3 x ...".
+  /// Whether `summary` prints equal adjacent children as one line, such as "(0-2): 3 x ...".
   var printsRepeatsTogether: Bool { get }
 
-  /// Whether PyTorch has no module here but a call in a forward method, which `summary` leaves out.
+  /// Whether PyTorch has a function call in `forward` instead of this module. `summary` then leaves
+  /// it out.
   var isFunction: Bool { get }
 
-  /// Takes note whether the module trains from now on, for itself; `train` tells the children.
+  /// Sets the mode of this module alone; `train` also sets that of the modules below it.
   func setMode(isTraining: Bool)
 }
 
@@ -42,9 +44,9 @@ extension Module {
   public func setMode(isTraining: Bool) {}
 }
 
-/// A network with several inputs or outputs, under names.
+/// A network with several named inputs or outputs.
 public protocol MultiInputModule: Module {
-  /// What the network computes of a batch's inputs, which have the data set's names.
+  /// Computes the network's outputs for a batch's inputs, which have the data set's names.
   func forward(_ inputs: NamedTensors) -> NamedTensors
 }
 
@@ -53,7 +55,7 @@ extension MultiInputModule {
   public func callAsFunction(_ x: Tensor) -> Tensor { forward(NamedTensors(x, name: "x")).only }
 }
 
-/// Collects what a module names in `visit`.
+/// Collects the parameters, buffers and children that a module names in `visit`.
 public struct Visitor {
   package private(set) var parameters: [(name: String, tensor: Tensor, initializer: Initializer)] =
     []
@@ -62,23 +64,23 @@ public struct Visitor {
 
   package init(_ module: any Module) { module.visit(&self) }
 
-  /// A parameter, and how it gets its initial values.
+  /// Adds a parameter with its initializer.
   public mutating func callAsFunction(
     _ name: String, _ parameter: Tensor, _ initializer: Initializer
   ) {
     parameters.append((name, parameter, initializer))
   }
 
-  /// A tensor that belongs to the module's state but is not trained, such as a running mean.
+  /// Adds a tensor that is part of the module's state but is not trained, such as a running mean.
   public mutating func buffer(_ name: String, _ buffer: Tensor) { buffers.append((name, buffer)) }
 
-  /// A child.
+  /// Adds a child module.
   public mutating func callAsFunction(_ name: String, _ child: any Module) {
     children.append((name, child))
   }
 }
 
-/// A parameter under its full name, such as "linear_relu_stack.0.weight".
+/// A parameter with its full name, such as "linear_relu_stack.0.weight".
 public struct NamedParameter {
   public let name: String
   public let tensor: Tensor
@@ -86,7 +88,8 @@ public struct NamedParameter {
 }
 
 extension Module {
-  /// All parameters: a module's own, then its children's, as PyTorch's `state_dict()` lists them.
+  /// All parameters in the order of PyTorch's `state_dict()`: a module's own, then those of its
+  /// children.
   public var namedParameters: [NamedParameter] { namedParameters(prefix: "") }
 
   private func namedParameters(prefix: String) -> [NamedParameter] {
@@ -102,7 +105,7 @@ extension Module {
 
   public var parameterCount: Int { namedParameters.reduce(0) { $0 + $1.tensor.elementCount } }
 
-  /// Gives every parameter its initial values: a function of (seed, its name, the index) alone.
+  /// Sets every parameter's initial values, which depend only on (seed, name, index).
   public func initialize(seed: UInt64) {
     for parameter in namedParameters {
       parameter.tensor.initialize(parameter.initializer, seed: seed, name: parameter.name)
@@ -110,15 +113,17 @@ extension Module {
     nameRandomLayers(seed: seed)
   }
 
-  /// Tells the random layers apart, for forward passes that no trainer gives a key.
+  /// Gives each random layer its own stream of random numbers, for forward passes without a
+  /// trainer.
   package func nameRandomLayers(seed: UInt64) {
     forEachModule { name, module in
       (module as? any RandomLayer)?.random.setName(name, seed: seed)
     }
   }
 
-  /// Gives the parameters of a layer that was just made their first values, the same whatever the
-  /// layer is later called; `initialize(seed:)` tells equal layers apart.
+  /// Sets the first values of a new layer's parameters. They do not depend on the layer's name, so
+  /// layers of the same type, shape and seed get equal values; `initialize(seed:)` then gives each
+  /// its own.
   func fillParameters(seed: UInt64) {
     for (name, tensor, initializer) in Visitor(self).parameters {
       tensor.initialize(initializer, seed: seed, name: "of \(typeName): \(name)")

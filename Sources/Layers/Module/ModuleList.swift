@@ -1,8 +1,8 @@
 import System
 import Tensors
 
-/// Modules in a list whose parameters are the network's. Those in a plain array are nobody's until a
-/// `visit` names them.
+/// A list of modules whose parameters belong to the network. Modules in a plain array belong to it
+/// only if `visit` names them.
 public final class ModuleList: Module, Sequence {
   public private(set) var modules: [any Module]
 
@@ -22,7 +22,7 @@ public final class ModuleList: Module, Sequence {
     for (index, module) in modules.enumerated() { v(String(index), module) }
   }
 
-  /// - Precondition: none holds; a list says nothing of the order its modules are called in.
+  /// - Precondition: always fails, because a list does not define how its modules are called.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     fatalError("ModuleList: a list cannot be called; call its modules, or use Sequential")
   }

@@ -1,8 +1,9 @@
 import System
 import Tensors
 
-/// The Q of the QR decomposition, with R's diagonal positive, of a matrix of standard normal numbers:
-/// uniform among all of them. Gram and Schmidt's way, twice, so that rounding leaves no trace.
+/// Fills a matrix with a uniformly distributed orthogonal one: the Q of the QR decomposition, with
+/// R's diagonal positive, of a matrix of standard normal numbers. It uses the Gram-Schmidt process,
+/// and orthogonalizes twice, so that rounding errors do not accumulate.
 func fillOrthogonally(_ tensor: Tensor, _ gain: Float, _ random: CountedRandom) {
   require(
     tensor.axisCount >= 2,

@@ -3,7 +3,8 @@ import Tensors
 
 /// A layer that uses random numbers in training, such as dropout.
 ///
-/// The numbers are counted by (seed, step, sample, layer), so they do not depend on shards, ranks or threads:
+/// The numbers are a function of (seed, step, sample, layer), so they do not depend on shards,
+/// ranks or threads:
 ///
 ///     final class Noise: RandomLayer {
 ///       let random = RandomSource()
@@ -12,7 +13,7 @@ import Tensors
 ///       }
 ///     }
 public protocol RandomLayer: Module {
-  /// Where the layer gets its key; one object for the layer's whole life.
+  /// The source of the layer's keys. It must be the same object during the layer's whole life.
   var random: RandomSource { get }
 }
 
@@ -22,24 +23,25 @@ extension RandomLayer {
 
 /// The source of a layer's random keys.
 ///
-/// A trainer sets the key before each forward pass. Without a trainer the source counts its own calls as
-/// steps and the batch's rows as samples, and `initialize(seed:)` of the network tells its layers apart.
+/// A trainer sets the key before each forward pass. Without a trainer, the source uses its number
+/// of calls as the step and the row numbers of the batch as samples, and the network's
+/// `initialize(seed:)` sets the layer's name.
 public final class RandomSource {
   public internal(set) var isTraining = true
   /// The layer's full name in its network.
   public internal(set) var layer = ""
   private var seed: UInt64
-  private var given: RandomKey?
+  private var trainerKey: RandomKey?
   private var callCount = 0
 
-  /// - Parameter seed: of a layer that is used without a network's `initialize(seed:)`.
+  /// - Parameter seed: used until a network's `initialize(seed:)` sets another.
   public init(seed: UInt64 = 0) { self.seed = seed }
 
-  /// The key of the current forward pass; call it once in each.
-  /// - Parameter rows: rows of the batch.
+  /// Returns the key of the current forward pass. Call it once in each forward pass.
+  /// - Parameter rows: the number of rows in the batch.
   public func key(rows: Int) -> RandomKey {
     callCount += 1
-    if var key = given {
+    if var key = trainerKey {
       key.layer = layer
       return key
     }
@@ -52,13 +54,14 @@ public final class RandomSource {
     callCount = 0
   }
 
-  func give(_ key: RandomKey, layer name: String) {
-    given = key
+  func setKey(_ key: RandomKey, layer name: String) {
+    trainerKey = key
     layer = name
   }
 }
 
-/// The random layers of a network, found once.
+/// The random layers of a network. Makes setting the key cheaper, because the network is searched
+/// only once.
 public struct RandomLayers {
   private let sources: [(name: String, source: RandomSource)]
 
@@ -74,11 +77,11 @@ public struct RandomLayers {
 
   /// Sets the key of the next forward pass in every random layer.
   public func setKey(_ key: RandomKey) {
-    for (name, source) in sources { source.give(key, layer: name) }
+    for (name, source) in sources { source.setKey(key, layer: name) }
   }
 }
 
 extension Module {
-  /// Sets the key of the next forward pass in every random layer below.
+  /// Sets the key of the next forward pass in every random layer of this module.
   public func setRandomKey(_ key: RandomKey) { RandomLayers(of: self).setKey(key) }
 }

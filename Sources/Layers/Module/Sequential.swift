@@ -2,20 +2,21 @@ import Autograd
 import System
 import Tensors
 
-/// Modules one after the other.
+/// A network that calls its modules one after the other.
 ///
-/// PyTorch's Sequential, whose children are named "0", "1", ...; with names and a class name of its
-/// own it is any network that passes its input through its children in order.
+/// By default it is PyTorch's Sequential, whose children are named "0", "1", .... With other names
+/// and another class name, it can stand for any network that passes its input through its children
+/// in order.
 public final class Sequential: Module {
   public let typeName: String
   public let children: [(name: String, module: any Module)]
   private let parts: [Part]
 
-  /// What is called at once where nobody looks at what lies between.
+  /// A group of modules that is computed by one fused call, unless activations are recorded.
   private enum Part {
     case module(any Module)
-    /// The largest of what is rectified is what is rectified of the largest, and so are the gradients,
-    /// to the bit; but there are fewer of them to rectify.
+    /// ReLU is applied after max pooling instead of before. Outputs and gradients have the same
+    /// bits, but fewer elements go through ReLU.
     case pool(Conv2d?, MaxPool2d, ReLU?)
     case activated(Linear, OutputActivation)
   }
@@ -24,7 +25,7 @@ public final class Sequential: Module {
     self.init(named: modules.enumerated().map { (String($0), $1) })
   }
 
-  /// - Precondition: no name twice.
+  /// - Precondition: the names are unique.
   public init(named children: [(name: String, module: any Module)], typeName: String = "Sequential")
   {
     require(
@@ -55,7 +56,8 @@ public final class Sequential: Module {
     return parts
   }
 
-  /// The pooling that `modules` begin with, behind a convolution, ReLU, or both; and their number.
+  /// Returns a fused part if `modules` start with a convolution, a ReLU, or both, followed by a
+  /// MaxPool2d; and the number of modules in it.
   private static func pool(_ modules: ArraySlice<any Module>) -> (Part, count: Int)? {
     var rest = modules
     let convolution = rest.first as? Conv2d

@@ -2,81 +2,83 @@ import Layers
 import System
 import Yams
 
-/// The options of a network, loss or data set of one's own in a recipe:
+/// The options of a user-defined network, loss or data set in a recipe:
 ///
 ///     models: ["Net": { options in
-///       Net(width: try options.int("width", default: 64, in: 1...4096), bias: try options.bool("bias", default: true))
+///       Net(
+///         width: try options.int("width", default: 64, in: 1...4096),
+///         bias: try options.bool("bias", default: true))
 ///     }]
 ///
-/// An option that is read is a key of the recipe; every other key is an error, with the nearest spelling. An
-/// option without a default must be given.
+/// Each option that is read becomes a valid key of the recipe. Any other key is an error, which
+/// suggests the nearest spelling. An option without a default value is required.
 public final class Options {
-  /// Where the values come from.
+  /// The source of the values.
   private enum Source {
     case yaml(Node.Mapping, path: [String])
     case arguments(Arguments)
   }
 
   private let source: Source
-  /// What was read, in order.
+  /// The options that were read, in order.
   private(set) var values: [(String, Value)] = []
 
   init(_ mapping: Node.Mapping, path: [String]) { source = .yaml(mapping, path: path) }
 
   init(_ arguments: Arguments) { source = .arguments(arguments) }
 
-  /// A whole number.
-  /// - Throws: an error of the recipe for another value, or one outside `range`.
+  /// Reads a whole number.
+  /// - Throws: an error about the recipe if the value is not a whole number or is outside `range`.
   public func int(
     _ key: String, default defaultValue: Int? = nil,
     in range: ClosedRange<Int> = -2_147_483_647...2_147_483_647
   ) throws -> Int {
     let value = try value(key, .integer(range), defaultValue.map { .integer($0) })
-    guard case .integer(let found) = value else { throw wrong(key) }
+    guard case .integer(let found) = value else { throw typeMismatch(key) }
     return found
   }
 
-  /// A number.
+  /// Reads a number.
   public func double(
     _ key: String, default defaultValue: Double? = nil, minimum: Double? = nil,
     maximum: Double? = nil
   ) throws -> Double {
     let type = ValueType.number(NumberRange(minimum: minimum, maximum: maximum))
     guard case .number(let found) = try value(key, type, defaultValue.map { .number($0) }) else {
-      throw wrong(key)
+      throw typeMismatch(key)
     }
     return found
   }
 
   public func bool(_ key: String, default defaultValue: Bool? = nil) throws -> Bool {
     guard case .flag(let found) = try value(key, .flag, defaultValue.map { .flag($0) }) else {
-      throw wrong(key)
+      throw typeMismatch(key)
     }
     return found
   }
 
-  /// A text.
-  /// - Parameter choices: the texts that are allowed; nil: all.
+  /// Reads a string.
+  /// - Parameter choices: the allowed strings; nil: all.
   public func string(
     _ key: String, default defaultValue: String? = nil, choices: [String]? = nil
   ) throws -> String {
     let type = choices.map { ValueType.choice($0) } ?? .anyText
     guard case .text(let found) = try value(key, type, defaultValue.map { .text($0) }) else {
-      throw wrong(key)
+      throw typeMismatch(key)
     }
     return found
   }
 
-  /// A list of whole numbers, of one at least.
+  /// Reads a list of at least one whole number.
   public func ints(
     _ key: String, default defaultValue: [Int]? = nil,
     in range: ClosedRange<Int> = -2_147_483_647...2_147_483_647
   ) throws -> [Int] {
     let type = ValueType.list(.integer(range), count: nil)
     let value = try value(key, type, defaultValue.map { .list($0.map { .integer($0) }) })
-    guard case .list(let items) = value else { throw wrong(key) }
+    guard case .list(let items) = value else { throw typeMismatch(key) }
     return try items.map {
-      guard case .integer(let item) = $0 else { throw wrong(key) }
+      guard case .integer(let item) = $0 else { throw typeMismatch(key) }
       return item
     }
   }
@@ -107,7 +109,7 @@ public final class Options {
     }
   }
 
-  private func wrong(_ key: String) -> RecipeProblem {
+  private func typeMismatch(_ key: String) -> RecipeProblem {
     RecipeProblem([key], "the option was read with another type before")
   }
 }

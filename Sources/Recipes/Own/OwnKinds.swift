@@ -8,10 +8,10 @@ import Tensors
 public typealias ModelMaker = @Sendable (Options) throws -> any Module
 /// Makes a loss from a recipe's options.
 public typealias LossMaker = @Sendable (Options) throws -> any Loss
-/// Makes the data of a data set from a recipe's options.
+/// Makes a data set from a recipe's options.
 public typealias DataMaker = @Sendable (Options) throws -> TrainingData
 
-/// The networks, losses and data sets that a program adds to those of recipes.
+/// The networks, losses and data sets that a program adds to the built-in kinds.
 package struct OwnKinds: Sendable {
   private var models: [String: ModelMaker] = [:]
   private var losses: [String: LossMaker] = [:]
@@ -21,8 +21,8 @@ package struct OwnKinds: Sendable {
 
   package init() {}
 
-  /// Adds kinds by name, before the first recipe is read.
-  /// - Throws: `Failure(.usage)` for a name that is taken, or once a recipe was read.
+  /// Registers kinds by name. Must be called before the first recipe is read.
+  /// - Throws: `Failure(.usage)` for a name that is already used, or after a recipe was read.
   package static func register(
     models: [String: ModelMaker], losses: [String: LossMaker], datasets: [String: DataMaker]
   ) throws {
@@ -55,19 +55,30 @@ package struct OwnKinds: Sendable {
     }
   }
 
-  // In alphabetical order: a dictionary's order differs by process.
+  /// The names of all kinds, a line for each sort; empty without any.
+  package static var list: String {
+    let kinds = used()
+    let lines: [(String, [String])] = [
+      ("architectures", Array(kinds.models.keys)), ("losses", Array(kinds.losses.keys)),
+      ("data sets", Array(kinds.datasets.keys)),
+    ]
+    return lines.filter { !$0.1.isEmpty }
+      .map { "\n\($0.0) of this program: \($0.1.sorted().joined(separator: ", "))" }.joined()
+  }
+
+  // The kinds are sorted, because a dictionary's order differs between processes.
 
   static func architectures() -> [ArchitectureKind] {
     used().models.sorted { $0.key < $1.key }.map { name, make in
       let kind = Kind(own: name, "A network of this program.") { _ = try make($0) }
-      return ArchitectureKind(own: kind) { made(name, $0, make) }
+      return ArchitectureKind(own: kind) { remake(name, $0, make) }
     }
   }
 
   static func lossKinds() -> [LossKind] {
     used().losses.sorted { $0.key < $1.key }.map { name, make in
       let kind = Kind(own: name, "A loss of this program.") { _ = try make($0) }
-      return LossKind(kind: kind) { made(name, $0, make) }
+      return LossKind(kind: kind) { remake(name, $0, make) }
     }
   }
 
@@ -78,8 +89,8 @@ package struct OwnKinds: Sendable {
     }
   }
 
-  /// What `make` makes of arguments from which it made the same when the recipe was read.
-  private static func made<T>(
+  /// Calls `make` with arguments that it accepted when the recipe was read, so it must not throw.
+  private static func remake<T>(
     _ name: String, _ arguments: Arguments, _ make: (Options) throws -> T
   ) -> T {
     do {

@@ -1,14 +1,14 @@
 import Datasets
 import System
 
-/// A checkpoint as root read it.
+/// A checkpoint that root has loaded.
 package struct LoadedCheckpoint {
   let path: String
   package let state: CheckpointState
   let model: Checkpoint.Tensors
   let optimizer: Checkpoint.Tensors
 
-  /// - Throws: `Failure(.badData)` where no run with batches as in `order` stands amid an epoch.
+  /// - Throws: `Failure(.badData)` if `state.position` is not the start of a batch of `order`.
   func verifyPosition(in order: SampleOrder) throws {
     func refuse(_ why: String, remedy: String) -> Failure {
       Failure(
@@ -29,9 +29,10 @@ package struct LoadedCheckpoint {
 }
 
 extension Checkpoint {
-  /// The newest checkpoint in `directory` that verifies; nil where there is none at all.
-  /// - Parameter passOver: is told of each newer one that does not.
-  /// - Throws: the Failure of the newest where none verifies.
+  /// Loads the newest checkpoint in `directory` that is not damaged; nil if there are no
+  /// checkpoints.
+  /// - Parameter passOver: called for each newer checkpoint that is skipped, with the reason.
+  /// - Throws: the Failure of the newest checkpoint, if all are damaged.
   package static func newest(
     in directory: String, passOver: (_ name: String, Failure) -> Void
   ) throws -> LoadedCheckpoint? {

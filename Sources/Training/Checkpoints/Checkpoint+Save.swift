@@ -5,23 +5,24 @@ import System
 import Tensors
 
 extension Checkpoint {
-  /// What came of a save that committed.
+  /// The result of a successful save.
   package struct Saved: Sendable {
     package let path: String
-    /// What did not go as it should and costs no checkpoint.
+    /// Problems that do not affect the checkpoint itself.
     package var warnings: [String] = []
-    /// Why `latest` or `best` points elsewhere, if it does.
+    /// Why `latest` or `best` could not be updated; nil if both were.
     package var linkFailure: Failure?
   }
 
-  /// Writes a checkpoint into `directory`, points `latest` to it, and `best` if it is, and removes old
-  /// ones.
+  /// Writes a checkpoint into `directory`, points `latest` to it (and `best`, if it is the best),
+  /// and removes old checkpoints.
   ///
-  /// A temporary directory is filled and synced, then renamed: a crash at any moment leaves the old
-  /// checkpoints and at most temporary entries, which the next start removes. Old checkpoints go last,
-  /// when the disk has the new one and the links.
-  /// - Parameter count: how many of the newest are kept, besides the latest and the best.
-  /// - Throws: Failure; then no checkpoint was made, and nothing else was changed.
+  /// The files are written to a temporary directory, which is synced and then renamed. So a crash
+  /// at any moment leaves the old checkpoints intact, and at most some temporary entries, which the
+  /// next start removes. Old checkpoints are removed last, when the new one and the links are on
+  /// the disk.
+  /// - Parameter count: the number of newest checkpoints to keep, besides the latest and the best.
+  /// - Throws: Failure; then no checkpoint was created, and nothing else was changed.
   package static func save(
     model: Tensors, optimizer: Tensors, state: CheckpointState, in directory: String,
     keeping count: Int = .max
@@ -31,11 +32,11 @@ extension Checkpoint {
     let temporary = directory + "/" + temporaryPrefix + name
     let older = temporary + olderSuffix
     for path in [directory, final, temporary] { try refuseLink(path) }
-    // What an earlier save could not remove.
+    // Left behind by an earlier save that could not remove them.
     for path in [temporary, older] where fileType(path) != nil { remove(path) }
     do {
       try fill(temporary, model: model, optimizer: optimizer, state: state)
-      // Only a run that went back and came here again meets its own older save.
+      // This step was saved before only if the run resumed from an earlier step.
       let isReplaced = fileType(final) != nil
       if isReplaced && rename(final, older) != 0 {
         throw systemFailure(.ioError, "cannot rename \(final) to \(older)")
@@ -66,12 +67,12 @@ extension Checkpoint {
       saved.linkFailure = failure
     }
     if fileType(older) != nil { remove(older) }
-    // What the disk may still be without is no reason to remove what it has.
+    // Keep the old checkpoints if the new one may not be on the disk yet.
     if saved.warnings.isEmpty && saved.linkFailure == nil { prune(directory, keeping: count) }
     return saved
   }
 
-  /// Makes `temporary` with the three files, all of it on the disk.
+  /// Creates the directory `temporary` with the three files, and syncs all of them to the disk.
   private static func fill(
     _ temporary: String, model: Tensors, optimizer: Tensors, state: CheckpointState
   ) throws {
@@ -92,8 +93,8 @@ extension Checkpoint {
 
   // MARK: links
 
-  /// Points `latest` to the checkpoint of `state`, and `best` to the one that `state` says is, where
-  /// it exists. Links that are right are left alone.
+  /// Points `latest` to the checkpoint of `state`, and `best` to the best one according to `state`,
+  /// if it exists. Links that are already correct are not touched.
   package static func pointLinks(to state: CheckpointState, in directory: String) throws {
     try link("latest", to: name(step: state.step), in: directory)
     if let best = state.best, fileType(directory + "/" + name(step: best.step)) == S_IFDIR {
@@ -101,7 +102,7 @@ extension Checkpoint {
     }
   }
 
-  /// Points the symbolic link `link` to the checkpoint `name`, in one step.
+  /// Points the symbolic link `link` to the checkpoint `name`, atomically.
   package static func link(_ link: String, to name: String, in directory: String) throws {
     let path = directory + "/" + link
     if target(of: path) == name { return }
@@ -118,32 +119,34 @@ extension Checkpoint {
     try? FileManager.default.destinationOfSymbolicLink(atPath: link)
   }
 
-  // MARK: what goes
+  // MARK: removal
 
-  /// Of whatever is being written, renamed or removed.
+  /// Prefix of every entry that is being written, renamed or removed.
   private static let temporaryPrefix = ".tmp-"
   private static let olderSuffix = "-older"
 
-  /// Removes all but the newest `count` and the best. Those that are newer than `latest`, which a run
-  /// that went back passed over as damaged, do not count and stay until their step is reached again.
+  /// Removes all checkpoints except the newest `count` and the best. Checkpoints newer than
+  /// `latest` are ones that a resumed run skipped as damaged. They are not counted, and they stay
+  /// until the run reaches their step again.
   package static func prune(_ directory: String, keeping count: Int) {
     let latest = target(of: directory + "/latest")
     let best = target(of: directory + "/best")
     let names = names(in: directory)
     let first = names.firstIndex { $0 == latest } ?? 0
     for name in names[first...].dropFirst(count) where name != best {
-      // Renamed first: no crash leaves half of it under a checkpoint's name.
+      // Rename first, so that a crash cannot leave a partly removed directory under a checkpoint's
+      // name.
       let older = directory + "/" + temporaryPrefix + name + olderSuffix
       if rename(directory + "/" + name, older) == 0 { remove(older) }
     }
   }
 
-  /// What cannot be removed now is removed at the next start.
+  /// Errors are ignored: the next start removes what is left.
   private static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Removes what a crash left of a save. To be called under the run directory's lock.
-  /// - Throws: `Failure(.cannotCreate)` where something in the place of a checkpoint leads elsewhere,
-  ///   or nothing can be written here.
+  /// Removes what a save left behind in a crash. The caller must hold the run directory's lock.
+  /// - Throws: `Failure(.cannotCreate)` if a checkpoint is a symbolic link, if `latest` or `best`
+  ///   is not one, or if `directory` cannot be read or written.
   package static func prepare(_ directory: String) throws {
     guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
       throw systemFailure(.cannotCreate, "cannot read \(directory)")
@@ -170,7 +173,7 @@ extension Checkpoint {
     }
   }
 
-  /// Whether a temporary entry, its prefix taken off, is one that this file makes.
+  /// Whether a temporary entry was created by this file. `name` is without the temporary prefix.
   private static func isOwn(_ name: Substring) -> Bool {
     if ["latest", "best", "probe"].contains(name) { return true }
     let rest = name.hasSuffix(olderSuffix) ? name.dropLast(olderSuffix.count) : name

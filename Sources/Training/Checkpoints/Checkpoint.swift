@@ -4,7 +4,7 @@ import Glibc
 import System
 import Tensors
 
-/// Where a run stood: `state.json` of a checkpoint.
+/// The state of a run at a checkpoint: its `state.json`.
 public struct CheckpointState: Codable, Equatable, Sendable {
   public struct Best: Codable, Equatable, Sendable {
     public var metric: String
@@ -12,29 +12,30 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     public var step: Int
   }
 
-  /// Optimizer updates made.
+  /// The number of steps taken.
   package var step: Int
-  /// The epoch the next step belongs to, from 1.
+  /// The epoch of the next step, counted from 1.
   package var epoch: Int
-  /// Samples of that epoch already used.
+  /// The number of samples of that epoch that were already used.
   package var position: Int
   package var seed: UInt64
-  /// Shards of that epoch.
+  /// The number of shards in that epoch.
   package var shards: Int
   package var recipeDigest: String
   package var best: Best?
-  /// Evaluations since the best one.
+  /// The number of evaluations since the best one.
   package var evaluationsSinceBest = 0
-  /// From the training split the run began with; nil where nothing is standardized.
+  /// Computed on the training split at the start of the run; nil if nothing is standardized.
   package var standardization: DataStandardization?
-  /// Of the training samples' source, 16 hexadecimal digits; nil where no file is read, and in
-  /// checkpoints of older versions.
+  /// The digest of the training samples' source, 16 hexadecimal digits; nil if no file is read, and
+  /// in checkpoints of older versions.
   package var dataDigest: String?
-  /// How many steps up to this one were skipped, as they were not finite; nil: none.
+  /// The number of steps in a row, up to this one, that were skipped because they were not finite;
+  /// nil if none.
   package var skippedInARow: Int?
-  /// The two other files of the checkpoint.
+  /// The digests of the two other files of the checkpoint, by file name.
   package var files: [String: FileDigest] = [:]
-  /// Of all the above: no bit of this file changes unnoticed either.
+  /// The digest of all other fields, so that a changed bit in this file is detected too.
   package var digest: String?
 
   enum CodingKeys: String, CodingKey {
@@ -46,19 +47,19 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     case standardization
   }
 
-  /// What `digest` must be: that of all other fields.
+  /// The value that `digest` must have: the digest of all other fields.
   package var expectedDigest: String {
     var fields = self
     fields.digest = nil
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    // Numbers and texts always encode.
+    // Encoding numbers and strings never fails.
     return SHA256.digest(of: String(decoding: try! encoder.encode(fields), as: UTF8.self))
   }
 }
 
-/// A checkpoint: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`,
-/// which exists whole or not at all.
+/// A checkpoint: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`. It
+/// is either complete or does not exist.
 package enum Checkpoint {
   package typealias Tensors = [(name: String, tensor: Tensor)]
 
@@ -66,22 +67,23 @@ package enum Checkpoint {
   static let optimizerFile = "optimizer.safetensors"
   static let stateFile = "state.json"
 
-  /// "step-00000938": sorted by name is sorted by step.
+  /// Returns a name such as "step-00000938". Up to 8 digits, the order by name is the order by
+  /// step.
   package static func name(step: Int) -> String {
     let digits = String(step)
     return "step-" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
   }
 
-  /// Checkpoints in `directory`, the newest first.
+  /// Returns the names of the checkpoints in `directory`, the newest first.
   package static func names(in directory: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [])
       .filter { $0.hasPrefix("step-") && $0.count > 5 && $0.dropFirst(5).allSatisfy(\.isNumber) }
-      // By step, whatever their times say.
+      // By step, not by modification time.
       .sorted { ($0.count, $0) > ($1.count, $1) }
   }
 
-  /// Loads and verifies a checkpoint: lengths, digests, then contents.
-  /// - Throws: `Failure(.badData)` naming the file and what is wrong with it.
+  /// Loads a checkpoint, and verifies its file lengths, digests and contents, in this order.
+  /// - Throws: `Failure(.badData)` with the file and the problem.
   package static func load(_ path: String) throws -> (
     state: CheckpointState, model: Tensors, optimizer: Tensors
   ) {
@@ -112,7 +114,7 @@ package enum Checkpoint {
   }
 
   /// Copies `tensors` into the views of the same names.
-  /// - Throws: `Failure(.badData)` naming the first tensor that is missing, unknown or of another
+  /// - Throws: `Failure(.badData)` with the first tensor that is missing, unknown, or has another
   ///   shape or dtype; then nothing was copied.
   package static func restore(_ tensors: Tensors, into views: Tensors, from path: String) throws {
     let known = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { $1 })

@@ -4,12 +4,12 @@ import Foundation
 import System
 
 extension CheckpointState {
-  /// Far more than any state of a run: most of one is two numbers for each feature that is
-  /// standardized.
+  /// Much larger than any real state. The largest part of a state is two numbers for each
+  /// standardized feature.
   private static let maximumByteCount = 256 << 20
 
   /// Reads and verifies a `state.json`.
-  /// - Throws: `Failure(.badData)` naming the file and what is wrong with it.
+  /// - Throws: `Failure(.badData)` with the file and the problem.
   package static func read(_ path: String) throws -> CheckpointState {
     let remedy = "resume from another checkpoint"
     let file = try DataFile(path: path, format: "a state.json", missing: .badData)
@@ -25,25 +25,25 @@ extension CheckpointState {
     } catch let error as DecodingError {
       throw Failure(.badData, "\(path): \(explanation(error))", remedy: remedy)
     }
-    // A line's end is its last byte.
+    // The file must end with a newline, which the digest does not cover.
     guard state.digest == state.expectedDigest, bytes.suffix(2) == Data("}\n".utf8) else {
       throw Failure(
         .badData, "\(path) is damaged: its contents are not those of its digest", remedy: remedy)
     }
-    // A digest is no signature: what follows may be reckoned with only if it cannot do harm.
-    if let key = state.firstImpossible {
+    // A digest is not a signature. So check that the values cannot do harm before they are used.
+    if let key = state.firstImpossibleKey {
       throw Failure(.badData, "\(path): key \(key) has an impossible value", remedy: remedy)
     }
     return state
   }
 
-  /// The first key whose value no run can have.
-  private var firstImpossible: String? {
+  /// The first key whose value is impossible; nil if there is none.
+  private var firstImpossibleKey: String? {
     let counts = 0...1 << 48
     if !counts.contains(step) { return "step" }
     if !(1...Int(Int32.max) + 1 ~= epoch) { return "epoch" }
     if !counts.contains(position) { return "position" }
-    // Each epoch has a step at least.
+    // Each epoch has at least one step.
     if epoch - 1 + (position > 0 ? 1 : 0) > step { return "epoch" }
     if !(1...65536 ~= shards) { return "shards" }
     if !counts.contains(evaluationsSinceBest) { return "evaluations_since_best" }

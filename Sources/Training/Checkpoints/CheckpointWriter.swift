@@ -5,81 +5,83 @@ import Synchronization
 import System
 import Tensors
 
-/// Writes checkpoints beside the training: from a copy, on a thread of its own, one at a time. Root's
-/// alone.
+/// Writes checkpoints in the background, one at a time, while training continues. It writes a copy
+/// of the tensors on its own thread. Used on root only.
 final class CheckpointWriter {
-  /// What came of a write.
+  /// The result of a write.
   struct Outcome {
     let step: Int
     let result: Result<Checkpoint.Saved, Failure>
-    /// What it took, beside the training.
+    /// How long the write took, in the background.
     let seconds: Double
   }
 
-  /// Kept open, and so locked, until the last write is done.
+  /// Kept open, and therefore locked, until the last write is done.
   private let directory: RunDirectory
   private let keptCount: Int
-  /// Training has the cores first; a write has until the next save.
+  /// Training has priority on the cores, because a write only has to finish before the next save.
   private let thread = BackgroundThread(niceness: 10)
-  /// The step under way, or whose outcome was not taken yet.
+  /// The step that is being written, or whose outcome was not taken yet; nil if there is none.
   private var step: Int?
-  private let answer = Answer()
+  private let task = WriteTask()
 
-  /// - Parameter keptCount: how many of the newest are kept, besides the latest and the best.
+  /// - Parameter keptCount: the number of newest checkpoints to keep, besides the latest and the
+  ///   best.
   init(directory: RunDirectory, keptCount: Int) {
     (self.directory, self.keptCount) = (directory, keptCount)
   }
 
-  /// Whether there is an outcome that can be taken without a wait.
-  var hasOutcome: Bool { step != nil && answer.isThere.load(ordering: .acquiring) }
+  /// Whether `takeOutcome` would return an outcome without waiting.
+  var hasOutcome: Bool { step != nil && task.isDone.load(ordering: .acquiring) }
 
-  /// Waits for the write under way; nil where there is none.
+  /// Waits for the current write and returns its outcome; nil if there is none.
   func takeOutcome() -> Outcome? {
     guard step != nil else { return nil }
-    // What the work throws it keeps as its outcome.
+    // The thread's body does not throw: errors are part of its outcome.
     try! thread.wait()
     step = nil
-    return answer.outcome
+    return task.outcome
   }
 
-  /// Copies the tensors and begins to write them.
-  /// - Throws: `Failure(.trainingFailed)` naming the first tensor that is not finite; then nothing is
+  /// Copies the tensors and starts to write the copy.
+  /// - Throws: `Failure(.trainingFailed)` with the first tensor that is not finite; then nothing is
   ///   written.
-  /// - Precondition: the outcome of the write before was taken.
+  /// - Precondition: the outcome of the previous write was taken.
   func begin(
     model: Checkpoint.Tensors, optimizer: Checkpoint.Tensors, state: CheckpointState
   ) throws {
     require(step == nil, "a checkpoint was begun before the outcome of the last was taken")
-    // What steps, evaluations and the start are done with: the copy need not come on top of that.
+    // Free the memory that steps, evaluations and the start no longer use, so that the copy does
+    // not increase the peak.
     BufferPool.shared.trim()
     nd_trim_heap()
     let copy = CheckpointCopy(of: model, optimizer)
-    if let name = copy.take(model, optimizer) {
+    if let name = copy.fill(model, optimizer) {
       throw Failure(
         .trainingFailed, "\(name) is not finite at step \(state.step); no checkpoint was written",
         remedy: "lower the learning rate (--lr) and go on from the last one with --resume")
     }
     step = state.step
-    answer.copy = copy
-    answer.isThere.store(false, ordering: .relaxed)
-    thread.begin { [answer, directory, keptCount] in
+    task.copy = copy
+    task.isDone.store(false, ordering: .relaxed)
+    thread.begin { [task, directory, keptCount] in
       var clock = Stopwatch()
-      let result = answer.save(state, in: directory, keeping: keptCount)
-      // The copy's.
+      let result = task.save(state, in: directory, keeping: keptCount)
+      // Free the memory of the copy.
       BufferPool.shared.trim()
-      answer.outcome = Outcome(step: state.step, result: result, seconds: clock.lap())
-      answer.isThere.store(true, ordering: .releasing)
+      task.outcome = Outcome(step: state.step, result: result, seconds: clock.lap())
+      task.isDone.store(true, ordering: .releasing)
     }
   }
 
-  /// What the thread is given, and what it leaves. Touched only before it begins, and when the outcome is
-  /// there or the thread was waited for.
-  private final class Answer {
+  /// The input and the output of the background thread. The main thread accesses them only before
+  /// the thread starts, and after `isDone` is set or the thread was waited for.
+  private final class WriteTask {
     var copy: CheckpointCopy?
-    let isThere = Atomic(false)
+    let isDone = Atomic(false)
     var outcome: Outcome?
 
-    /// Writes the copy, and drops it.
+    /// Writes the copy, then frees it.
     func save(
       _ state: CheckpointState, in directory: RunDirectory, keeping count: Int
     ) -> Result<Checkpoint.Saved, Failure> {
@@ -93,12 +95,12 @@ final class CheckpointWriter {
   }
 }
 
-/// What a checkpoint holds, copied: training goes on in the original while the copy is written.
+/// A copy of a checkpoint's tensors. Training continues on the originals while the copy is written.
 private final class CheckpointCopy {
   let model: Checkpoint.Tensors
   let optimizer: Checkpoint.Tensors
 
-  /// Takes memory for tensors such as these.
+  /// Allocates tensors of the same names, shapes and dtypes, with uninitialized values.
   init(of model: Checkpoint.Tensors, _ optimizer: Checkpoint.Tensors) {
     func like(_ tensors: Checkpoint.Tensors) -> Checkpoint.Tensors {
       tensors.map { ($0.name, Tensor(uninitialized: $0.tensor.shape, $0.tensor.dtype)) }
@@ -106,9 +108,10 @@ private final class CheckpointCopy {
     (self.model, self.optimizer) = (like(model), like(optimizer))
   }
 
-  /// Copies tensors of the same names, shapes and dtypes.
-  /// - Returns: the first that holds a number that is not finite; nil where all are.
-  func take(_ model: Checkpoint.Tensors, _ optimizer: Checkpoint.Tensors) -> String? {
+  /// Copies the values of tensors of the same names, shapes and dtypes.
+  /// - Returns: the name of the first tensor with a number that is not finite; nil if all are
+  ///   finite.
+  func fill(_ model: Checkpoint.Tensors, _ optimizer: Checkpoint.Tensors) -> String? {
     for (own, other) in zip(self.model + self.optimizer, model + optimizer) {
       let tensor = other.tensor.contiguous()
       require(
@@ -121,7 +124,8 @@ private final class CheckpointCopy {
     return nil
   }
 
-  /// Copies and looks at each block while it is in the cache. Returns whether all numbers are finite.
+  /// Copies block by block, and checks each block while it is in the cache. Returns whether all
+  /// numbers are finite.
   private func copyFinite(_ source: Tensor, to target: Tensor) -> Bool {
     guard source.dtype == .float32 else {
       target.rawPointer.copyMemory(

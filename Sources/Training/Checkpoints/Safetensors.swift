@@ -5,11 +5,11 @@ import System
 import Tensors
 
 /// The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length (little
-/// endian), a JSON header of names, types, shapes and byte ranges, and the tensors' bytes without a
-/// gap.
+/// endian), a JSON header with names, types, shapes and byte ranges, and the tensors' bytes without
+/// gaps.
 package enum Safetensors {
-  /// Writes `tensors` in their order.
-  /// - Returns: the file's length and digest; it is on the disk then.
+  /// Writes `tensors` in the given order, and syncs the file to the disk.
+  /// - Returns: the file's length and digest.
   package static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws
     -> FileDigest
   {
@@ -24,7 +24,7 @@ package enum Safetensors {
       next = end
     }
     var header = Array("{\(entries.joined(separator: ","))}".utf8)
-    // The data begin at a multiple of 8, so that a reader can map them.
+    // The data start at a multiple of 8, so that a reader can map them into memory.
     while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
     let file = try DurableFile(creating: path)
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
@@ -38,12 +38,12 @@ package enum Safetensors {
     return try file.close()
   }
 
-  /// Longest header taken: over 5,000 tensors, and little enough that a hostile one does no harm.
+  /// The longest header that is accepted: enough for 5,000 tensors, but small enough that a hostile
+  /// header does no harm.
   package static let maxHeaderByteCount = 1 << 20
 
   /// Reads and verifies a whole file.
-  /// - Throws: `Failure(.badData)` naming the file and what in it is wrong; nothing of a file that
-  ///   does not hold what its header says is returned.
+  /// - Throws: `Failure(.badData)` with the file and the problem; then nothing is returned.
   package static func read(_ path: String) throws -> [(name: String, tensor: Tensor)] {
     let file = try DataFile(path: path, format: "a safetensors file")
     func bad(_ what: String) -> Failure {
@@ -76,7 +76,7 @@ package enum Safetensors {
     let dataCount = byteCount - 8 - headerCount
     for entry in header.entries {
       let name = entry.name
-      // No name is used as a path here, but others make files of them.
+      // Names are not used as paths here, but other programs create files from them.
       guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
         throw bad("tensor \(name) has a name that leads out of its folder")
       }
@@ -104,7 +104,8 @@ package enum Safetensors {
     return tensors
   }
 
-  /// A file with holes may hold more bytes than there is memory, and a tensor that gets none ends the process.
+  /// Checks that a tensor of `byteCount` bytes can be allocated. A sparse file may have more bytes
+  /// than there is memory, and a failed tensor allocation ends the process.
   private static func checkMemory(_ byteCount: Int, for name: String, _ path: String) throws {
     guard byteCount > 1 << 28 else { return }
     guard let probe = nd_try_malloc(byteCount + byteCount / 4) else {
@@ -115,8 +116,8 @@ package enum Safetensors {
     free(probe)
   }
 
-  /// The product of a shape's extents in bytes; nil if one is negative, or the strides go beyond
-  /// what an Int can hold, which they may also where another extent is 0.
+  /// Returns the size of a tensor of this shape, in bytes. Returns nil if an extent is negative or
+  /// if the strides overflow an Int, which is possible even if another extent is 0.
   private static func size(_ shape: [Int], byteCount: Int) -> Int? {
     var product = byteCount
     for extent in shape {

@@ -1,11 +1,12 @@
 import Datasets
 import Tensors
 
-/// What the header of a safetensors file says: of each name an element type, a shape and a range of
-/// bytes, and texts under `__metadata__`, which are passed over.
+/// The parsed header of a safetensors file: an element type, a shape and a byte range for each
+/// name. The strings under `__metadata__` are ignored.
 ///
-/// Read by a scanner of its own: readers of any JSON take the last of two equal keys and 8.0 for a
-/// whole number, and nest as deep as a file likes. This grammar has no depth, so nothing recurses.
+/// It has its own scanner, because general JSON readers accept duplicate keys (the last one wins),
+/// accept 8.0 as a whole number, and nest as deeply as the file does. This grammar has a fixed
+/// depth, so nothing recurses without a limit.
 struct SafetensorsHeader {
   struct Entry {
     let name: String
@@ -14,13 +15,13 @@ struct SafetensorsHeader {
     let begin, end: Int
   }
 
-  /// What is wrong, and at which byte of the header.
+  /// A problem, and the byte of the header where it is.
   struct Mistake: Error {
     let what: String
     let offset: Int
   }
 
-  /// In order of their bytes.
+  /// In the order of their byte ranges.
   let entries: [Entry]
 
   /// - Throws: Mistake.
@@ -45,9 +46,10 @@ private struct JSONScanner: HeaderScanner {
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Reads `{"key": ..., ...}`, where `value` reads what stands under a key.
+  /// Reads `{"key": ..., ...}`. `value` reads the value of each key.
   mutating func object(_ value: (inout JSONScanner, String) throws -> Void) throws {
-    // By their bytes: to Swift, texts are also equal where they only look alike.
+    // Keys are compared by bytes, because Swift strings are equal if they are canonically
+    // equivalent.
     var keys: Set<[UInt8]> = []
     try expect("{")
     if take("}") { return }
@@ -117,7 +119,7 @@ private struct JSONScanner: HeaderScanner {
     return value
   }
 
-  /// A JSON string (RFC 8259, 7).
+  /// Reads a JSON string (RFC 8259, section 7).
   mutating func string() throws -> String {
     guard take("\"") else { throw expected("a text in quotes") }
     let start = next
@@ -158,7 +160,7 @@ private struct JSONScanner: HeaderScanner {
     case UInt8(ascii: "u"):
       let high = try hexadecimal()
       if let scalar = Unicode.Scalar(high) { return scalar }
-      // A surrogate: half of a scalar beyond 16 bits.
+      // A surrogate is one half of a scalar that needs more than 16 bits.
       guard high < 0xdc00, bytes[next...].starts(with: "\\u".utf8) else {
         throw expected("the second half of a surrogate pair")
       }

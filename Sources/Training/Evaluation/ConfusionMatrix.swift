@@ -1,7 +1,7 @@
-/// How often each class was taken for each other.
+/// The number of samples for each pair of actual and predicted class.
 package struct ConfusionMatrix: Sendable, Equatable {
   package let classCount: Int
-  /// [actual][predicted], row by row.
+  /// [actual][predicted], row-major.
   package private(set) var counts: [Int]
 
   package init(classCount: Int) {
@@ -24,13 +24,14 @@ package struct ConfusionMatrix: Sendable, Equatable {
   package var total: Int { counts.reduce(0, +) }
   package var correct: Int { (0..<classCount).reduce(0) { $0 + self[actual: $1, predicted: $1] } }
 
-  /// Of the samples taken for `c`, the part that is `c`; nil where none was.
+  /// The fraction of the samples predicted as `c` that are `c`; nil if no sample was predicted as
+  /// `c`.
   package func precision(_ c: Int) -> Double? {
     let taken = (0..<classCount).reduce(0) { $0 + self[actual: $1, predicted: c] }
     return taken == 0 ? nil : Double(self[actual: c, predicted: c]) / Double(taken)
   }
 
-  /// Of the samples that are `c`, the part taken for it; nil where there are none.
+  /// The fraction of the samples of class `c` that are predicted as `c`; nil if there are none.
   package func recall(_ c: Int) -> Double? {
     let all = (0..<classCount).reduce(0) { $0 + self[actual: c, predicted: $1] }
     return all == 0 ? nil : Double(self[actual: c, predicted: c]) / Double(all)

@@ -5,16 +5,16 @@ import Layers
 import System
 import Tensors
 
-/// What a network makes of a split.
+/// The loss, accuracy and metrics of a network on a split.
 package struct Evaluation: Sendable {
   /// Mean over the samples.
   package var loss: Double
-  /// Mean of the batches' means, the figure that notebooks print; another number than `loss` where
-  /// the last batch is smaller.
+  /// Mean of the batches' mean losses, which notebooks print. It differs from `loss` if the last
+  /// batch is smaller.
   package var lossBatchMean: Double
-  /// Samples.
+  /// The number of samples.
   package var count: Int
-  /// nil where nothing is right or wrong.
+  /// nil if the accuracy rule is `none`.
   package var confusion: ConfusionMatrix?
   /// The values of the job's own metrics.
   package var metrics: [(name: String, value: Double)] = []
@@ -28,22 +28,24 @@ package struct Evaluation: Sendable {
 
   package var correct: Int? { confusion?.correct }
   package var accuracy: Double? { confusion.map { Double($0.correct) / Double($0.total) } }
-  /// Of the accuracy, if each decision is right with the same probability p: sqrt(p (1 - p) / N), the
-  /// binomial distribution's sqrt(N p (1 - p)) over N.
+  /// The standard error of the accuracy p over N samples: sqrt(p (1 - p) / N). It assumes that each
+  /// prediction is correct with the same probability p: the binomial distribution's standard
+  /// deviation sqrt(N p (1 - p)), divided by N.
   package var standardError: Double? {
     guard let confusion, let p = accuracy else { return nil }
     return (p * (1 - p) / Double(confusion.total)).squareRoot()
   }
 
-  /// Evaluates `module` on every sample of `data`, in order, reading it as it goes. The module is in
-  /// evaluation mode meanwhile and in training mode afterwards.
+  /// Evaluates `module` on every sample of `data`, in order. The samples are read block by block.
+  /// The module is in evaluation mode during the call and in training mode afterwards.
   ///
-  /// The work is cut into fixed blocks of whole batches, each on one thread, and added up in their
-  /// order: the number of threads changes no bit.
+  /// The samples are split into blocks that do not depend on the number of threads. Each block is
+  /// computed by one thread, and the results are added in block order. So the result has the same
+  /// bits on any number of threads.
   /// - Parameters:
-  ///   - data: the split, from its beginning.
-  ///   - batchSize: that of `lossBatchMean`.
-  ///   - observe: called for each block in order: its batch and outputs.
+  ///   - data: a reader at the beginning of the split.
+  ///   - batchSize: the batch size of `lossBatchMean`.
+  ///   - observe: called for each block, in order, with its batch and outputs.
   package static func run(
     _ module: any Module, on data: SplitReader, job: TrainingJob, format: SampleFormat,
     threads: ShardThreads, observe: ((Batch, NamedTensors) throws -> Void)? = nil
@@ -61,7 +63,7 @@ package struct Evaluation: Sendable {
     while next < count {
       var blocks: [Block] = []
       while blocks.count < threads.count && next < count {
-        // A block ends where a batch does, or within one.
+        // A block never spans parts of two batches: it holds whole batches, or a part of one.
         let end = batchSize > blockSize ? (next / batchSize + 1) * batchSize : count
         let rows = min(blockSize, end - next, count - next)
         blocks.append(Block(try data.read(rows, format), firstRow: next))
@@ -95,8 +97,8 @@ package struct Evaluation: Sendable {
     return result
   }
 
-  /// Some 250 rows run at the kernels' full speed and take little memory: whole small batches, or
-  /// parts of large ones.
+  /// Returns the number of rows in a block: several whole small batches, or a part of a large one.
+  /// About 250 rows reach the kernels' full speed and need little memory.
   private static func rowsPerBlock(batchSize: Int) -> Int {
     batchSize > 256 ? 256 : 256 / batchSize * batchSize
   }
@@ -105,10 +107,10 @@ package struct Evaluation: Sendable {
     let batch: Batch
     private let firstRow: Int
     private(set) var outputs: NamedTensors?
-    /// The losses' sums by batch.
+    /// The sum of the losses, for each batch.
     private(set) var sums: [(batch: Int, sum: Double)] = []
     private(set) var confusion: ConfusionMatrix?
-    /// By metric.
+    /// The counts of each metric.
     private(set) var metricCounts: [[Double]] = []
 
     init(_ batch: Batch, firstRow: Int) {
@@ -142,8 +144,8 @@ package struct Evaluation: Sendable {
 }
 
 extension Checkpoint {
-  /// Loads a checkpoint's weights and buffers into a network.
-  /// - Throws: `Failure(.badData)` where the file is damaged or belongs to another network.
+  /// Loads the parameters and buffers of a checkpoint into a network.
+  /// - Throws: `Failure(.badData)` if a file is damaged or belongs to another network.
   package static func restore(_ path: String, into module: any Module) throws -> CheckpointState {
     let (state, model, _) = try load(path)
     try restore(model, into: module.namedState.map { ($0.name, $0.tensor) }, from: path)

@@ -1,15 +1,15 @@
 import Glibc
 import System
 
-/// What a run shows while it goes: on a terminal a progress bar like tqdm's, elsewhere plain lines now and
-/// then. Only root's prints.
+/// Prints the progress of a run: on a terminal a progress bar like tqdm's, elsewhere a plain line
+/// from time to time. Only root prints.
 package final class Console {
   private let isQuiet: Bool
   private let warns: Bool
   private let isTerminal: Bool
   private var barIsShown = false
   private var lastUpdate = -Double.infinity
-  /// Whether something could not be written, which is said once.
+  /// Whether a write failed before. The warning is printed only once.
   private var hasLostReader = false
 
   package init(_ output: RunOutput, isRoot: Bool = true) {
@@ -18,8 +18,8 @@ package final class Console {
     isTerminal = Console.standardOutputIsTerminal
   }
 
-  /// mpirun gives every rank a pseudo-terminal of its own, so under it the question is where
-  /// mpirun's own standard output goes.
+  /// Under mpirun, every rank has its own pseudo-terminal. So this looks at the standard output of
+  /// mpirun itself.
   private static var standardOutputIsTerminal: Bool {
     guard isatty(STDOUT_FILENO) == 1 else { return false }
     guard getenv("OMPI_COMM_WORLD_RANK") != nil else { return true }
@@ -29,22 +29,22 @@ package final class Console {
     return isatty(descriptor) == 1
   }
 
-  /// A line that stays.
+  /// Prints a line, above the progress bar.
   package func line(_ text: String) {
     guard !isQuiet else { return }
     clearBar()
     put(text + "\n")
   }
 
-  /// A line that a quiet run shows as well, on standard error.
+  /// Prints a warning on standard error, also if progress is turned off.
   func warning(_ text: String) {
     guard warns else { return }
     if !isQuiet { clearBar() }
     printWarning(text)
   }
 
-  /// How far the run is. Shown at most ten times a second on a terminal, where the bar of a finished
-  /// epoch stays; else every ten seconds.
+  /// Shows the progress of the run. On a terminal, at most ten times a second, and the bar of a
+  /// finished epoch stays; elsewhere, every ten seconds.
   func progress(isEpochsEnd: Bool, _ progress: @autoclosure () -> Progress) {
     guard !isQuiet else { return }
     let now = monotonicSeconds()
@@ -68,7 +68,8 @@ package final class Console {
     barIsShown = false
   }
 
-  /// A reader that went away is no reason to lose a run: metrics.jsonl has everything.
+  /// Writes to standard output. An error, such as a closed pipe, does not end the run, because
+  /// metrics.jsonl has everything.
   private func put(_ text: String) {
     do {
       try Array(text.utf8).withUnsafeBytes {
@@ -83,7 +84,7 @@ package final class Console {
     }
   }
 
-  /// A moment of a run.
+  /// The progress of a run at one moment.
   package struct Progress {
     var epoch, epochs: Int
     var step, stepsPerEpoch: Int  // within the epoch

@@ -1,5 +1,5 @@
-/// One JSON object on one line, its fields in the order they were added; numbers keep all their
-/// digits.
+/// A JSON object on one line. Fields are in the order in which they were added; numbers keep all
+/// their digits.
 package struct JSONLine {
   private var fields: [String] = []
 
@@ -11,7 +11,8 @@ package struct JSONLine {
   package mutating func add(_ key: String, _ value: Int) {
     fields.append("\(JSONLine.quoted(key)):\(value)")
   }
-  /// Swift writes the shortest digits that read back as the same number. JSON has no NaN: null.
+  /// Swift writes the shortest decimal that reads back as the same number. NaN and infinity are
+  /// written as null, because JSON does not have them.
   package mutating func add(_ key: String, _ value: Double) {
     fields.append("\(JSONLine.quoted(key)):\(value.isFinite ? "\(value)" : "null")")
   }

@@ -1,15 +1,15 @@
 import System
 
-/// How fast a run goes.
+/// Measures the speed of a run.
 struct Meter {
   private var start = 0.0
   private var steps = 0
-  private var lastAsked = 0.0
+  private var lastCall = 0.0
   private var samples = 0
 
   mutating func begin() {
     start = monotonicSeconds()
-    (steps, samples, lastAsked) = (0, 0, start)
+    (steps, samples, lastCall) = (0, 0, start)
   }
 
   mutating func add(samples count: Int) {
@@ -20,9 +20,9 @@ struct Meter {
   var seconds: Double { monotonicSeconds() - start }
   var stepsPerSecond: Double { Double(steps) / max(seconds, 1e-9) }
 
-  mutating func samplesPerSecondSinceLastAsked() -> Double {
+  mutating func samplesPerSecondSinceLastCall() -> Double {
     let now = monotonicSeconds()
-    defer { (samples, lastAsked) = (0, now) }
-    return Double(samples) / max(now - lastAsked, 1e-9)
+    defer { (samples, lastCall) = (0, now) }
+    return Double(samples) / max(now - lastCall, 1e-9)
   }
 }

@@ -1,20 +1,21 @@
 import Glibc
 import System
 
-/// metrics.jsonl, whose one writer is root's main thread.
+/// The file metrics.jsonl. Only root's main thread writes it.
 ///
-/// A disk that is full for a while, as during a save, costs no run and no line: lines wait in memory.
+/// If the disk is full for some time, as during a save, lines wait in memory. So neither the run
+/// nor a line is lost.
 final class MetricsFile {
   private let path: String
   private let descriptor: Int32
-  /// What the disk had no room for.
-  private var waiting: [UInt8] = []
-  /// Whether it had none at the last write.
+  /// Bytes that are not written yet, because the disk was full.
+  private var pending: [UInt8] = []
+  /// Whether the disk was full at the last write.
   private var isFull = false
-  /// With more a run ends: a million lines or so.
-  private static let maxWaitingByteCount = 1 << 27
+  /// The run fails if more bytes than this are pending: about a million lines.
+  private static let maxPendingByteCount = 1 << 27
 
-  /// Opens or makes the file. The half line that a crash may have left at its end is cut off.
+  /// Opens or creates the file. Removes an incomplete line at its end, which a crash may have left.
   /// - Throws: `Failure(.cannotCreate)`.
   init(opening path: String) throws {
     self.path = path
@@ -31,26 +32,26 @@ final class MetricsFile {
 
   deinit { close(descriptor) }
 
-  /// Appends a line, in one write, so that a reader never sees half of one.
-  /// - Throws: `Failure(.ioError)`; not for a full disk, until too many lines wait.
+  /// Appends a line in one write, so that a reader never sees an incomplete line.
+  /// - Throws: `Failure(.ioError)`; if the disk is full, only when too many lines are pending.
   func append(_ line: JSONLine) throws {
-    let hadRoom = waiting.isEmpty
-    waiting += line.text.utf8
+    let hadRoom = pending.isEmpty
+    pending += line.text.utf8
     do {
       try flush()
     } catch let failure as Failure {
-      guard isFull, waiting.count < MetricsFile.maxWaitingByteCount else { throw failure }
+      guard isFull, pending.count < MetricsFile.maxPendingByteCount else { throw failure }
       if hadRoom { Warnings.report("\(failure.message); lines wait until there is room") }
     }
   }
 
-  /// Writes what waits.
+  /// Writes the pending lines.
   /// - Throws: `Failure(.ioError)`.
   func flush() throws {
     var written = 0
-    defer { waiting.removeFirst(written) }
-    while written < waiting.count {
-      let count = waiting.withUnsafeBytes {
+    defer { pending.removeFirst(written) }
+    while written < pending.count {
+      let count = pending.withUnsafeBytes {
         write(descriptor, $0.baseAddress! + written, $0.count - written)
       }
       if count < 0 && errno == EINTR { continue }

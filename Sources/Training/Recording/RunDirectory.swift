@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import System
 
-/// The directory a run lives in; root's alone. Locked while it is open.
+/// The directory of a run. Used on root only; locked while it is open.
 package final class RunDirectory {
   package let path: String
   private let lock: Int32
@@ -16,7 +16,7 @@ package final class RunDirectory {
     access(path + "/recipe.yaml", F_OK) == 0
   }
 
-  /// Refuses a directory that a new run must not touch, before anything is loaded or made.
+  /// Checks that the run may use the directory, before anything is loaded or created.
   /// - Throws: `Failure(.cannotCreate)`.
   package static func check(_ path: String, resume: Bool) throws {
     try check(path, resume: resume, hasLock: false)
@@ -43,7 +43,7 @@ package final class RunDirectory {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       throw systemFailure(.cannotCreate, "cannot read \(path)")
     }
-    // The recipe is written last: what is there before it is of a run that never began.
+    // The recipe is written last, so files without a recipe are from a run that never started.
     guard
       names.allSatisfy(["run.lock", "checkpoints", "metrics.jsonl", "recipe.yaml.tmp"].contains)
     else {
@@ -53,7 +53,7 @@ package final class RunDirectory {
     }
   }
 
-  /// Refuses what would lead out of the directory, or is not what a run puts there.
+  /// Fails if an entry is a symbolic link, or is not of the type that a run creates.
   private static func refuseForeignEntries(_ path: String) throws {
     for (name, expected, kind) in [
       ("run.lock", S_IFREG, "regular file"), ("metrics.jsonl", S_IFREG, "regular file"),
@@ -84,9 +84,11 @@ package final class RunDirectory {
       remedy: "wait for it or stop it, or name another directory with --run DIR")
   }
 
-  /// Makes the directory if need be, locks it, and removes what a crash left of a save.
-  /// - Throws: `Failure(.cannotCreate)`: it cannot be made or written, another process has it, or
-  ///   `check` refuses it, which is asked again under the lock: another run may just have ended.
+  /// Creates the directory if it does not exist, locks it, and removes what a save left behind in a
+  /// crash.
+  /// - Throws: `Failure(.cannotCreate)` if the directory cannot be created or written, if another
+  ///   process uses it, or if `check` fails. `check` is repeated under the lock, because another
+  ///   run may have just ended.
   package init(opening path: String, resume: Bool) throws {
     self.path = path
     try makeDirectories(path + "/checkpoints")
@@ -113,11 +115,12 @@ package final class RunDirectory {
 
   deinit { close(lock) }
 
-  /// Appends a line to metrics.jsonl, in one write, so that a reader never sees half of one.
-  /// - Throws: `Failure(.ioError)`. On a full disk lines wait, with a warning, for the next.
+  /// Appends a line to metrics.jsonl in one write, so that a reader never sees an incomplete line.
+  /// - Throws: `Failure(.ioError)`. If the disk is full, the line waits in memory for the next
+  ///   write, with a warning.
   package func append(_ line: JSONLine) throws { try metrics.append(line) }
 
-  /// Writes the lines that wait for room on the disk.
-  /// - Throws: `Failure(.ioError)` where there is still none.
+  /// Writes the lines that are pending because the disk was full.
+  /// - Throws: `Failure(.ioError)` if the disk is still full.
   package func flush() throws { try metrics.flush() }
 }

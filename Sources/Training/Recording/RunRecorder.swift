@@ -4,23 +4,23 @@ import Datasets
 import System
 import Tensors
 
-/// What root keeps of a run: its directory, metrics.jsonl and checkpoints, and what it prints. On other ranks it
-/// does nothing but take part in what all do together.
+/// Records a run on root: its directory, metrics.jsonl, checkpoints and console output. On other
+/// ranks it only takes part in collective operations.
 final class RunRecorder {
   let console: Console
   private let options: RunOptions
   private let world: Communicator
   private var directory: RunDirectory?
   private var writer: CheckpointWriter?
-  /// The last step whose checkpoint exists; -1 before the first. Other ranks than root know it only at the
-  /// start and at the end.
+  /// The last step whose checkpoint is written; -1 before the first. Valid on root; on other ranks
+  /// only at the start and at the end.
   var savedStep = -1
-  /// The last step whose save was begun; -1 before the first.
+  /// The last step whose save was started; -1 before the first.
   private(set) var begunStep = -1
-  /// The last step whose save was begun before steps were skipped in a row; -1: none.
+  /// The last step whose save was started before the current row of skipped steps; -1 if none.
   private var stepBeforeSkips = -1
 
-  /// Checkpoints kept besides the best.
+  /// The number of newest checkpoints to keep, besides the best.
   private static let keptCheckpoints = 3
 
   init(_ options: RunOptions, world: Communicator) {
@@ -31,8 +31,8 @@ final class RunRecorder {
 
   // MARK: - The directory
 
-  /// Opens and locks a run directory that holds a run, and loads its newest checkpoint that verifies. On other
-  /// ranks, and for a new run, nothing.
+  /// Opens and locks the run directory if it holds a run, and loads its newest checkpoint that is
+  /// not damaged. Returns nil on other ranks, and for a new run.
   func openExisting() throws -> LoadedCheckpoint? {
     guard world.isRoot else { return nil }
     let resume = options.resume == .ifPresent
@@ -43,12 +43,12 @@ final class RunRecorder {
     let loaded = try Checkpoint.newest(in: directory.checkpointsPath) { name, failure in
       console.warning("passed over \(name): \(failure.message)")
     }
-    // A crash may have come between a checkpoint and its links.
+    // A crash may have happened after the checkpoint was written, but before its links were.
     if let loaded { try Checkpoint.pointLinks(to: loaded.state, in: directory.checkpointsPath) }
     return loaded
   }
 
-  /// Makes the directory where it was not opened, and writes recipe.yaml.
+  /// Creates the directory, unless it is already open, and writes recipe.yaml.
   func open(text: String) throws {
     guard world.isRoot else { return }
     let directory =
@@ -62,7 +62,7 @@ final class RunRecorder {
 
   // MARK: - metrics.jsonl
 
-  /// Appends to metrics.jsonl, at a moment that no agreement follows.
+  /// Appends to metrics.jsonl. For use outside `world.agree`: an error is thrown as a RankFailure.
   /// - Throws: RankFailure.
   func log(_ line: JSONLine) throws {
     do {
@@ -72,7 +72,7 @@ final class RunRecorder {
     }
   }
 
-  /// Writes the lines that wait for room on the disk.
+  /// Writes the lines that are pending because the disk was full.
   /// - Throws: RankFailure.
   func flush() throws {
     do {
@@ -111,10 +111,11 @@ final class RunRecorder {
 
   // MARK: - Checkpoints
 
-  /// Begins to save a checkpoint, after the save before is done.
+  /// Starts to save a checkpoint, after the previous save is done.
   ///
   /// Collective: every rank.
-  /// - Parameter waits: until it is written, and throws where it is not.
+  /// - Parameter waits: whether to wait until the checkpoint is written, and to throw if that
+  ///   fails.
   func save(
     _ engine: StepEngine, _ state: CheckpointState, waits: Bool, _ needs: TimeNeeds
   ) throws {
@@ -127,7 +128,7 @@ final class RunRecorder {
         writer ?? CheckpointWriter(directory: directory, keptCount: RunRecorder.keptCheckpoints)
       self.writer = writer
       try noteOutcome(needs)
-      // A checkpoint to go back to must not hold what one would want to go back from.
+      // `begin` fails if a value is not finite: such a checkpoint would be useless for recovery.
       try writer.begin(model: engine.modelTensors, optimizer: optimizer, state: state)
       guard waits, let outcome = writer.takeOutcome() else { return }
       let saved = try outcome.result.get()
@@ -137,8 +138,8 @@ final class RunRecorder {
     begunStep = state.step
   }
 
-  /// Waits for the save under way, and mends the links of a state that is saved.
-  /// - Returns: the last step that is saved.
+  /// Waits for the current save. If `state` is saved already, updates the links to it.
+  /// - Returns: the last saved step.
   func waitForSave(of state: CheckpointState, _ needs: TimeNeeds) throws -> Int {
     try noteOutcome(needs)
     if savedStep == state.step, let directory {
@@ -147,7 +148,7 @@ final class RunRecorder {
     return savedStep
   }
 
-  /// Takes note of a save that is done, if one is, without waiting.
+  /// Records the outcome of a finished save, if there is one. Does not wait.
   /// - Throws: RankFailure.
   func noteSaved(_ needs: TimeNeeds) throws {
     guard writer?.hasOutcome == true else { return }
@@ -158,16 +159,19 @@ final class RunRecorder {
     }
   }
 
-  /// Waits for the save under way, if there is one, before the run ends for whatever reason.
+  /// Waits for the current save, if there is one, before the run ends for any reason.
   func endSaving(_ needs: TimeNeeds) {
     do {
       try noteOutcome(needs)
       try directory?.flush()
     } catch {
-      // The run ends already, with something worse than a line that is missing.
+      // Only warn: an error that ends the run is more important than this one.
       console.warning("\(Failure(error, during: "ending a run"))")
     }
   }
+
+  /// Gives the run directory back to other runs.
+  func close() { (writer, directory) = (nil, nil) }
 
   private func noteOutcome(_ needs: TimeNeeds) throws {
     guard let outcome = writer?.takeOutcome() else { return }
@@ -199,8 +203,8 @@ final class RunRecorder {
 
   func noteFirstSkip() { stepBeforeSkips = begunStep }
 
-  /// The end of a remedy: which checkpoint is from before the skipped steps, if one is. Root alone knows, and
-  /// prints.
+  /// The end of a remedy: the checkpoint from before the skipped steps, if there is one. Empty on
+  /// other ranks; only root prints.
   var savedBeforeSkips: String {
     guard stepBeforeSkips > 0, let directory,
       Checkpoint.names(in: directory.checkpointsPath)

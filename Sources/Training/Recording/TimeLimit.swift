@@ -3,19 +3,19 @@ import Foundation
 import Glibc
 import System
 
-/// When a run must have saved and ended, on a clock that nobody sets.
+/// The time by which a run must have saved and ended, on the monotonic clock.
 public struct TimeLimit: Sendable, Equatable {
   let end: Double
-  /// As messages call it.
+  /// The name in messages.
   let name: String
 
-  /// So many seconds from now on.
+  /// A limit `seconds` from now.
   public init(seconds: Double) {
     end = monotonicSeconds() + seconds
     name = "the time limit"
   }
 
-  /// The end of the Slurm job that this process belongs to; nil where there is none or it is unknown.
+  /// The end of the Slurm job of this process; nil if there is no job or its end is unknown.
   ///
   /// Source: sbatch(1), SLURM_JOB_END_TIME, seconds since 1970.
   public static func slurm(
@@ -32,8 +32,9 @@ public struct TimeLimit: Sendable, Equatable {
     self.name = name
   }
 
-  /// Seconds from what Slurm would understand, but that a plain number is seconds: "90", "55:00",
-  /// "01:55:00", "2-01", "2-01:00", "2-01:00:00". nil for anything else.
+  /// Parses a time in Slurm's formats and returns seconds. A plain number means seconds, unlike in
+  /// Slurm: "90", "55:00", "01:55:00", "2-01", "2-01:00", "2-01:00:00". Returns nil for anything
+  /// else.
   public static func seconds(_ text: String) -> Double? {
     if let seconds = Double(text) { return seconds > 0 && seconds < 1e9 ? seconds : nil }
     let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
@@ -54,9 +55,10 @@ public struct TimeLimit: Sendable, Equatable {
   }
 }
 
-/// How long the parts of a run take on root, which decides when there is no time for another step.
+/// Measures how long steps, saves and evaluations take. Root uses it to decide whether there is
+/// time for another step.
 final class TimeNeeds {
-  /// What may come between, such as the end of the processes.
+  /// Extra time for everything else, such as the end of the processes.
   static let marginSeconds = 1.0
 
   private(set) var step = 0.0
@@ -64,20 +66,21 @@ final class TimeNeeds {
   private(set) var evaluation = 0.0
   private var lastStep: Double?
 
-  /// A step begins; what lies between two that follow each other is the time of a step.
+  /// Records the start of a step. The time between two starts in a row counts as the time of a
+  /// step.
   func noteStep() {
     let now = monotonicSeconds()
     if let lastStep { step = max(step, now - lastStep) }
     lastStep = now
   }
 
-  /// A save took so many seconds.
+  /// Records that a save took `seconds`.
   func noteSave(_ seconds: Double) {
     save = max(save, seconds)
     lastStep = nil
   }
 
-  /// Does an evaluation.
+  /// Runs an evaluation and measures its time.
   func measureEvaluation<T>(_ body: () throws -> T) rethrows -> T {
     defer { lastStep = nil }
     var clock = Stopwatch()
@@ -86,8 +89,9 @@ final class TimeNeeds {
     return value
   }
 
-  /// Whether nothing but a save fits in any more. A save may take twice as long as any before.
-  func areMore(than limit: TimeLimit, withEvaluation: Bool) -> Bool {
+  /// Whether there is not enough time left for another step and a save (and an evaluation). A save
+  /// may take twice as long as the longest one before.
+  func exceed(_ limit: TimeLimit, withEvaluation: Bool) -> Bool {
     let needed =
       step + 2 * save + (withEvaluation ? evaluation : 0) + TimeNeeds.marginSeconds
     return monotonicSeconds() + needed >= limit.end

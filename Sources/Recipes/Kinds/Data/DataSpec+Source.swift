@@ -2,27 +2,27 @@ import Datasets
 import System
 
 extension DataSpec {
-  /// Whether the data set has test samples of its own.
+  /// Whether the data set has its own test samples.
   var hasTestSource: Bool { DatasetKind.of(self).hasTestSource(arguments) }
 
   /// Opens the training or test samples of the data set.
-  /// - Throws: `Failure(.inputMissing)` where there is no file; `badData`.
+  /// - Throws: `Failure(.inputMissing)` if a file is missing; `badData` if it is damaged.
   func source(_ split: Split) throws -> any SampleSource {
     try DatasetKind.of(self).source(arguments, split)
   }
 
-  /// Image sets that an operating system may have as a package.
+  /// Image data sets that an operating system may provide as a package.
   package enum ImageSet: String, CaseIterable, Sendable {
     case mnist
     case fashionMNIST = "fashion-mnist"
 
-    /// Where a Debian package puts it.
+    /// The folder of the Debian package; nil if there is none.
     private var systemPath: String? {
       self == .fashionMNIST ? "/usr/share/datasets/fashion-mnist" : nil
     }
 
-    /// Its files in `directory`, or where the system has them.
-    /// - Throws: `Failure(.inputMissing)` naming what is not there and where to get it.
+    /// Finds its files in `directory`, or in the system's folder if `directory` is nil.
+    /// - Throws: `Failure(.inputMissing)` with the missing file and where to get it.
     package func folder(_ directory: String?) throws -> ImageFolder {
       guard let directory = directory ?? systemPath else {
         throw Failure(

@@ -1,28 +1,28 @@
 import Datasets
 import Foundation
 
-/// Which samples, and what is done to them.
+/// The samples of a recipe, and how they are preprocessed.
 package struct DataSpec: Equatable, Sendable {
   var variant: Variant
 
   /// The kind of data set, such as "csv".
   package var dataset: String { variant.kind }
-  /// The kind's own arguments beside those of all kinds.
+  /// The arguments of this kind, including those that all kinds share.
   package var arguments: Arguments { variant.arguments }
 
-  /// The file or folder of those that are read; nil: where the system has it, or generated.
+  /// The file or folder of the data; nil if the system's folder is used or the data are generated.
   package var path: String? {
     arguments.has("path") ? arguments.optionalText("path") : nil
   }
 
-  /// Forgets where the files lie, which may differ between hosts and decides nothing.
+  /// Sets all paths to null. Paths may differ between hosts and do not affect the result.
   mutating func forgetPaths() {
     for key in DataSpec.pathKeys where arguments.has(key) { variant.arguments[key] = .null }
   }
 
   static let pathKeys = ["path", "test_path", "targets_path"]
 
-  /// Makes the paths of files whole, by the folder they are looked for in.
+  /// Makes relative paths absolute, relative to `folder`.
   mutating func completePaths(from folder: String) {
     for key in DataSpec.pathKeys where arguments.has(key) {
       guard let path = arguments.optionalText(key), !path.isEmpty, !path.hasPrefix("/") else {
@@ -34,19 +34,19 @@ package struct DataSpec: Equatable, Sendable {
     }
   }
 
-  /// What the network is to make of an input.
+  /// What the network should predict from an input.
   package enum Target: String, CaseIterable, Sendable {
     case classIndex = "class"
-    /// 1 at the class, 0 at the others.
+    /// 1 for the class, 0 for the others.
     case oneHot = "one-hot"
-    /// The input itself, as an autoencoder's.
+    /// The input itself, for autoencoders.
     case input
   }
 
-  /// nil: the data set's own.
+  /// nil: the data set's own target.
   package var target: Target? { arguments.optionalText("target").map { Target(rawValue: $0)! } }
 
-  /// What a sample is compared with.
+  /// What an output is compared with.
   var targetForm: TargetForm {
     switch target {
     case .oneHot: .oneHot
@@ -55,7 +55,7 @@ package struct DataSpec: Equatable, Sendable {
     }
   }
 
-  /// Draws with replacement; nil: all samples.
+  /// Samples to draw with replacement; nil: use all samples once.
   package var draws: SampleDraws? {
     arguments.optionalFields("sample").map {
       SampleDraws(
@@ -143,7 +143,7 @@ package struct DataSpec: Equatable, Sendable {
   private static let seed = Field(
     "seed", .integer(0...Int(UInt32.max)), .integer(0), "Of the draws.")
 
-  /// - Throws: RecipeProblem where keys that are each right do not go together.
+  /// - Throws: RecipeProblem if keys that are valid by themselves contradict each other.
   func check() throws {
     let split = holdout
     if split.test + split.validation >= 1 {

@@ -1,7 +1,7 @@
 import Datasets
 import System
 
-/// Data sets that are read.
+/// Data sets that are read from files.
 extension DatasetKind {
   static let files: [DatasetKind] = [
     imageSet(.mnist, "Handwritten digits: 60,000 and 10,000 images [1, 28, 28] of 10 classes."),
@@ -124,7 +124,7 @@ extension DatasetKind {
       missing: CSVOptions.Missing(rawValue: arguments.text("missing"))!)
     let train = try CSVReader(path: arguments.text("path"), options: options)
     guard split == .test, let path = arguments.optionalText("test_path") else { return train }
-    // The test file has the training file's columns and classes.
+    // The test file must have the training file's columns and classes.
     options.columns = train.inputColumns
     var classCount: Int?
     if case .classIndex(let count) = train.targetType { classCount = count }

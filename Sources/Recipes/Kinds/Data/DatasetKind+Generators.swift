@@ -1,6 +1,6 @@
 import Datasets
 
-/// Data sets that are computed, with NumPy's random numbers where there are any.
+/// Data sets that are generated. Random numbers are those of NumPy.
 extension DatasetKind {
   static let generators: [DatasetKind] = [
     DatasetKind(

@@ -1,11 +1,11 @@
 import Datasets
 
-/// What a sample looks like, the batch axis left out.
+/// The shapes of a sample, without the batch axis.
 package struct SampleShapes: Equatable, Sendable {
   package let input: [Int]
-  /// [] is one number.
+  /// [] is a scalar.
   package let target: [Int]
-  /// Classes where targets are such; nil: targets are numbers.
+  /// The number of classes; nil if targets are numbers.
   package let classCount: Int?
   package let classNames: [String]?
 
@@ -22,12 +22,12 @@ package struct SampleShapes: Equatable, Sendable {
 /// A kind of data set: its arguments, the shapes of its samples, and how they are opened.
 struct DatasetKind: Sendable {
   let kind: Kind
-  /// nil where only the files tell.
+  /// Returns nil if the shapes are known only from the files.
   let shapes: @Sendable (Arguments) -> SampleShapes?
-  /// Whether the data set has test samples of its own.
+  /// Whether the data set has its own test samples.
   let hasTestSource: @Sendable (Arguments) -> Bool
   /// Opens the training or test samples.
-  /// - Throws: `Failure(.inputMissing)` where there is no file; `badData`.
+  /// - Throws: `Failure(.inputMissing)` if a file is missing; `badData` if it is damaged.
   let source: @Sendable (Arguments, Split) throws -> any SampleSource
 
   init(
@@ -43,7 +43,7 @@ struct DatasetKind: Sendable {
     self.source = source
   }
 
-  /// A data set of a program.
+  /// Makes a kind for a data set that a program registered.
   init(own kind: Kind, data: @escaping @Sendable (Arguments) throws -> TrainingData) {
     self.kind = kind
     shapes = { _ in nil }

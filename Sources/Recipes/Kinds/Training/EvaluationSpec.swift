@@ -1,15 +1,15 @@
 import Training
 
-/// What is measured on the samples that are not trained on.
+/// What is measured on the held-out samples.
 package struct EvaluationSpec: Equatable, Sendable {
   package enum Metric: String, Sendable { case accuracy, none }
 
-  /// nil: as loss and targets say.
+  /// nil: derived from the loss and the targets.
   package let metric: Metric?
-  /// Of one output, such as a probability: above it is class 1.
+  /// An output of one number, such as a probability, means class 1 above this threshold.
   package let threshold: Double
   package let earlyStopping: EarlyStopping?
-  /// Epochs from one evaluation to the next.
+  /// Epochs between evaluations.
   package let every: Int
 
   init(_ fields: Arguments) {

@@ -1,16 +1,16 @@
 import Layers
 
-/// What training makes smaller.
+/// The loss that training minimizes.
 package struct LossSpec: Equatable, Sendable {
   let variant: Variant
 
-  /// Such as "cross-entropy".
+  /// The name of the kind, such as "cross-entropy".
   package var kind: String { variant.kind }
   package var arguments: Arguments { variant.arguments }
 
   package func loss() -> any Loss { LossKind.of(variant).loss(variant.arguments) }
 
-  /// With its defaults.
+  /// Cross-entropy with its default arguments.
   static let crossEntropy = LossSpec(variant: table.defaultVariant("cross-entropy"))
 
   static let table = VariantTable(

@@ -1,10 +1,10 @@
 import Optimizers
 
-/// How gradients become new parameters.
+/// The optimizer of a recipe, and its arguments.
 package struct OptimizerSpec: Equatable, Sendable {
   let variant: Variant
 
-  /// Such as "adam".
+  /// The name of the kind, such as "adam".
   package var kind: String { variant.kind }
   package var arguments: Arguments { variant.arguments }
   /// The learning rate the schedule starts from.
@@ -107,6 +107,7 @@ struct OptimizerKind: Sendable {
   }
 
   private static func weightDecay(_ defaultValue: Double) -> Field {
-    .number("weight_decay", .nonNegative, defaultValue, "What is taken off a parameter, in parts of it.")
+    .number(
+      "weight_decay", .nonNegative, defaultValue, "What is taken off a parameter, in parts of it.")
   }
 }

@@ -1,10 +1,10 @@
 import Optimizers
 
-/// How the learning rate goes along a run.
+/// How the learning rate changes during a run.
 package struct ScheduleSpec: Equatable, Sendable {
   let variant: Variant
 
-  /// Such as "cosine".
+  /// The name of the kind, such as "cosine".
   package var kind: String { variant.kind }
   package var arguments: Arguments { variant.arguments }
 

@@ -1,11 +1,11 @@
 import System
 
-/// How samples are dealt over logical shards, like cards: sample i goes to shard i mod S, where it
-/// is local sample i div S.
+/// The assignment of samples to logical shards, round-robin: sample i belongs to shard i mod S,
+/// where it is local sample i div S.
 ///
-/// Positions of an epoch are dealt in the same way, which is why every shard has as many positions
-/// as samples.
-struct SampleDeal: Sendable, Equatable {
+/// The positions of an epoch are assigned in the same way, so every shard has as many positions as
+/// samples.
+struct ShardAssignment: Sendable, Equatable {
   let sampleCount: Int  // N
   let shardCount: Int  // S
 
@@ -16,18 +16,19 @@ struct SampleDeal: Sendable, Equatable {
     self.shardCount = shardCount
   }
 
-  /// Samples of `shard`: ceil((N - shard) / S); 0 for the last shards where S > N.
+  /// The number of samples of `shard`: ceil((N - shard) / S); 0 for the last shards if S > N.
   func localCount(_ shard: Int) -> Int {
     localCount(shard, before: sampleCount)
   }
 
-  /// How many of the samples 0 ..< end are `shard`'s.
+  /// The number of samples of `shard` among the samples 0 ..< end.
   /// - Precondition: 0 <= shard < S.
   func localCount(_ shard: Int, before end: Int) -> Int {
     require(0..<shardCount ~= shard, "no shard \(shard) among \(shardCount)")
     return end <= shard ? 0 : (end - shard - 1) / shardCount + 1
   }
 
+  /// The index in the split of sample `local` of `shard`.
   /// - Precondition: 0 <= local < localCount(shard).
   func sampleIndex(shard: Int, local: Int) -> Int {
     require(

@@ -4,14 +4,14 @@ import System
 import Tensors
 import TestSupport
 import Testing
-import func Training.fixed
+import func System.fixed
 
 
 /// The 34 systems of the notebooks: what they print, what nndist prints, what PyTorch prints of five
 /// seeds (Golden/systems.py). The table is printed when the last system is done.
 ///
-/// `launch/test --long --filter SystemTests` trains five seeds of each in full.
-@Suite(.serialized) struct SystemTests {
+/// `launch/test --long --filter NotebookTests` trains five seeds of each in full.
+@Suite(.serialized) struct NotebookTests {
   @Test(arguments: SystemTraining.needing(.generated))
   func systemsOnGeneratedDataGiveTheNotebooksFigures(training: SystemTraining) throws {
     try check(training)
@@ -33,7 +33,7 @@ import func Training.fixed
   }
 
   private func check(_ training: SystemTraining) throws {
-    defer { SystemReport.partIsDone() }
+    defer { NotebookReport.partIsDone() }
     let runs = try training.train()
     let epochs = isLong ? Int.max : training.briefEpochs ?? .max
     for line in training.lines where line.epochs <= epochs {
@@ -44,7 +44,7 @@ import func Training.fixed
   private func expect(
     _ system: String, _ figure: String, _ notebook: String, _ verdict: SystemLine.Verdict
   ) {
-    SystemReport.add(system, figure, notebook, verdict)
+    NotebookReport.add(system, figure, notebook, verdict)
     #expect(
       verdict.agrees,
       """
@@ -55,7 +55,7 @@ import func Training.fixed
 
   /// Pieces of the library, which no recipe trains. More of them: NotebookTests.
   @Test func systemsThatAreNotTrainedGiveTheNotebooksFigures() throws {
-    defer { SystemReport.partIsDone() }
+    defer { NotebookReport.partIsDone() }
     func exact(
       _ system: String, _ figure: String, _ notebook: String, _ found: String, _ holds: Bool
     ) {

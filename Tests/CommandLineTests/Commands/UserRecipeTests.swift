@@ -5,7 +5,7 @@ import Testing
 
 // Training has an Outcome too.
 import struct TestSupport.Outcome
-import func Training.fixed
+import func System.fixed
 
 /// A new user's recipe and data, from training to predictions (issue 4, point 4).
 @Suite struct UserRecipeTests {

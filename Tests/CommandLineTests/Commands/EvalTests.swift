@@ -2,7 +2,7 @@ import System
 import TestSupport
 import Testing
 
-import func Training.fixed
+import func System.fixed
 
 /// `nndist eval`.
 @Suite struct EvalTests {

@@ -1,4 +1,4 @@
-import Commands
+import Benchmarks
 import Testing
 
 /// What `bench grow` says of times, given them.

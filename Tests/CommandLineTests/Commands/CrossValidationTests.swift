@@ -3,7 +3,7 @@ import System
 import TestSupport
 import Testing
 
-import func Training.fixed
+import func System.fixed
 
 /// `nndist train --folds`.
 @Suite struct CrossValidationTests {

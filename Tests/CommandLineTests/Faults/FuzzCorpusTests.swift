@@ -3,7 +3,7 @@ import FuzzedParsers
 import TestSupport
 import Testing
 
-private let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+private let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent().appendingPathComponent("Fuzz/Corpus").path
 
 /// The inputs that launch/fuzz begins with, findings that were mended among them: no parser traps,

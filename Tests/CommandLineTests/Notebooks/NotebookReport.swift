@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The table of all systems, gathered while they are tested, in whatever order.
-enum SystemReport {
+enum NotebookReport {
   private struct State {
     var lines: [(system: String, cells: [String])] = []
     /// Trainings whose data are there, and the library's part.

@@ -1,4 +1,4 @@
-import Commands
+import Benchmarks
 import Foundation
 import System
 import Tensors

@@ -1,21 +1,23 @@
 import Communication
 import System
 
-/// How long this rank computes for a sample, and whether that is much longer than on the others.
+/// Finds stragglers: ranks that compute much longer for a sample than the others.
 ///
-/// Of each part of a step the median over some steps counts, so that a step in which the system gave
-/// the core to somebody else does not; and a rank is slow when it was in two comparisons in a row.
-package struct Pace {
-  /// Below this a rank is slow: the median of all ranks' times over its own.
+/// It uses the median time of each part of a step over several steps, so that a step in which the
+/// system gave the core to another process does not count. A rank is reported if it was slow in two
+/// comparisons in a row.
+package struct StragglerDetector {
+  /// A rank is slow if its score, the median of all ranks' times over its own time, is below this.
   static let slowScore = 0.5
-  /// Seconds a step by which a rank must be behind: less is noise, and holds up nobody.
-  static let leastLag = 0.0005
+  /// Seconds of a step. A rank that is slower than the median by less than this is not slow: that
+  /// is noise, and delays no other rank.
+  static let minimumLag = 0.0005
 
-  /// The parts in which a rank waits for nobody.
+  /// The parts of a step in which a rank does not wait for others.
   static let sections = ["data", "forward", "backward"]
 
   /// Seconds by section and step, since the last comparison.
-  private var times = [[Double]](repeating: [], count: Pace.sections.count)
+  private var times = [[Double]](repeating: [], count: StragglerDetector.sections.count)
   private var samples = 0
   private var wasSlow: Set<Int> = []
   private var named: Set<Int> = []
@@ -27,12 +29,12 @@ package struct Pace {
     samples += count
   }
 
-  /// What one rank did since the last comparison.
+  /// One rank's times since the last comparison.
   package struct Report: Codable {
     package var host: String
-    /// Seconds of a step by section, the medians.
+    /// By section, the median of the seconds in a step.
     package var seconds: [Double]
-    /// Of a step, the mean.
+    /// The mean number of samples in a step.
     package var samples: Double
 
     package init(host: String, seconds: [Double], samples: Double) {
@@ -44,9 +46,10 @@ package struct Pace {
     var total: Double { seconds.reduce(0, +) }
   }
 
-  /// Compares with the other ranks; what is said of each rank that has become slow.
+  /// Compares the ranks' times.
   ///
-  /// Collective: every rank. The same on all.
+  /// Collective: every rank.
+  /// - Returns: a warning for each rank that has become slow; the same on every rank.
   mutating func compare(_ communicator: Communicator) throws -> [String] {
     defer {
       times = times.map { _ in [] }
@@ -54,10 +57,10 @@ package struct Pace {
     }
     guard communicator.worldSize > 1, let count = times.first?.count, count > 0 else { return [] }
     let report = Report(
-      host: communicator.hostName, seconds: times.map(Pace.median),
+      host: communicator.hostName, seconds: times.map(StragglerDetector.median),
       samples: Double(samples) / Double(count))
     let reports = try communicator.allgather(report)
-    let slow = Pace.slowRanks(reports)
+    let slow = StragglerDetector.slowRanks(reports)
     defer { wasSlow = Set(slow.map(\.rank)) }
     return slow.filter { wasSlow.contains($0.rank) && named.insert($0.rank).inserted }.map {
       let times = 1 / $0.score
@@ -68,7 +71,7 @@ package struct Pace {
     }
   }
 
-  /// The slow ones, and where each loses most.
+  /// The slow ranks, each with the section in which it loses most time and its score.
   package static func slowRanks(
     _ reports: [Report]
   ) -> [(rank: Int, section: String, score: Double)] {
@@ -76,13 +79,13 @@ package struct Pace {
     let busy = reports.indices.filter { reports[$0].samples > 0 }
     func costs(_ time: @escaping (Report) -> Double) -> (median: Double, of: (Int) -> Double) {
       let of = { (rank: Int) in time(reports[rank]) / reports[rank].samples }
-      return (Pace.median(busy.map(of)), of)
+      return (StragglerDetector.median(busy.map(of)), of)
     }
     let total = costs(\.total)
     return busy.compactMap { rank in
       let own = total.of(rank)
       let lag = (own - total.median) * reports[rank].samples
-      guard own > 0, total.median / own < slowScore, lag > leastLag else { return nil }
+      guard own > 0, total.median / own < slowScore, lag > minimumLag else { return nil }
       let lags = sections.indices.map { section in
         let costs = costs { $0.seconds[section] }
         return costs.of(rank) - costs.median
@@ -92,7 +95,8 @@ package struct Pace {
     }
   }
 
-  /// The lower one of two: of two ranks the faster sets the measure.
+  /// The median; the lower of the two middle values, so that of two ranks the faster is the
+  /// reference.
   private static func median(_ values: [Double]) -> Double {
     values.isEmpty ? 0 : values.sorted()[(values.count - 1) / 2]
   }

@@ -67,7 +67,7 @@ extension Jobs {
     try expectOutOfStep(
       jobs.failing("skip:1:5:evaluating", ranks: ranks, ["--quiet"]), ranks: ranks,
       "agreement (evaluating, step 5)",
-      "allreduce of the maximum of 1 int64 (Training/Trainer+Root.swift:", before: 6)
+      "allreduce of the maximum of 1 int64 (Training/Trainer+Evaluation.swift:", before: 6)
   }
 
   @Test(arguments: [

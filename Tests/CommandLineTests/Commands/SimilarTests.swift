@@ -4,7 +4,7 @@ import Testing
 
 // Training has an Outcome too.
 import struct TestSupport.Outcome
-import func Training.fixed
+import func System.fixed
 
 /// `nndist similar`.
 @Suite struct SimilarTests {
