@@ -31,7 +31,10 @@ package final class DataFile {
         .badData, "\(path) is \(kind), where \(format) is expected",
         remedy: contentRemedy ?? "give another path")
     }
-    guard byteCount > 0 else {
+    guard byteCount == 0 else { return }
+    // A file of the system may have bytes although its size is 0.
+    var byte: UInt8 = 0
+    guard try read(1, at: 0, into: &byte) > 0 else {
       throw Failure(.badData, "\(path) is empty", remedy: contentRemedy ?? "give \(format)")
     }
   }

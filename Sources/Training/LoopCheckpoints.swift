@@ -6,7 +6,7 @@ import System
 ///
 ///     let checkpoints = try LoopCheckpoints(world, directory: "runs/mine")
 ///     let start = try checkpoints.restore(into: step)
-///     for epoch in start.epoch...10 {
+///     for epoch in start.epochs(through: 10) {
 ///       for batch in data.batches(epoch: epoch, from: epoch == start.epoch ? start.batch : 0) {
 ///         let result = try step(batch, learningRate: 0.1) { ... }
 ///         if result.step % 100 == 0 || result.stop != nil {
@@ -97,4 +97,7 @@ public struct LoopPosition: Sendable, Equatable {
     self.epoch = epoch
     self.batch = batch
   }
+
+  /// The epochs that are left up to `last`; empty for a loop that is done.
+  public func epochs(through last: Int) -> Range<Int> { min(epoch, last + 1)..<last + 1 }
 }

@@ -56,7 +56,7 @@ extension Communicator {
     guard worldSize > 1 else { return mine }
     do {
       try enter(.failure, at: "an error of the program")
-      return try judgement(Report(hostName: hostName, failure: mine))
+      return try sharedFailure(Report(hostName: hostName, failure: mine))
     } catch {
       return RankFailure(failure: mine)
     }

@@ -18,6 +18,7 @@ extension DataParallelStep {
     _ split: Split, of data: TrainingData, trained: ShardedData, loss: any Loss,
     metrics: [any Metric] = []
   ) throws -> EvaluationSummary {
+    let engine = engine
     let summary = try engine.communicator.agree(on: "evaluating") { () -> EvaluationSummary? in
       guard engine.communicator.isRoot else { return nil }
       engine.loadBuffers()
