@@ -5,7 +5,7 @@ import Communication
 /// The root of the command line.
 struct RootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "nndist",
+    commandName: Program.name,
     abstract:
       "Trains neural networks data-parallel over MPI: the same bits on any number of ranks.",
     discussion: """
