@@ -1,7 +1,7 @@
 import ArgumentParser
 import Benchmarks
-import Communication
 import CSystem
+import Communication
 import Glibc
 import Recipes
 import System

@@ -19,7 +19,9 @@ extension TrainedRun {
       let batch = try reader.read(min(256, count - rows.count), format)
       try noGrad {
         if name == nil { name = try narrowestLayer(for: batch.inputs) }
-        let found = try ActivationRecorder.record([name!], in: module) { module(batch.inputs).first }
+        let found = try ActivationRecorder.record([name!], in: module) {
+          module(batch.inputs).first
+        }
         let output = found[0].output
         let width = output.elementCount / output.shape[0]
         let values = output.values(Float.self)
@@ -41,7 +43,8 @@ extension TrainedRun {
     for name in names {
       // Some modules, such as lists of others, have no output.
       guard
-        let output = try? ActivationRecorder.record([name], in: module, { module(inputs).first }).first?
+        let output = try? ActivationRecorder.record([name], in: module, { module(inputs).first })
+          .first?
           .output
       else { continue }
       let width = output.elementCount / max(output.shape[0], 1)

@@ -87,7 +87,8 @@ package final class StepEngine {
   /// - Throws: Failure, the same on every rank: `usage` for more ranks than shards, `ranksDisagree`
   ///   if the networks differ between ranks.
   package init(
-    _ communicator: Communicator, shards shardCount: Int, model makeModel: @escaping () -> any Module,
+    _ communicator: Communicator, shards shardCount: Int,
+    model makeModel: @escaping () -> any Module,
     optimizer factory: OptimizerFactory, options: StepOptions
   ) throws {
     StopSignals.install()

@@ -5,7 +5,8 @@ import NNDist
 /// mpirun -n 2 .build/release/Examples 05-trainer
 func trainer() throws {
   try Distributed.run { world in
-    let directory = try world.broadcast("/tmp/nndist-example-\(ProcessInfo.processInfo.processIdentifier)")
+    let directory = try world.broadcast(
+      "/tmp/nndist-example-\(ProcessInfo.processInfo.processIdentifier)")
     let job = TrainingJob(
       "spirals", data: .dataset(Spirals(), holdout: Holdout(validation: 0.2)),
       model: { BlockNet(inputs: 2, width: 16, blocks: 2, outputs: 3) }, loss: CrossEntropyLoss(),

@@ -12,8 +12,7 @@ public struct OptimizerFactory: Sendable {
   public var rules: [ParameterRule] = []
   /// The kind and its settings, such as "adam(betas: (0.9, 0.999), ...)": all ranks must have the same.
   public let description: String
-  private let make:
-    @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
+  private let make: @Sendable (_ elementCount: Int, _ groups: [ParameterGroup]) -> any Optimizer
 
   /// - Parameter make: creates the optimizer from the number of elements that it updates, and their
   ///   groups.
@@ -47,7 +46,8 @@ extension OptimizerFactory {
     let description =
       "sgd(momentum: \(momentum), dampening: \(dampening), "
       + "nesterov: \(nesterov), weightDecay: \(weightDecay))"
-    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
+    return OptimizerFactory(learningRate: learningRate, description: description) {
+      elementCount, groups in
       momentum == 0
         ? SGD(weightDecay: weightDecay, groups: groups)
         : SGD(
@@ -63,7 +63,8 @@ extension OptimizerFactory {
     let description =
       "adam(betas: \(betas), epsilon: \(epsilon), "
       + "weightDecay: \(weightDecay))"
-    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
+    return OptimizerFactory(learningRate: learningRate, description: description) {
+      elementCount, groups in
       Adam(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -77,7 +78,8 @@ extension OptimizerFactory {
     let description =
       "adamW(betas: \(betas), epsilon: \(epsilon), "
       + "weightDecay: \(weightDecay))"
-    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
+    return OptimizerFactory(learningRate: learningRate, description: description) {
+      elementCount, groups in
       AdamW(
         elementCount: elementCount, beta1: betas.0, beta2: betas.1, epsilon: epsilon,
         weightDecay: weightDecay, groups: groups)
@@ -91,7 +93,8 @@ extension OptimizerFactory {
     let description =
       "rmsprop(alpha: \(alpha), epsilon: \(epsilon), momentum: \(momentum), "
       + "centered: \(centered), weightDecay: \(weightDecay))"
-    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
+    return OptimizerFactory(learningRate: learningRate, description: description) {
+      elementCount, groups in
       RMSprop(
         elementCount: elementCount, alpha: alpha, epsilon: epsilon, momentum: momentum,
         isCentered: centered, weightDecay: weightDecay, groups: groups)
@@ -105,7 +108,8 @@ extension OptimizerFactory {
     let description =
       "adagrad(learningRateDecay: \(learningRateDecay), initialSum: \(initialSum), "
       + "epsilon: \(epsilon), weightDecay: \(weightDecay))"
-    return OptimizerFactory(learningRate: learningRate, description: description) { elementCount, groups in
+    return OptimizerFactory(learningRate: learningRate, description: description) {
+      elementCount, groups in
       Adagrad(
         elementCount: elementCount, learningRateDecay: learningRateDecay, epsilon: epsilon,
         initialSum: initialSum, weightDecay: weightDecay, groups: groups)

@@ -41,7 +41,8 @@ public struct RandomKey: Sendable, Equatable {
   ) -> Tensor {
     require(
       shape.count > 0 && shape[0] == samples.count,
-      "random numbers of shape \(shape) for \(samples.count) samples; the first axis is the samples'")
+      "random numbers of shape \(shape) for \(samples.count) samples; the first axis is the samples'"
+    )
     let width = shape.dropFirst().reduce(1, *)
     let values = samples.indices.flatMap { row(numbers(row: $0, purpose: purpose), width) }
     return Tensor(values, shape: shape)

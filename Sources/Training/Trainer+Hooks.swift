@@ -75,7 +75,8 @@ extension Trainer {
     _ event: TrainingEvent, every interval: Int = 1,
     _ body: @escaping (TrainingMoment) throws -> Void
   ) {
-    require(interval >= 1, "Trainer.on(\(event), every: \(interval)): the interval must be 1 or more")
+    require(
+      interval >= 1, "Trainer.on(\(event), every: \(interval)): the interval must be 1 or more")
     hooks.append(Hook(event: event, filter: .every(interval), body: body))
   }
 
@@ -95,7 +96,8 @@ extension Trainer {
     for index in hooks.indices where hooks[index].isDue(event, number) {
       if case .once = hooks[index].filter { hooks[index].isDone = true }
       let moment = TrainingMoment(
-        event: event, world: world, epoch: state.position == 0 ? max(state.epoch - 1, 1) : state.epoch,
+        event: event, world: world,
+        epoch: state.position == 0 ? max(state.epoch - 1, 1) : state.epoch,
         step: state.step, result: lastResult, evaluation: lastEvaluation, trainer: self)
       try world.agree(on: "a hook on \(event) \(number)") { try hooks[index].body(moment) }
     }

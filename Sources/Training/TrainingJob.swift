@@ -106,7 +106,8 @@ public struct TrainingJob {
 
   var identityText: String {
     recipeIdentity
-      ?? settings.filter { !["shards", "data"].contains($0.key) }.map { "\($0.key): \($0.value)\n" }.joined()
+      ?? settings.filter { !["shards", "data"].contains($0.key) }.map { "\($0.key): \($0.value)\n" }
+      .joined()
   }
 }
 

@@ -1,5 +1,5 @@
-import Testing
 import DataParallel
+import Testing
 
 /// How a shard's part of a batch is cut.
 @Suite struct MicroBatchesTests {

@@ -1,5 +1,5 @@
-import Testing
 import DataParallel
+import Testing
 
 /// The choice against steps of given lengths; nothing is timed.
 struct ThreadChoiceTests {

@@ -108,7 +108,9 @@ func checkMisuse(_ c: Communicator) throws {
       _ = try ShardedData(
         .dataset(Squares(count: other ? 24 : 23)), world: c, shards: 6, batchSize: 7)
     }
-    try expectAlike("2 on rank", "3 on \(last)") { _ = try c.allreduce(other ? [1, 2, 3] : [1, 2]) }
+    try expectAlike("2 on rank", "3 on \(last)") {
+      _ = try c.allreduce(other ? [1, 2, 3] : [1, 2])
+    }
   }
   try expectAlike("\(c.worldSize) ranks for 0 shards") {
     _ = try DataParallelStep(c, shards: 0, model: { TwoHeads() }, optimizer: .adam())

@@ -3,7 +3,8 @@ import Testing
 import Training
 
 struct AccuracyRuleTests {
-  private func decisions(_ metric: AccuracyRule, _ prediction: Tensor, _ target: Tensor) -> [[Int]] {
+  private func decisions(_ metric: AccuracyRule, _ prediction: Tensor, _ target: Tensor) -> [[Int]]
+  {
     zip(metric.predicted(prediction), metric.actual(target)).map { [$0, $1] }
   }
 

@@ -37,7 +37,8 @@ import Training
   /// score = median over own: (1 + 2 + 3) / (1 + 8 + 3) = 0.5 is not below 0.5.
   @Test func rankBelowHalfTheMedianIsSlow() throws {
     let even = ([0.001, 0.002, 0.003], 10.0)
-    #expect(StragglerDetector.slowRanks(reports([even, even, ([0.001, 0.008, 0.003], 10)])).isEmpty)
+    #expect(
+      StragglerDetector.slowRanks(reports([even, even, ([0.001, 0.008, 0.003], 10)])).isEmpty)
     let slow = StragglerDetector.slowRanks(reports([even, even, ([0.001, 0.011, 0.006], 10)]))
     #expect(slow.map(\.rank) == [2] && slow.map(\.section) == ["forward"])
     #expect(abs(try #require(slow.first).score - 6.0 / 18) < 1e-12)

@@ -130,7 +130,6 @@ private func weightGradient(
   return gradient
 }
 
-
 /// 120 KiB of float32. Small enough that the first block of a large layer's gradient is sent while
 /// the rest is computed, and large enough that the product of a block is as fast as the whole
 /// product.

@@ -92,7 +92,8 @@ extension Communicator {
     return Failure(
       .trainingFailed,
       "the ranks are out of step at collective \(sequence): " + sides.joined(separator: ", "),
-      remedy: "no data were moved: call collectives in the same order on every rank; if the program does, "
+      remedy:
+        "no data were moved: call collectives in the same order on every rank; if the program does, "
         + "this is a fault of nndist or of a machine, and --resume goes on")
   }
 }

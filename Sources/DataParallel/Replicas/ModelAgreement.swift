@@ -17,7 +17,9 @@ enum ModelAgreement {
     let all = try communicator.allgather(texts("parameter", parameters) + texts("buffer", buffers))
     guard let other = all.first(where: { $0 != all[0] }) else { return }
     let place = zip(all[0], other).prefix { $0 == $1 }.count
-    let groups = all.indices.grouped { all[$0].indices.contains(place) ? all[$0][place] : "nothing" }
+    let groups = all.indices.grouped {
+      all[$0].indices.contains(place) ? all[$0][place] : "nothing"
+    }
     throw Failure(
       .ranksDisagree,
       "the ranks train different networks: entry \(place + 1) of the network is "

@@ -148,7 +148,8 @@ final class ShardWorker {
     guard loss.requiresGrad else {
       throw Failure(
         .usage, "the loss does not depend on any parameter that is trained",
-        remedy: "compute it from the network that the step passes, and train one parameter at least")
+        remedy: "compute it from the network that the step passes, and train one parameter at least"
+      )
     }
     _ = FaultPoint.reach("forward", rank: rank, step: work.step, tensors: [("loss", loss)])
     return loss

@@ -158,7 +158,11 @@ final class DatasetSource: SampleSource {
   var inputType: InputType { inputFeatures[0].type == .uint8 ? .uint8 : .float32 }
   var targetShape: [Int] { targetFeatures.first?.shape ?? [0] }
   var targetType: TargetType {
-    if case .classIndex(let count) = targetFeatures.first?.type { .classIndex(count: count) } else { .float32 }
+    if case .classIndex(let count) = targetFeatures.first?.type {
+      .classIndex(count: count)
+    } else {
+      .float32
+    }
   }
 
   func next(input: UnsafeMutableRawPointer?, target: UnsafeMutableRawPointer?) throws {

@@ -74,7 +74,9 @@ package struct SampleFormat: Sendable {
   package func batch(
     _ store: SampleStore, shard: Int, local: UnsafeBufferPointer<Int32>, epoch: Int?
   ) -> Batch {
-    if store.inputFeatures.count > 1 || store.targetFeatures.count != 1 || store.inputFeatures[0].type == .int64 {
+    if store.inputFeatures.count > 1 || store.targetFeatures.count != 1
+      || store.inputFeatures[0].type == .int64
+    {
       return plainBatch(store, shard: shard, local: local)
     }
     let n = local.count

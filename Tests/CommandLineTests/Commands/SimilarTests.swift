@@ -2,9 +2,9 @@ import System
 import TestSupport
 import Testing
 
+import func System.fixed
 // Training has an Outcome too.
 import struct TestSupport.Outcome
-import func System.fixed
 
 /// `nndist similar`.
 @Suite struct SimilarTests {

@@ -3,9 +3,9 @@ import System
 import TestSupport
 import Testing
 
+import func System.fixed
 // Training has an Outcome too.
 import struct TestSupport.Outcome
-import func System.fixed
 
 /// A new user's recipe and data, from training to predictions (issue 4, point 4).
 @Suite struct UserRecipeTests {

@@ -2,8 +2,8 @@ import Foundation
 import System
 import TestSupport
 import Testing
-import enum Training.Safetensors
 
+import enum Training.Safetensors
 
 /// Runs that go wrong on their way, and checkpoints that did.
 @Suite struct FailureWhileTrainingTests {

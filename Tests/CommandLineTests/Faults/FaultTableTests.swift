@@ -4,7 +4,8 @@ import Testing
 
 /// The table of faults in Tests/README.md: what `launch/test --rows` runs.
 @Suite struct FaultTableTests {
-  private let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  private let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
     .deletingLastPathComponent()
 
   /// The cells of each row.

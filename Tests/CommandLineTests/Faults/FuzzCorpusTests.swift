@@ -3,7 +3,8 @@ import FuzzedParsers
 import TestSupport
 import Testing
 
-private let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+private let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent()
   .deletingLastPathComponent().appendingPathComponent("Fuzz/Corpus").path
 
 /// The inputs that launch/fuzz begins with, findings that were mended among them: no parser traps,

@@ -3,8 +3,8 @@ import System
 import Tensors
 import TestSupport
 import Testing
-import enum Training.Checkpoint
 
+import enum Training.Checkpoint
 
 /// The power fails at any moment of a run that saves (../shared/faults.md, 29): on the disk is what was
 /// synced, and any part of what was not.

@@ -2,11 +2,11 @@ import Foundation
 import System
 import TestSupport
 import Testing
-import enum Training.Checkpoint
-import enum Training.Safetensors
-import struct TestSupport.Outcome
-import struct Training.CheckpointState
 
+import struct TestSupport.Outcome
+import enum Training.Checkpoint
+import struct Training.CheckpointState
+import enum Training.Safetensors
 
 /// Run directories that cannot be written (../shared/faults.md, 27).
 @Suite struct UnwritableDirectoryTests {

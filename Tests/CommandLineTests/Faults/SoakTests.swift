@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-private let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+private let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent()
   .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("launch/soak")
   .path
 

@@ -165,7 +165,8 @@ import struct TestSupport.Outcome
         grep -q 'requeue 4711' "$SLURM_LOG" || exit 97
       done
       """)
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("launch/slurm.sbatch").path
     let prepared = try run([

@@ -4,8 +4,8 @@ import System
 import Tensors
 import TestSupport
 import Testing
-import func System.fixed
 
+import func System.fixed
 
 /// The 34 systems of the notebooks: what they print, what nndist prints, what PyTorch prints of five
 /// seeds (Golden/systems.py). The table is printed when the last system is done.

@@ -172,10 +172,4 @@ func libraryErrors() throws {
     // The world still works.
     try world.barrier()
   }
-  do {
-    try Distributed.run { _ in }
-    throw Mishap(description: "a second Distributed.run was not refused")
-  } catch let failure as Failure where failure.status == .usage {
-    print("caught \(failure.status): \(failure)")
-  }
 }
